@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The asset: one node of the graph, as loaded from the project, before any data is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mainstem.types import AssetKey, CheckSpec, LayoutColumn, Schema
+
+Kind = Literal["file", "seed", "sql", "python", "external"]
+Materialization = Literal["view", "table", "incremental", "ephemeral", "none"]
+OnCodeChange = Literal["rebuild", "forward"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One asset with all that planning needs; `definition` belongs to its kind alone."""
+
+    key: AssetKey
+    kind: Kind
+    materialized: Materialization
+    """`none`: an effect, a Python asset annotated to return `None`."""
+    inputs: tuple[AssetKey, ...] = ()
+    """Assets whose data it reads, ephemeral ones included."""
+    after: tuple[AssetKey, ...] = ()
+    """`deps:` that only order."""
+    code_version: str = ""
+    """Hash of the normal form of its code and of the configuration that shapes data (SEMANTICS)."""
+    code_text_hash: str = ""
+    """Hash of the raw bytes: equal means unchanged whatever the normal form's version."""
+    volatile: str = ""
+    """Why it runs whenever selected, as `plan` says it; empty if it does not."""
+    on_code_change: OnCodeChange = "rebuild"
+    upstream_mutable: bool = False
+    """`upstream: mutable`: an increment stays right though inputs changed otherwise than by append."""
+    row_key: tuple[str, ...] = ()
+    partition_by: tuple[LayoutColumn, ...] = ()
+    group: str = ""
+    """Assets of one `multi_asset` share a group and are built by one step."""
+    tags: tuple[str, ...] = ()
+    owner: str = ""
+    description: str = ""
+    file: str = ""
+    """Path relative to the project folder."""
+    line: int = 0
+    columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Documented columns: description, declared type, tags."""
+    schema: Schema | None = None
+    """Column names and types as inferred without data; `None` if unknown."""
+    lineage: Mapping[str, tuple[tuple[AssetKey, str], ...]] = field(default_factory=dict)
+    """For each output column the input columns it is computed from; empty if unknown."""
+    checks: tuple[CheckSpec, ...] = ()
+    change_summary: Mapping[str, str] = field(default_factory=dict)
+    """Hash per part of the code (`columns.<name>`, `rows`, `config`), so a plan can say what changed."""
+    definition: Any = None
+    """Frozen, picklable value of the kind: `SqlModel`, `PythonModel`, `FileTable`, `Seed`."""

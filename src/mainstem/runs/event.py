@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run tells while it goes on, and in the end. The CLI, logs and the API render these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from mainstem.errors import MainstemError
+from mainstem.types import AssetKey, CheckResult
+
+StepStatus = Literal[
+    "built", "read", "linked", "unchanged", "held", "failed", "skipped", "cancelled"
+]
+RunStatus = Literal["succeeded", "failed", "held", "cancelled", "nothing_to_do"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """The plan is stored and the run has its leases."""
+
+    run_id: int
+    environment: str
+    branch: str
+    step_count: int
+    check_count: int
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted:
+    """An attempt begins."""
+
+    key: AssetKey
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepProgressed:
+    """An attempt says how far it is."""
+
+    key: AssetKey
+    rows: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepLogged:
+    """A line that a step printed or logged."""
+
+    key: AssetKey
+    stream: Literal["stdout", "stderr", "log"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRetried:
+    """An attempt failed and another follows."""
+
+    key: AssetKey
+    attempt: int
+    error: MainstemError
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished:
+    """An asset is done, one way or another; its checks have been evaluated."""
+
+    key: AssetKey
+    status: StepStatus
+    rows: int | None = None
+    rows_before: int | None = None
+    is_increment: bool = False
+    """`rows` were added to those before."""
+    elapsed_s: float = 0.0
+    checks: tuple[CheckResult, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    reason: str = ""
+    """For held, failed, skipped: half a sentence."""
+    error: MainstemError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """The summary; the last event."""
+
+    run_id: int
+    status: RunStatus
+    branch: str
+    published: tuple[AssetKey, ...] = ()
+    commit_id: str = ""
+    """On the target branch; empty if nothing was published."""
+    run_branch: str = ""
+    """Holds what was not published: `run/13`; empty if there is nothing to see."""
+    kept_days: int = 0
+    elapsed_s: float = 0.0
+    steps: tuple[StepFinished, ...] = ()
+    held_readers_keep: Mapping[AssetKey, str] = field(default_factory=dict)
+    """For each held asset what readers still see: `the version of run 12 (yesterday 03:02)`."""
+
+    @property
+    def exit_code(self) -> int:
+        """What the command returns (GRAMMAR 6)."""
+        return {"succeeded": 0, "nothing_to_do": 0, "held": 2, "failed": 2, "cancelled": 130}[
+            self.status
+        ]
+
+
+RunEvent = (
+    RunStarted
+    | StepStarted
+    | StepProgressed
+    | StepLogged
+    | StepRetried
+    | StepFinished
+    | RunFinished
+)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nouns every package shares: frozen values and Protocols, no I/O, nothing heavy to import."""
+
+from mainstem.types.check import CheckResult, CheckSpec, Severity, Verdict
+from mainstem.types.clock import Clock, SystemClock
+from mainstem.types.engine import Engine, Session
+from mainstem.types.key import AssetKey
+from mainstem.types.layout import (
+    LayoutColumn,
+    PartitionField,
+    PartitionSpec,
+    PartitionValue,
+    Transform,
+    layout_text,
+)
+from mainstem.types.nearest import did_you_mean, nearest
+from mainstem.types.schema import (
+    Field,
+    List,
+    Map,
+    Primitive,
+    Schema,
+    Struct,
+    Type,
+    field_from_json,
+    field_to_json,
+    schema_from_json,
+    schema_to_json,
+    type_from_json,
+    type_to_json,
+)
+from mainstem.types.table import (
+    Change,
+    CursorWrite,
+    DataFile,
+    Operation,
+    Origin,
+    Physical,
+    Provenance,
+    Relation,
+    TableRef,
+    TableWrite,
+    ViewRef,
+    ViewWrite,
+    WriteTarget,
+)
+
+__all__ = [
+    "AssetKey",
+    "Change",
+    "CheckResult",
+    "CheckSpec",
+    "Clock",
+    "CursorWrite",
+    "DataFile",
+    "Engine",
+    "Field",
+    "LayoutColumn",
+    "List",
+    "Map",
+    "Operation",
+    "Origin",
+    "PartitionField",
+    "PartitionSpec",
+    "PartitionValue",
+    "Physical",
+    "Primitive",
+    "Provenance",
+    "Relation",
+    "Schema",
+    "Session",
+    "Severity",
+    "Struct",
+    "SystemClock",
+    "TableRef",
+    "TableWrite",
+    "Transform",
+    "Type",
+    "Verdict",
+    "ViewRef",
+    "ViewWrite",
+    "WriteTarget",
+    "did_you_mean",
+    "field_from_json",
+    "field_to_json",
+    "layout_text",
+    "nearest",
+    "schema_from_json",
+    "schema_to_json",
+    "type_from_json",
+    "type_to_json",
+]
