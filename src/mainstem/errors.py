@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every public error, in one tree; who must act gives the branch, `is_retryable` says if again helps.
+"""Every public error, in one tree: who must act gives the branch, `is_retryable` the rest.
 
     MainstemError
     ├── UserError             the project or the command is wrong            exit 1

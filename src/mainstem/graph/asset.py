@@ -27,14 +27,14 @@ class Asset:
     after: tuple[AssetKey, ...] = ()
     """`deps:` that only order."""
     code_version: str = ""
-    """Hash of the normal form of its code and of the configuration that shapes data (SEMANTICS)."""
+    """Hash of its code's normal form and of the configuration that shapes data (SEMANTICS)."""
     code_text_hash: str = ""
     """Hash of the raw bytes: equal means unchanged whatever the normal form's version."""
     volatile: str = ""
     """Why it runs whenever selected, as `plan` says it; empty if it does not."""
     on_code_change: OnCodeChange = "rebuild"
     upstream_mutable: bool = False
-    """`upstream: mutable`: an increment stays right though inputs changed otherwise than by append."""
+    """`upstream: mutable`: increments stay right though inputs change otherwise than by append."""
     row_key: tuple[str, ...] = ()
     partition_by: tuple[LayoutColumn, ...] = ()
     group: str = ""

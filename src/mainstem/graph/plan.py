@@ -22,7 +22,7 @@ class PlannedAsset:
     key: AssetKey
     action: Action
     reason: str
-    """Half a sentence: `its input raw.flights gets new rows`, `column `seats` added in f.sql:12`."""
+    """Half a sentence: `its input raw.flights gets new rows`, `column seats added in f.sql:12`."""
     fingerprint: str = ""
     """Expected; empty while an input's version is only known once it has been read."""
     link_from: str = ""

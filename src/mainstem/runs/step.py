@@ -79,7 +79,7 @@ class StepContext(Protocol):
             key: One of the step's outputs.
             schema: Columns to write, ids 0; matched by name to the table's columns.
             partition_by: Layout of the files.
-            replaces: All rows are replaced: columns not in `schema` are dropped and types may change.
+            replaces: All rows are replaced: columns not in `schema` are dropped, types may change.
                 Otherwise the schema evolves: missing columns stay, types are only promoted.
 
         Raises:
@@ -124,8 +124,8 @@ class Step(Protocol):
     def execute(self, context: StepContext) -> StepOutcome:
         """Do the work in a thread of the supervisor; write files, commit nothing.
 
-        The run fills in `fingerprint`, `inputs`, `run_id`, and for derived assets `data_version`, of
-        each change's `Provenance`; a step sets `origin`, and for ingested data `data_version`.
+        The run fills in `fingerprint`, `inputs`, `run_id`, and for derived assets `data_version`
+        of each change's `Provenance`; a step sets `origin`, and for ingested data `data_version`.
 
         Raises:
             MainstemError: What went wrong; `is_retryable` and `retries` decide on another attempt.

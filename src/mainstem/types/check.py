@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks as values: what is asserted, and what came of it. Evaluation lives in `mainstem.checks`."""
+"""Checks as values: what is asserted, what came of it. Evaluation is in `mainstem.checks`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class CheckResult:
     """Rows looked at."""
     failed_count: int | None = None
     sample: tuple[Mapping[str, Any], ...] = ()
-    """Failing rows, or grouped values with a `rows` count; JSON-able, at most `CheckSpec.sample`."""
+    """Failing rows, or grouped values with a `rows` count; at most `CheckSpec.sample`."""
     elapsed_s: float = 0.0
 
     @property

@@ -18,7 +18,7 @@ class Session(Protocol):
     """One connection for one step: used by one thread, except `interrupt`."""
 
     def register(self, relation: Relation, *, name: str = "") -> None:
-        """Make a table or view readable as `namespace.name` (or `name`); costs no reading of data."""
+        """Make a table or view readable as `namespace.name` (or `name`), without reading data."""
         ...
 
     def register_arrow(self, name: str, data: pa.Table | pa.RecordBatchReader) -> None:
@@ -42,7 +42,7 @@ class Session(Protocol):
         ...
 
     def write(self, sql: str, target: WriteTarget) -> tuple[DataFile, ...]:
-        """Run a query and write its rows as data files: fsynced, with statistics, nothing committed.
+        """Write a query's rows as data files: fsynced, with statistics, nothing committed.
 
         Columns are matched to `target.schema` by name. No row gives no file.
         """

@@ -43,6 +43,7 @@ class Primitive:
 
     @property
     def is_decimal(self) -> bool:
+        """Whether it is a decimal of any precision."""
         return self.name.startswith("decimal(")
 
     @property

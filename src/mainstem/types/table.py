@@ -2,7 +2,7 @@
 """Tables as values: data files, references for reading, targets for writing, changes to commit.
 
 These cross every package line: engines and workers read a `TableRef` and write to a `WriteTarget`,
-the lake commits a `TableWrite`. Paths of `DataFile` are relative to the warehouse (SEMANTICS, Tables).
+the lake commits a `TableWrite`. A `DataFile` is named relative to the warehouse (SEMANTICS).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from mainstem.types.layout import PartitionSpec, PartitionValue
 from mainstem.types.schema import Schema
 
 Physical = bool | int | float | str
-"""A bound as a plain value that compares in the column's order: int for integers, dates (days), times,
-timestamps (microseconds, UTC) and decimals (unscaled); float; str for strings (whole characters,
-truncated upwards for upper bounds) and for uuid and binary (lower-case hex)."""
+"""A bound as a plain value that compares in the column's order: int for integers, dates (days),
+times, timestamps (microseconds, UTC) and decimals (unscaled); float; str for strings (whole
+characters, truncated upwards for upper bounds) and for uuid and binary (lower-case hex)."""
 
 Origin = Literal["derived", "ingested", "manual"]
 Operation = Literal[
