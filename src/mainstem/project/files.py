@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which files make a project, and whether they changed since they were last read.
+
+A file is trusted to be unchanged if size and modification time are; unless it was modified so
+shortly before the last reading that an edit could hide in the clock's resolution ("racily clean",
+as git says), then its digest decides.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Literal
+
+FileKind = Literal["settings", "ingest", "sql", "python", "properties", "seed", "check", "macro"]
+
+RACY_NS = 2_000_000_000
+"""Coarsest modification time of a supported file system, with room to spare."""
+
+_FOLDERS: tuple[tuple[str, Mapping[str, FileKind]], ...] = (
+    ("ingest", {".yml": "ingest", ".yaml": "ingest"}),
+    ("models", {".sql": "sql", ".py": "python", ".yml": "properties", ".yaml": "properties"}),
+    ("seeds", {".csv": "seed", ".yml": "properties", ".yaml": "properties"}),
+    ("checks", {".sql": "check", ".yml": "properties", ".yaml": "properties"}),
+    ("macros", {".sql": "macro"}),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectFile:
+    """One file of the project as last read."""
+
+    path: str
+    """Relative to the project folder, forward slashes."""
+    kind: FileKind
+    size: int
+    mtime_ns: int
+    digest: str
+
+    @property
+    def stem(self) -> str:
+        """File name without its ending."""
+        return self.path.rpartition("/")[2].rpartition(".")[0]
+
+
+def scan(
+    folder: Path, *, known: Mapping[str, ProjectFile], read_at_ns: int
+) -> tuple[ProjectFile, ...]:
+    """List the project's files in order of path.
+
+    Args:
+        folder: The project.
+        known: What the last scan found, by path.
+        read_at_ns: When the last scan was made; 0 for never.
+    """
+    return tuple(
+        _stamp(entry, path, kind, known=known.get(path), read_at_ns=read_at_ns)
+        for path, kind, entry in sorted(_candidates(folder), key=lambda found: found[0])
+    )
+
+
+def digest_of(content: bytes) -> str:
+    """Give the digest by which files are compared."""
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def _candidates(folder: Path) -> Iterator[tuple[str, FileKind, os.DirEntry[str]]]:
+    names = {"mainstem.yml", "mainstem.yaml"}
+    for entry in os.scandir(folder):
+        if entry.name in names or entry.name == ".env" or entry.name.startswith(".env."):
+            yield entry.name, "settings", entry
+    for top, kinds in _FOLDERS:
+        yield from _below(folder / top, top, kinds)
+
+
+def _below(
+    folder: Path, prefix: str, kinds: Mapping[str, FileKind]
+) -> Iterator[tuple[str, FileKind, os.DirEntry[str]]]:
+    try:
+        entries: Iterable[os.DirEntry[str]] = list(os.scandir(folder))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.name.startswith((".", "__pycache__")):
+            continue
+        path = f"{prefix}/{entry.name}"
+        if entry.is_dir():
+            yield from _below(folder / entry.name, path, kinds)
+        else:
+            kind = kinds.get(entry.name[entry.name.rfind(".") :].lower())
+            if kind is not None:
+                yield path, kind, entry
+
+
+def _stamp(
+    entry: os.DirEntry[str],
+    path: str,
+    kind: FileKind,
+    *,
+    known: ProjectFile | None,
+    read_at_ns: int,
+) -> ProjectFile:
+    stat = entry.stat()
+    if (
+        known is not None
+        and known.size == stat.st_size
+        and known.mtime_ns == stat.st_mtime_ns
+        and stat.st_mtime_ns < read_at_ns - RACY_NS
+    ):
+        return known
+    return ProjectFile(
+        path=path,
+        kind=kind,
+        size=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
+        digest=digest_of(Path(entry.path).read_bytes()),
+    )
