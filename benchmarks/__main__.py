@@ -2,6 +2,7 @@
 """`python -m benchmarks [NAME ...]`: run us and the peers side by side, print and keep the table."""
 
 import importlib
+import os
 import platform
 import sys
 from datetime import date
@@ -36,8 +37,6 @@ def _page(table):
 
 
 def _cores():
-    import os
-
     return os.cpu_count()
 
 

@@ -1,0 +1,8 @@
+select
+  tailnum,
+  manufacturer,
+  model,
+  built_year,
+  seats,
+  engines
+from staging.planes
