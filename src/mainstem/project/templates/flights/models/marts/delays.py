@@ -21,6 +21,8 @@ def delays(fct_flights: pa.Table, dim_airport: pa.Table) -> pa.Table:
         [("dep_delay_mean", "mean"), ("dep_delay_mean", "stddev")]
     )
     both = monthly.join(yearly, "dest").join(dim_airport, "dest", right_keys="airport")
+    spread = both["dep_delay_mean_stddev"]
+    distance = pc.subtract(both["dep_delay_mean"], both["dep_delay_mean_mean"])
     return pa.table(
         {
             "dest": both["dest"],
@@ -28,9 +30,6 @@ def delays(fct_flights: pa.Table, dim_airport: pa.Table) -> pa.Table:
             "month": both["month"],
             "flights": both["dep_delay_count"],
             "mean_delay": both["dep_delay_mean"],
-            "unusual": pc.divide(
-                pc.subtract(both["dep_delay_mean"], both["dep_delay_mean_mean"]),
-                both["dep_delay_mean_stddev"],
-            ),
+            "unusual": pc.if_else(pc.greater(spread, 0), pc.divide(distance, spread), None),
         }
     ).sort_by([("dest", "ascending"), ("month", "ascending")])
