@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a URL or a path to an open database; refuses what cannot keep its promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mainstem.database.file_system import refuse_network
+from mainstem.database.port import Database
+from mainstem.database.sqlite import SqliteDatabase
+from mainstem.errors import ConfigInvalid
+
+_MOUNTS = Path("/proc/self/mounts")
+
+
+def open_database(
+    url_or_path: str, *, busy_timeout_s: float = 30.0, mounts: Path = _MOUNTS
+) -> Database:
+    """Open a database, creating the file and its folder if they are not there.
+
+    Args:
+        url_or_path: `sqlite:///relative/path`, `sqlite:////absolute/path`, or a plain path.
+        busy_timeout_s: How long a writer waits for another process before it gives up.
+        mounts: The machine's table of mounts; a file that does not exist allows everything.
+
+    Raises:
+        ConfigInvalid: The URL's scheme has no adapter.
+        DatabaseUnavailable: The file is damaged, cannot be opened, or on a network file system.
+    """
+    path = Path(_path_of(url_or_path)).expanduser().absolute()
+    refuse_network(path, mounts)
+    return SqliteDatabase(path, busy_timeout_s=busy_timeout_s)
+
+
+def _path_of(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url
+    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+        return rest[1:]
+    raise ConfigInvalid(
+        "A5007",
+        f"`{_without_password(url)}` is not a database that can be opened.",
+        hint="Write sqlite:///path/to/file.db, with four slashes for an absolute path.",
+        known=("sqlite:///",),
+    )
+
+
+def _without_password(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    _, at, host = rest.rpartition("@")
+    return f"{scheme}{separator}{'****@' if at else ''}{host}"

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQLite adapter of the port, through `apsw`: WAL, one writer at a time, many readers.
+
+Python's own `sqlite3` links the system's library; versions before 3.51.3 can corrupt a WAL under
+several writers, so a current one comes with `apsw` (SEMANTICS, Tables).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import apsw
+
+from mainstem.database.failure import moved, translated
+from mainstem.database.port import Migration
+from mainstem.errors import DatabaseUnavailable, InternalError
+
+_READ_WRITE = apsw.SQLITE_OPEN_READWRITE
+_CREATE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+
+
+class SqliteTransaction:
+    """A transaction on one connection; refuses to be used after its block."""
+
+    __slots__ = ("_connection", "_path")
+
+    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+        self._connection: apsw.Connection | None = connection
+        self._path = path
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement and give all its rows."""
+        if self._connection is None:
+            raise _over()
+        try:
+            return self._connection.execute(sql, parameters).fetchall()
+        except apsw.Error as error:
+            raise translated(error, self._path, sql) from error
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for each row of parameters."""
+        if self._connection is None:
+            raise _over()
+        try:
+            self._connection.executemany(sql, rows)
+        except apsw.Error as error:
+            raise translated(error, self._path, sql) from error
+
+    def end(self) -> None:
+        """Make the object useless; called when the block is left."""
+        self._connection = None
+
+
+class SqliteDatabase:
+    """One SQLite file.
+
+    Reads take a connection from a pool, so they may nest and run in any thread. All writes of this
+    object share one connection behind a lock: threads queue here, processes in SQLite.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = 30.0) -> None:
+        self.path = path
+        self.url = f"sqlite:///{path}"
+        self._busy_timeout_s = busy_timeout_s
+        self._readers: list[apsw.Connection] = []
+        self._writer: apsw.Connection | None = None
+        self._is_durable = False
+        self._lock = threading.Lock()
+        self._lock_holder = 0
+        self._is_closed = False
+        self._pid = os.getpid()
+        existed = path.exists()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseUnavailable(
+                "A5006",
+                f"The folder {path.parent} for the database cannot be made: {error.strerror}.",
+                hint="Choose another folder, or make it writable.",
+            ) from error
+        self._writer = self._connect(_READ_WRITE if existed else _CREATE)
+        status = self._stat()
+        self._identity = (status.st_dev, status.st_ino)
+
+    @contextmanager
+    def read(self) -> Iterator[SqliteTransaction]:
+        """Open a snapshot: sees one state, blocks nobody."""
+        self._check_alive()
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = self._connect(_READ_WRITE, is_reader=True)
+        transaction = SqliteTransaction(connection, self.path)
+        try:
+            transaction.execute("begin")
+            yield transaction
+        finally:
+            transaction.end()
+            if self._settle(connection, "commit"):
+                self._readers.append(connection)
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[SqliteTransaction]:
+        """Open the one write transaction; see the port."""
+        self._check_alive()
+        self._acquire()
+        try:
+            connection = self._writing_connection(durable=durable)
+            transaction = SqliteTransaction(connection, self.path)
+            transaction.execute("begin immediate")
+            try:
+                yield transaction
+                transaction.execute("commit")
+            finally:
+                transaction.end()
+                if connection.in_transaction and not self._settle(connection, "rollback"):
+                    self._writer = None
+        finally:
+            self._lock_holder = 0
+            self._lock.release()
+
+    def migrate(self, migrations: Sequence[Migration]) -> None:
+        """Bring the schema up to date; a no-op costs one read."""
+        if self._missing(migrations):
+            with self.write(durable=True) as transaction:
+                transaction.execute(
+                    "create table if not exists migration (package text not null, "
+                    "number integer not null, primary key (package, number))"
+                )
+                for migration in _pending(transaction, migrations):
+                    for statement in migration.statements:
+                        transaction.execute(statement)
+                    transaction.execute(
+                        "insert into migration (package, number) values (?, ?)",
+                        (migration.package, migration.number),
+                    )
+
+    def close(self) -> None:
+        """Close all connections; the last one of all processes folds the WAL into the file."""
+        self._is_closed = True
+        connections = [*self._readers, *([self._writer] if self._writer is not None else [])]
+        self._readers, self._writer = [], None
+        if self._pid == os.getpid():
+            for connection in connections:
+                connection.close(True)
+
+    def _missing(self, migrations: Sequence[Migration]) -> bool:
+        with self.read() as transaction:
+            if not transaction.execute(
+                "select 1 from sqlite_master where type = 'table' and name = 'migration'"
+            ):
+                return True
+            return bool(_pending(transaction, migrations))
+
+    def _acquire(self) -> None:
+        if self._lock_holder == threading.get_ident():
+            raise InternalError(
+                "A9010", "a write transaction was opened within another; pass the first one on."
+            )
+        if not self._lock.acquire(timeout=self._busy_timeout_s):
+            raise translated(apsw.BusyError("locked by a thread"), self.path, "begin immediate")
+        self._lock_holder = threading.get_ident()
+
+    def _writing_connection(self, *, durable: bool) -> apsw.Connection:
+        if self._writer is None:
+            self._writer = self._connect(_READ_WRITE)
+            self._is_durable = False
+        if durable != self._is_durable:
+            self._writer.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
+            self._is_durable = durable
+        return self._writer
+
+    def _connect(self, flags: int, *, is_reader: bool = False) -> apsw.Connection:
+        try:
+            connection = apsw.Connection(str(self.path), flags=flags, statementcachesize=200)
+            connection.set_busy_timeout(int(self._busy_timeout_s * 1000))
+            if connection.pragma("journal_mode") != "wal":
+                connection.pragma("journal_mode", "wal")
+            connection.execute(
+                "pragma synchronous = normal; pragma temp_store = memory; "
+                "pragma cache_size = -16000; pragma journal_size_limit = 67108864"
+            )
+            if is_reader:
+                connection.execute("pragma query_only = on")
+        except apsw.Error as error:
+            raise translated(error, self.path, "open") from error
+        return connection
+
+    def _check_alive(self) -> None:
+        if self._is_closed:
+            raise moved(self.path, "was closed")
+        if self._pid != os.getpid():
+            # Connections must not cross a fork; dropping them unclosed keeps the parent's locks.
+            self._readers, self._writer = [], None
+            self._lock, self._lock_holder = threading.Lock(), 0
+            self._pid = os.getpid()
+        status = self._stat()
+        if (status.st_dev, status.st_ino) != self._identity:
+            raise moved(self.path, "was replaced by another file")
+
+    def _stat(self) -> os.stat_result:
+        try:
+            return os.stat(self.path)  # noqa: PTH116  # a hot path: a third of Path.stat
+        except OSError as error:
+            raise moved(self.path, "is gone") from error
+
+    def _settle(self, connection: apsw.Connection, how: Literal["commit", "rollback"]) -> bool:
+        """End a transaction; False if the connection must not be used again."""
+        try:
+            if connection.in_transaction:
+                connection.execute(how)
+        except apsw.Error:
+            connection.close(True)
+            return False
+        if self._is_closed:
+            connection.close(True)
+            return False
+        return True
+
+
+def _pending(transaction: SqliteTransaction, migrations: Sequence[Migration]) -> list[Migration]:
+    packages = {migration.package for migration in migrations}
+    done = {
+        (package, number)
+        for package, number in transaction.execute("select package, number from migration")
+        if package in packages
+    }
+    known = {(migration.package, migration.number) for migration in migrations}
+    newer = {
+        (package, number)
+        for package, number in done - known
+        if number > max((m.number for m in migrations if m.package == package), default=0)
+    }
+    if newer:
+        package, number = max(newer)
+        raise DatabaseUnavailable(
+            "A5008",
+            f"The database was written by a newer Mainstem (schema {package} {number}).",
+            hint="Upgrade this installation; nothing was changed.",
+        )
+    return [m for m in migrations if (m.package, m.number) not in done]
+
+
+def _over() -> InternalError:
+    return InternalError("A9011", "a transaction was used after its block had ended.")
