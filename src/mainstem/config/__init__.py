@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The project's YAML: read with places, checked against tables of keys, kept as frozen values.
+
+Names are loaded when first used: a project whose settings are cached imports no YAML parser.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mainstem.config.document import Document, Mark, load_yaml, raise_all, read_yaml
+    from mainstem.config.json_schema import json_schema
+    from mainstem.config.keys import (
+        CONTRACTS,
+        INGEST_FILE,
+        INGEST_FILES,
+        MODEL_OPTIONS,
+        PROPERTY_FILE,
+    )
+    from mainstem.config.loading import load_settings, names_of, settings_of
+    from mainstem.config.report import Setting, report
+    from mainstem.config.settings import Connection, Environment, LakeSettings, Settings
+    from mainstem.config.shape import Key, Keys, problems_of, unknown_key
+    from mainstem.config.variable import MASK, Variables, load_variables, references
+
+_PLACES = {
+    "document": ("Document", "Mark", "load_yaml", "raise_all", "read_yaml"),
+    "json_schema": ("json_schema",),
+    "keys": ("CONTRACTS", "INGEST_FILE", "INGEST_FILES", "MODEL_OPTIONS", "PROPERTY_FILE"),
+    "loading": ("load_settings", "names_of", "settings_of"),
+    "report": ("Setting", "report"),
+    "settings": ("Connection", "Environment", "LakeSettings", "Settings"),
+    "shape": ("Key", "Keys", "problems_of", "unknown_key"),
+    "variable": ("MASK", "Variables", "load_variables", "references"),
+}
+_SUBMODULES = {name: module for module, names in _PLACES.items() for name in names}
+
+__all__ = [
+    "CONTRACTS",
+    "INGEST_FILE",
+    "INGEST_FILES",
+    "MASK",
+    "MODEL_OPTIONS",
+    "PROPERTY_FILE",
+    "Connection",
+    "Document",
+    "Environment",
+    "Key",
+    "Keys",
+    "LakeSettings",
+    "Mark",
+    "Setting",
+    "Settings",
+    "Variables",
+    "json_schema",
+    "load_settings",
+    "load_variables",
+    "load_yaml",
+    "names_of",
+    "problems_of",
+    "raise_all",
+    "read_yaml",
+    "references",
+    "report",
+    "settings_of",
+    "unknown_key",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SUBMODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_SUBMODULES[name]}"), name)

@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of keys: mainstem.yml, ingest files, model property files (GRAMMAR 2 to 5).
+
+Keys of later issues are here with their shape, so that a file that has them loads and a typing
+mistake in them is found; what does not work yet is refused by the package that would do it.
+"""
+
+from __future__ import annotations
+
+from mainstem.config.shape import (
+    Anything,
+    Either,
+    Flag,
+    Items,
+    Key,
+    Keys,
+    Mapped,
+    Number,
+    Scalar,
+    Text,
+)
+
+SOURCE_TYPES = (
+    "files",
+    "database",
+    "rest",
+    "singer",
+    "html",
+    "webhook",
+    "cdc",
+    "python",
+    "dlt",
+)
+WRITES = (
+    "append",
+    "replace",
+    "upsert",
+    "delete_insert",
+    "insert_only",
+    "history",
+    "cdc",
+)
+CONTRACTS = ("evolve", "freeze", "quarantine", "discard_row", "discard_value")
+COMPRESSIONS = ("auto", "none", "gzip", "zstd", "zip")
+FORMATS = ("auto", "csv", "json", "jsonl", "parquet", "arrow")
+
+_TEXT = Text()
+_NAMES = Items(of=_TEXT)
+_DURATION = Either(of=(Text(pattern=r"\d+\s*(ms|s|m|h|d|w)", example="10m, 6h or 1d"), Number()))
+_CHECKS = Items(of=Either(of=(_TEXT, Mapped(of=Anything(), name="check"))))
+_RETRY = {
+    "retries": Key(Number(integer=True, minimum=0), "Further attempts after a failure."),
+    "timeout": Key(_DURATION, "How long one attempt may take."),
+}
+
+_LAKE = Keys(
+    title="`lake:`",
+    keys={
+        "database": Key(_TEXT, "Catalog and run state: sqlite:///path, or a path."),
+        "warehouse": Key(_TEXT, "Folder (or bucket) of the data files."),
+    },
+)
+_CONNECTION = Keys(
+    title="a connection",
+    keys={"type": Key(_TEXT, "postgres, s3, ...")},
+    required=("type",),
+    is_open=True,
+)
+_ENVIRONMENT = Keys(
+    title="an environment",
+    keys={
+        "branch": Key(_TEXT, "Lake branch; `{user}` is the user's name, `git` the git branch."),
+        "from": Key(_TEXT, "Branch that it is created from, and that sources are read from."),
+        "protected": Key(Flag(), "Needs a clean git tree, and a job or --yes."),
+        "lake": Key(_LAKE, "Where catalog and data are."),
+        "vars": Key(Mapped(of=Anything(), name="variable"), "Overrides `vars:` of the project."),
+        "connections": Key(Mapped(of=_CONNECTION, name="connection"), "Overrides connections."),
+        "ingest": Key(Text(choices=("read_through", "load")), "What a run does with sources."),
+        "dbt_target": Key(_TEXT, "Target of profiles.yml for dbt projects."),
+    },
+)
+_JOB = Keys(
+    title="a job",
+    keys={
+        "select": Key(_NAMES, "Selection of assets."),
+        "exclude": Key(_NAMES, "Selection to leave out."),
+        "cron": Key(_TEXT, "When it runs, as five cron fields."),
+        "every": Key(_DURATION, "Interval, instead of `cron`."),
+        "zone": Key(_TEXT, "Time zone of `cron`, such as Europe/Berlin."),
+        "environment": Key(_TEXT),
+        "publish": Key(Text(choices=("passed", "all_or_nothing"))),
+        "alert": Key(_NAMES, "Names under `alerts:`."),
+        "full_refresh": Key(Flag()),
+        "vars": Key(Mapped(of=Anything(), name="variable")),
+        "partition": Key(_TEXT),
+        "paused": Key(Flag()),
+        "description": Key(_TEXT),
+        **_RETRY,
+    },
+)
+_ALERT = Keys(
+    title="an alert",
+    keys={
+        "type": Key(Text(choices=("slack", "email", "webhook", "pagerduty", "teams"))),
+        "on": Key(
+            Items(of=Text(choices=("failed", "held", "warned", "late", "recovered", "succeeded")))
+        ),
+    },
+    required=("type",),
+    is_open=True,
+)
+MODEL_OPTIONS: dict[str, Key] = {
+    "materialized": Key(
+        Text(choices=("view", "table", "incremental", "history", "ephemeral")),
+        "view (default), table, incremental, history or ephemeral.",
+    ),
+    "namespace": Key(_TEXT, "Instead of the first folder's name."),
+    "key": Key(_NAMES, "Columns that identify a row; an incremental model then upserts."),
+    "strategy": Key(Text(choices=("append", "upsert", "replace_partitions", "delete_insert"))),
+    "partitions": Key(Anything(), "Unit of work: {by: month, column: c, start: 2013-01-01}."),
+    "partition_by": Key(_NAMES, "Layout of files: carrier, month(time_hour)."),
+    "on_code_change": Key(Text(choices=("rebuild", "forward"))),
+    "rebuild": Key(Either(of=(Text(choices=("on_change", "always")), _DURATION))),
+    "upstream": Key(Text(choices=("mutable",))),
+    "contract": Key(Anything(), "Columns and types that the model promises."),
+    "tags": Key(_NAMES),
+    "owner": Key(_TEXT),
+    "deps": Key(_NAMES, "Assets to wait for, without reading them."),
+    "description": Key(_TEXT),
+    "enabled": Key(Flag()),
+    "vars": Key(Mapped(of=Anything(), name="variable")),
+    **_RETRY,
+}
+MODEL_FOLDER = Keys(title="the options of a model folder", keys=MODEL_OPTIONS)
+
+SETTINGS_FILE = Keys(
+    title="mainstem.yml",
+    keys={
+        "name": Key(
+            Text(
+                pattern=r"[A-Za-z][A-Za-z0-9_\-]*", example="a letter, then letters, digits, _ or -"
+            ),
+            "Name of the project.",
+        ),
+        "requires_mainstem": Key(_TEXT, 'Versions that can run it, as in ">=0.1,<0.2".'),
+        "include": Key(_NAMES, "Further project folders in the same graph."),
+        "default_environment": Key(_TEXT, "Environment when none is named."),
+        "environments": Key(Mapped(of=_ENVIRONMENT, name="environment")),
+        "connections": Key(Mapped(of=_CONNECTION, name="connection")),
+        "lake": Key(_LAKE, "Where catalog and data are, for every environment."),
+        "models": Key(Mapped(of=MODEL_FOLDER, name="folder of models"), "Folder to options."),
+        "vars": Key(Mapped(of=Anything(), name="variable"), "Values of {{ var('name') }}."),
+        "jobs": Key(Mapped(of=_JOB, name="job")),
+        "alerts": Key(Mapped(of=_ALERT, name="alert")),
+    },
+    required=("name",),
+)
+
+_COLUMN = Either(
+    of=(
+        Text(example="double"),
+        Keys(
+            title="a column",
+            keys={
+                "type": Key(_TEXT, "bigint, double, decimal(10,2), timestamptz, text, ..."),
+                "rename": Key(_TEXT, "Name of the column in the table."),
+                "description": Key(_TEXT),
+                "pii": Key(Anything()),
+                "tags": Key(_NAMES),
+                "checks": Key(_CHECKS),
+            },
+        ),
+    )
+)
+_CONTRACT = Either(
+    of=(
+        Text(choices=CONTRACTS),
+        Keys(
+            title="`contract:`",
+            keys={
+                "columns": Key(
+                    Text(choices=("evolve", "freeze", "discard_value", "discard_row", "quarantine"))
+                ),
+                "types": Key(Text(choices=CONTRACTS)),
+            },
+        ),
+    )
+)
+_TABLE_KEYS: dict[str, Key] = {
+    "as": Key(_TEXT, "Name of the asset, if not that of the key."),
+    "files": Key(Items(of=_TEXT), "File names or globs below `path`."),
+    "format": Key(Text(choices=FORMATS), "Found by the file's ending if it is not set."),
+    "compression": Key(Text(choices=COMPRESSIONS), "Found by the file's ending if it is not set."),
+    "member": Key(_TEXT, "Glob of the files inside a zip; all of them by default."),
+    "delimiter": Key(_TEXT, "Sniffed if it is not set."),
+    "quote": Key(_TEXT, "Sniffed if it is not set; empty for none."),
+    "escape": Key(_TEXT, "Sniffed if it is not set; empty for none."),
+    "header": Key(Flag(), "Whether the first line holds names; sniffed if it is not set."),
+    "skip": Key(Number(integer=True, minimum=0), "Lines to leave out before the header."),
+    "comment": Key(_TEXT, "Character that begins a comment line."),
+    "encoding": Key(_TEXT, "utf-8 by default; latin-1, utf-16, cp1252, ..."),
+    "date_format": Key(_TEXT, "As in %d.%m.%Y."),
+    "timestamp_format": Key(_TEXT, "As in %d.%m.%Y %H:%M."),
+    "decimal_separator": Key(Text(choices=(".", ","))),
+    "null_values": Key(Items(of=Scalar()), 'What stands for null, as in ["", NA]; never assumed.'),
+    "records": Key(_TEXT, "Where the records of a JSON document are: $.data.items[*]."),
+    "write": Key(Text(choices=WRITES), "upsert with a key, replace without, unless it is set."),
+    "key": Key(_NAMES, "Columns that identify a row."),
+    "cursor": Key(
+        Either(
+            of=(
+                _TEXT,
+                Keys(
+                    title="`cursor:`",
+                    keys={"column": Key(_TEXT), "start": Key(Scalar()), "lookback": Key(_DURATION)},
+                ),
+            )
+        )
+    ),
+    "columns": Key(Mapped(of=_COLUMN, name="column"), "Name to type, or to {type, rename, ...}."),
+    "select": Key(_NAMES, "Globs of columns; `!` excludes."),
+    "where": Key(_TEXT, "SQL condition; rows for which it is not true are left out."),
+    "nested": Key(Text(choices=("json", "struct", "tables")), "What becomes of nested data."),
+    "contract": Key(_CONTRACT, "What happens when later data does not fit."),
+    "checks": Key(_CHECKS),
+    "partition_by": Key(_NAMES, "Layout of files: carrier, month(time_hour)."),
+    "fresh_for": Key(_DURATION),
+    "tags": Key(_NAMES),
+    "owner": Key(_TEXT),
+    "description": Key(_TEXT),
+    **_RETRY,
+}
+INGEST_TABLE = Keys(title="an ingest table", keys=_TABLE_KEYS)
+INGEST_DEFAULTS = Keys(
+    title="`defaults:` of an ingest file",
+    keys={name: key for name, key in _TABLE_KEYS.items() if name not in {"as", "files"}},
+)
+INGEST_SOURCE_KEYS: dict[str, Key] = {
+    "type": Key(Text(choices=SOURCE_TYPES), "Kind of source."),
+    "connection": Key(_TEXT, "Name under `connections:`."),
+    "path": Key(_TEXT, "Folder of the files, relative to the project."),
+    "into": Key(_TEXT, "Namespace of the tables; the file's name by default."),
+    "defaults": Key(INGEST_DEFAULTS, "Keys that hold for each table."),
+    "fresh_for": Key(_DURATION, "A run by hand does not read again within this time."),
+    "tags": Key(_NAMES),
+    "owner": Key(_TEXT),
+    "description": Key(_TEXT),
+    "tables": Key(
+        Mapped(of=Either(of=(INGEST_TABLE, Items(of=_TEXT))), name="table"),
+        "Name to options, or to a file name.",
+    ),
+}
+INGEST_FILES = Keys(
+    title="an ingest file of type files",
+    keys=INGEST_SOURCE_KEYS,
+    required=("type", "tables"),
+)
+INGEST_FILE = Keys(
+    title="an ingest file",
+    keys={**INGEST_SOURCE_KEYS, "tables": Key(Mapped(of=Anything(), name="table"))},
+    required=("type",),
+    is_open=True,
+)
+"""For types of later issues: their own keys are not known yet."""
+
+_PROPERTY_COLUMN = Keys(
+    title="a column",
+    keys={
+        "name": Key(_TEXT),
+        "description": Key(_TEXT),
+        "data_type": Key(_TEXT),
+        "type": Key(_TEXT),
+        "quote": Key(Flag()),
+        "checks": Key(_CHECKS),
+        "tests": Key(_CHECKS),
+        "data_tests": Key(_CHECKS),
+        "constraints": Key(Items(of=Anything())),
+        "tags": Key(_NAMES),
+        "meta": Key(Anything()),
+        "config": Key(Anything()),
+        "pii": Key(Anything()),
+    },
+    required=("name",),
+)
+_DESCRIBED: dict[str, Key] = {
+    "description": Key(_TEXT),
+    "checks": Key(_CHECKS, "The same as data_tests and tests."),
+    "tests": Key(_CHECKS),
+    "data_tests": Key(_CHECKS),
+    "columns": Key(Items(of=_PROPERTY_COLUMN, strict=True)),
+    "tags": Key(_NAMES),
+    "owner": Key(_TEXT),
+    "meta": Key(Anything()),
+    "docs": Key(Anything()),
+    "group": Key(_TEXT),
+    "config": Key(Mapped(of=Anything(), name="option")),
+}
+_PROPERTY_MODEL = Keys(
+    title="a model's properties",
+    keys={
+        "name": Key(_TEXT),
+        **_DESCRIBED,
+        **MODEL_OPTIONS,
+        "access": Key(_TEXT),
+        "constraints": Key(Items(of=Anything())),
+        "versions": Key(Items(of=Anything())),
+        "latest_version": Key(Scalar()),
+    },
+    required=("name",),
+)
+_PROPERTY_ASSET = Keys(
+    title="an asset's properties",
+    keys={"key": Key(_TEXT, "namespace.name"), **_DESCRIBED},
+    required=("key",),
+)
+_PROPERTY_SEED = Keys(
+    title="a seed's properties", keys={"name": Key(_TEXT), **_DESCRIBED}, required=("name",)
+)
+_PROPERTY_SOURCE = Keys(
+    title="a source's properties",
+    keys={
+        "name": Key(_TEXT),
+        "schema": Key(_TEXT),
+        "database": Key(_TEXT),
+        "tables": Key(
+            Items(
+                of=Keys(
+                    title="a source table's properties",
+                    keys={"name": Key(_TEXT), "identifier": Key(_TEXT), **_DESCRIBED},
+                    required=("name",),
+                    is_open=True,
+                ),
+                strict=True,
+            )
+        ),
+        **_DESCRIBED,
+    },
+    required=("name",),
+    is_open=True,
+)
+PROPERTY_FILE = Keys(
+    title="a property file",
+    keys={
+        "version": Key(Scalar()),
+        "models": Key(Items(of=_PROPERTY_MODEL, strict=True)),
+        "sources": Key(Items(of=_PROPERTY_SOURCE, strict=True)),
+        "seeds": Key(Items(of=_PROPERTY_SEED, strict=True)),
+        "assets": Key(Items(of=_PROPERTY_ASSET, strict=True)),
+        "unit_tests": Key(Items(of=Anything(), strict=True)),
+        "snapshots": Key(Items(of=Anything(), strict=True)),
+        "macros": Key(Items(of=Anything(), strict=True)),
+        "exposures": Key(Items(of=Anything(), strict=True)),
+        "metrics": Key(Items(of=Anything(), strict=True)),
+        "semantic_models": Key(Items(of=Anything(), strict=True)),
+        "groups": Key(Items(of=Anything(), strict=True)),
+    },
+)
+
+FILES: dict[str, Keys] = {
+    "mainstem": SETTINGS_FILE,
+    "ingest": INGEST_FILES,
+    "models": PROPERTY_FILE,
+}
+"""Shapes by the name that `json_schema` takes."""

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From mainstem.yml to `Settings`. Called by the project when the file changed, else never."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mainstem.config.document import Document, raise_all, read_yaml
+from mainstem.config.keys import SETTINGS_FILE
+from mainstem.config.settings import (
+    Alert,
+    Connection,
+    Environment,
+    Job,
+    LakeSettings,
+    Settings,
+)
+from mainstem.config.shape import problems_of
+from mainstem.errors import ConfigInvalid, Where
+from mainstem.types import did_you_mean, nearest
+
+SETTINGS_NAMES = ("mainstem.yml", "mainstem.yaml")
+
+
+def load_settings(folder: Path, *, version: str = "") -> Settings:
+    """Read and check mainstem.yml.
+
+    Args:
+        folder: The project.
+        version: Of Mainstem, compared with `requires_mainstem`; empty: not compared.
+
+    Raises:
+        ConfigInvalid: There is no such file, or it is wrong (`ErrorGroup` for several faults).
+    """
+    name = next((name for name in SETTINGS_NAMES if (folder / name).is_file()), None)
+    if name is None:
+        raise ConfigInvalid(
+            "A1027",
+            f"There is no mainstem.yml in {folder.name or folder}, so it is no project.",
+            hint="Change to a project's folder, or create one: mainstem init NAME.",
+        )
+    return settings_of(read_yaml(folder / name, name), version=version)
+
+
+def settings_of(document: Document, *, version: str = "") -> Settings:
+    """Check a parsed mainstem.yml.
+
+    Raises:
+        ConfigInvalid: As `load_settings`.
+    """
+    raise_all(problems_of(document, SETTINGS_FILE))
+    value: dict[str, Any] = document.value
+    environments = _environments(document)
+    settings = Settings(
+        name=value["name"],
+        file=document.file,
+        requires_mainstem=value.get("requires_mainstem") or "",
+        include=names_of(value.get("include")),
+        default_environment=value.get("default_environment") or _only(environments),
+        environments=environments,
+        models={
+            folder.strip("/"): dict(options or {})
+            for folder, options in (value.get("models") or {}).items()
+        },
+        model_lines={
+            folder.strip("/"): document.line(("models", folder))
+            for folder in value.get("models") or {}
+        },
+        jobs={
+            name: Job(name=name, options=options or {}, line=document.line(("jobs", name)))
+            for name, options in (value.get("jobs") or {}).items()
+        },
+        alerts={
+            name: Alert(name=name, options=options or {}, line=document.line(("alerts", name)))
+            for name, options in (value.get("alerts") or {}).items()
+        },
+        lines={
+            ".".join(str(part) for part in path): mark.line for path, mark in document.keys.items()
+        },
+    )
+    raise_all(_cross_problems(document, settings, version))
+    return settings
+
+
+def names_of(value: Any) -> tuple[str, ...]:
+    """Read what may be one name or a list of names."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(str(item) for item in value)
+
+
+def _environments(document: Document) -> dict[str, Environment]:
+    value = document.value
+    lake = value.get("lake") or {}
+    common_vars = value.get("vars") or {}
+    common = _connections(document, ("connections",), value.get("connections") or {})
+    written = value.get("environments") or {"local": {"branch": "main"}}
+    default = value.get("default_environment") or _only(written)
+    environments = {}
+    for name, raw in written.items():
+        options = raw or {}
+        # The default environment targets `main`, any other the branch of its name (SEMANTICS).
+        branch = options.get("branch") or ("main" if name == default else name)
+        own_lake = options.get("lake") or {}
+        environments[name] = Environment(
+            name=name,
+            branch=branch,
+            branch_from=options.get("from") or "main",
+            protected=bool(options.get("protected")),
+            ingest=options.get("ingest") or ("load" if branch == "main" else "read_through"),
+            lake=LakeSettings(
+                database=own_lake.get("database") or lake.get("database") or "",
+                warehouse=own_lake.get("warehouse") or lake.get("warehouse") or "",
+            ),
+            vars={**common_vars, **(options.get("vars") or {})},
+            connections={
+                **common,
+                **_connections(
+                    document,
+                    ("environments", name, "connections"),
+                    options.get("connections") or {},
+                ),
+            },
+            dbt_target=options.get("dbt_target") or "",
+        )
+    return environments
+
+
+def _connections(
+    document: Document, path: tuple[str, ...], written: Mapping[str, Any]
+) -> dict[str, Connection]:
+    return {
+        name: Connection(
+            name=name,
+            type=options["type"],
+            options={key: item for key, item in options.items() if key != "type"},
+            where=document.where((*path, name)),
+        )
+        for name, options in written.items()
+        if options
+    }
+
+
+def _only(environments: Mapping[str, Any]) -> str:
+    """Name the default when none is named: the only one there is; else there is none."""
+    return next(iter(environments)) if len(environments) == 1 else ""
+
+
+def _cross_problems(
+    document: Document, settings: Settings, version: str
+) -> Iterator[ConfigInvalid]:
+    known = tuple(settings.environments)
+    if not settings.default_environment:
+        yield ConfigInvalid(
+            "A1013",
+            f"mainstem.yml has {len(known)} environments and no `default_environment`.",
+            hint=f"Write `default_environment: {known[0]}`, or another of {', '.join(known)}.",
+            where=document.where(("environments",)),
+            known=known,
+        )
+    elif settings.default_environment not in known:
+        yield ConfigInvalid(
+            "A1020",
+            f"`default_environment` is `{settings.default_environment}`, which is not an "
+            f"environment; there is {', '.join(known)}.",
+            hint=did_you_mean(settings.default_environment, known),
+            where=document.where(("default_environment",), of_value=True),
+            known=nearest(settings.default_environment, known) or known,
+        )
+    for name, environment in settings.environments.items():
+        unknown = re.findall(r"\{(?!user\})[^}]*\}", re.sub(r"\$\{[^}]*\}", "", environment.branch))
+        if unknown:
+            yield ConfigInvalid(
+                "A1012",
+                f"`branch` of environment `{name}` holds {unknown[0]}; allowed is {{user}}.",
+                where=document.where(("environments", name, "branch"), of_value=True),
+            )
+    yield from _alert_problems(document, settings)
+    if settings.requires_mainstem:
+        where = document.where(("requires_mainstem",), of_value=True)
+        yield from _version_problems(settings.requires_mainstem, version, where)
+
+
+def _alert_problems(document: Document, settings: Settings) -> Iterator[ConfigInvalid]:
+    known = tuple(settings.alerts)
+    for name, job in settings.jobs.items():
+        for alert in names_of(job.options.get("alert")):
+            if alert not in known:
+                yield ConfigInvalid(
+                    "A1012",
+                    f"`alert` of job `{name}` is `{alert}`, which is not under `alerts:`.",
+                    hint=did_you_mean(alert, known),
+                    where=document.where(("jobs", name, "alert"), of_value=True),
+                    known=known,
+                )
+
+
+_CONDITION = re.compile(r"(>=|<=|==|!=|~=|<|>)\s*(\d+(?:\.\d+)*)(?:\.\*)?")
+
+
+def _version_problems(required: str, version: str, where: Where) -> Iterator[ConfigInvalid]:
+    for condition in required.split(","):
+        match = _CONDITION.fullmatch(condition.strip())
+        if match is None:
+            yield ConfigInvalid(
+                "A1012",
+                f"`requires_mainstem` is `{required}`; allowed are conditions such as >=0.1,<0.2.",
+                where=where,
+            )
+            return
+        if version and not _holds(match[1], _numbers(match[2]), _numbers(version)):
+            yield ConfigInvalid(
+                "A1021",
+                f"This project needs mainstem {required}; this is {version}.",
+                hint=f'Install one that fits: pip install "mainstem{required}".',
+                where=where,
+            )
+            return
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _holds(operator: str, wanted: tuple[int, ...], actual: tuple[int, ...]) -> bool:
+    size = max(len(wanted), len(actual))
+    left = actual + (0,) * (size - len(actual))
+    right = wanted + (0,) * (size - len(wanted))
+    match operator:
+        case ">=":
+            return left >= right
+        case "<=":
+            return left <= right
+        case "<":
+            return left < right
+        case ">":
+            return left > right
+        case "==":
+            return actual[: len(wanted)] == wanted
+        case "!=":
+            return actual[: len(wanted)] != wanted
+        case _:  # ~=
+            return left >= right and actual[: len(wanted) - 1] == wanted[:-1]
