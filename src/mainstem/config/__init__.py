@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainstem.config.document import Document, Mark, load_yaml, raise_all, read_yaml
-    from mainstem.config.json_schema import json_schema
+    from mainstem.config.editor import json_schema
     from mainstem.config.keys import (
         CONTRACTS,
         INGEST_FILE,
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
         PROPERTY_FILE,
     )
     from mainstem.config.loading import load_settings, names_of, settings_of
-    from mainstem.config.report import Setting, report
+    from mainstem.config.origin import Setting, report
     from mainstem.config.settings import Connection, Environment, LakeSettings, Settings
     from mainstem.config.shape import Key, Keys, problems_of, unknown_key
     from mainstem.config.variable import MASK, Variables, load_variables, references
 
 _PLACES = {
     "document": ("Document", "Mark", "load_yaml", "raise_all", "read_yaml"),
-    "json_schema": ("json_schema",),
+    "editor": ("json_schema",),
     "keys": ("CONTRACTS", "INGEST_FILE", "INGEST_FILES", "MODEL_OPTIONS", "PROPERTY_FILE"),
     "loading": ("load_settings", "names_of", "settings_of"),
-    "report": ("Setting", "report"),
+    "origin": ("Setting", "report"),
     "settings": ("Connection", "Environment", "LakeSettings", "Settings"),
     "shape": ("Key", "Keys", "problems_of", "unknown_key"),
     "variable": ("MASK", "Variables", "load_variables", "references"),

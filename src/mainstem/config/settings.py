@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The project's settings as frozen values.
 
-No YAML is imported here, so a project whose settings are cached pays nothing for it. Text keeps its `${NAME}` until somebody asks `Variables` for it (`mainstem.config.variable`).
+No YAML is imported here, so a project whose settings are cached pays nothing for it. Text
+keeps its `${NAME}` until somebody asks `Variables` for it (`mainstem.config.variable`).
 """
 
 from __future__ import annotations

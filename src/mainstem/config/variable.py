@@ -2,7 +2,7 @@
 """`${NAME}`, `${NAME:-default}`, `${file:/run/secrets/x}` and `$$`, resolved when first asked for.
 
 Looked up in the process, which wins, then in `.env.<environment>`, then in `.env`: what is said of
-one environment is stronger than what is said of all (GRAMMAR 2). No value is ever put into an error.
+one environment is stronger than what is said of all (GRAMMAR 2). No value ever enters an error.
 """
 
 from __future__ import annotations

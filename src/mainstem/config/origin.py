@@ -56,7 +56,8 @@ def report(settings: Settings, environment: Environment, variables: Variables) -
         add(f"lake.{key}", value, f"{prefix}.lake.{key}")
     for name, value in environment.vars.items():
         for path, leaf in _leaves(f"vars.{name}", value):
-            add(path, leaf, f"{prefix}.{path}", f"{prefix}.vars.{name}", f"vars.{name}")
+            places = (f"{prefix}.{path}", f"{prefix}.vars.{name}", f"vars.{name}")
+            add(path, leaf, *places, is_secret=_is_secret(path))
     for name, connection in environment.connections.items():
         base = f"connections.{name}"
         add(f"{base}.type", connection.type, f"{prefix}.{base}.type")
