@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What to do about one asset, given the versions of what it reads.
+
+The planner asks with expected versions, the run asks again with actual ones: the same function, so
+that a touched but equal source rebuilds nothing, and a run never does what its plan would not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mainstem.graph.asset import Asset
+from mainstem.graph.changes import code_reason, only_appended
+from mainstem.graph.facts import Facts, HeadEntry, Linkable, PlanOptions
+from mainstem.graph.fingerprint import fingerprint, increment_version, view_tombstone
+from mainstem.graph.lookup import UNKNOWN
+from mainstem.graph.plan import Action
+from mainstem.types import AssetKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a run would do about one asset."""
+
+    action: Action
+    reason: str
+    fingerprint: str = ""
+    version: str | None = UNKNOWN
+    """Data version afterwards; nothing: there will be none."""
+    is_full_rebuild: bool = True
+    link: Linkable | None = None
+    details: tuple[str, ...] = ()
+
+
+def decide_asset(
+    asset: Asset,
+    *,
+    inputs: Mapping[AssetKey, str | None],
+    facts: Facts,
+    options: PlanOptions,
+    notes: Mapping[AssetKey, str],
+    branch: str = "",
+) -> Decision:
+    """Decide about a derived asset; sources are the planner's business.
+
+    Args:
+        asset: What to decide about; not ephemeral, not a source.
+        inputs: Version of each input: `UNKNOWN` while not yet read, nothing if never built.
+        facts: The world.
+        options: Of the command.
+        notes: For inputs that change in this plan, in words: `gets new rows`.
+        branch: The target, for messages.
+    """
+    entry = facts.entries.get(asset.key)
+    missing = [key for key, version in inputs.items() if version is None]
+    if missing:
+        return Decision(
+            action="skip",
+            reason=f"needs {missing[0]}, which was never built",
+            version=entry.provenance.data_version if entry is not None else None,
+        )
+    known = {key: version for key, version in inputs.items() if version}
+    mark = fingerprint(asset.code_version, known) if len(known) == len(inputs) else ""
+    if asset.materialized == "none":
+        reason = asset.volatile or "an effect: it runs whenever it is selected"
+        return Decision(action="build", reason=reason, fingerprint=mark)
+    if asset.materialized == "view":
+        return _decide_view(asset, entry, mark, facts, options, branch)
+    return _decide_table(asset, entry, inputs, mark, facts, options, notes, branch)
+
+
+def _decide_view(
+    asset: Asset,
+    entry: HeadEntry | None,
+    mark: str,
+    facts: Facts,
+    options: PlanOptions,
+    branch: str,
+) -> Decision:
+    if entry is not None and entry.kind == "view" and _same_code(asset, entry):
+        return Decision(action="fresh", reason="its definition is unchanged", version=mark)
+    if not options.force and facts.is_tombstone(asset.key, view_tombstone(asset.code_version)):
+        return _reverted(entry)
+    reason = _never_built(branch) if entry is None else code_reason(asset, entry, facts)
+    return Decision(action="build", reason=reason, fingerprint=mark, version=mark)
+
+
+def _decide_table(
+    asset: Asset,
+    entry: HeadEntry | None,
+    inputs: Mapping[AssetKey, str | None],
+    mark: str,
+    facts: Facts,
+    options: PlanOptions,
+    notes: Mapping[AssetKey, str],
+    branch: str,
+) -> Decision:
+    must_build = _must_build(asset, entry, facts, options)
+    if entry is not None and not must_build and mark and entry.provenance.fingerprint == mark:
+        return Decision(
+            action="fresh",
+            reason="neither its code nor its inputs changed",
+            fingerprint=mark,
+            version=entry.provenance.data_version,
+        )
+    full_reason = _full_rebuild_reason(asset, entry, inputs, facts, options)
+    is_full = full_reason is not None
+    version = _version_after(asset, entry, mark, is_full=is_full)
+    if version and not must_build:
+        if not options.force and facts.is_tombstone(asset.key, version):
+            return _reverted(entry)
+        link = facts.link_of(asset.key, version)
+        if link is not None:
+            return Decision(
+                action="link",
+                reason=f"built on {link.made_on} from the same code and inputs",
+                fingerprint=mark,
+                version=version,
+                is_full_rebuild=is_full,
+                link=link,
+            )
+    reason = must_build or _change_reason(asset, entry, inputs, facts, notes, branch)
+    return Decision(
+        action="build",
+        reason=reason,
+        fingerprint=mark,
+        version=version,
+        is_full_rebuild=is_full,
+        details=_details(asset, entry, full_reason, reason),
+    )
+
+
+def _same_code(asset: Asset, entry: HeadEntry) -> bool:
+    return entry.provenance.code_version == asset.code_version
+
+
+def _reverted(entry: HeadEntry | None) -> Decision:
+    return Decision(
+        action="skip",
+        reason="this result was reverted; change its code or inputs, or use --force",
+        version=entry.provenance.data_version if entry is not None else None,
+    )
+
+
+def _never_built(branch: str) -> str:
+    return f"not built on {branch} yet" if branch else "not built yet"
+
+
+def _must_build(asset: Asset, entry: HeadEntry | None, facts: Facts, options: PlanOptions) -> str:
+    """Say why the asset runs whatever its versions are; empty if they decide."""
+    if asset.volatile:
+        return asset.volatile
+    if options.full_refresh:
+        return "--full-refresh: all rows are built anew"
+    if options.rebuild and asset.materialized == "incremental" and entry is not None:
+        record = facts.record_of(asset.key, entry.provenance.data_version)
+        is_current = record is not None and record.is_uniform and _same_code(asset, entry)
+        return "" if is_current else "--rebuild: all rows are built anew by the present code"
+    return ""
+
+
+def _full_rebuild_reason(
+    asset: Asset,
+    entry: HeadEntry | None,
+    inputs: Mapping[AssetKey, str | None],
+    facts: Facts,
+    options: PlanOptions,
+) -> str | None:
+    """Say why all rows are built and not only new ones; nothing if an increment will do."""
+    if asset.materialized != "incremental" or entry is None or entry.kind != "table":
+        return ""
+    if options.full_refresh or options.rebuild:
+        return ""
+    if not _same_code(asset, entry) and asset.on_code_change == "rebuild":
+        return "its code changed, and on_code_change is rebuild"
+    if asset.upstream_mutable:
+        return None
+    before = entry.provenance.inputs
+    folded = {name.casefold(): version for name, version in before.items()}
+    for key, version in inputs.items():
+        old = folded.get(key.folded)
+        if old is None:
+            return f"it did not read {key} before"
+        if version and not only_appended(key, old, version, facts.record_of):
+            return f"{key} changed otherwise than by new rows"
+    return None
+
+
+def _version_after(asset: Asset, entry: HeadEntry | None, mark: str, *, is_full: bool) -> str:
+    if asset.volatile or not mark:
+        return UNKNOWN
+    if is_full or entry is None:
+        return mark
+    return increment_version(entry.provenance.data_version, mark)
+
+
+def _change_reason(
+    asset: Asset,
+    entry: HeadEntry | None,
+    inputs: Mapping[AssetKey, str | None],
+    facts: Facts,
+    notes: Mapping[AssetKey, str],
+    branch: str,
+) -> str:
+    if entry is None:
+        return _never_built(branch)
+    if not _same_code(asset, entry):
+        return code_reason(asset, entry, facts)
+    before = {name.casefold(): version for name, version in entry.provenance.inputs.items()}
+    for key, version in inputs.items():
+        if not version or before.get(key.folded) != version:
+            return f"its input {key} {notes.get(key, 'changed since it was built')}"
+    return "its inputs changed since it was built"
+
+
+def _details(
+    asset: Asset, entry: HeadEntry | None, full_reason: str | None, reason: str
+) -> tuple[str, ...]:
+    if full_reason:
+        return (f"all rows: {full_reason}",) if full_reason not in reason else ()
+    if full_reason is None and entry is not None and not _same_code(asset, entry):
+        return (
+            f"old rows keep the old logic ({entry.row_count:,} rows); --rebuild builds them anew",
+        )
+    return ()

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What planning wants to know of the outside world: values and callables from `project`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mainstem.graph.asset import Asset
+from mainstem.types import AssetKey, Provenance
+
+
+class HeadEntry(Protocol):
+    """An asset as it is on the branch; the lake's entries are such."""
+
+    @property
+    def kind(self) -> str:
+        """`table`, `view` or `cursor`."""
+        ...
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where the version came from."""
+        ...
+
+    @property
+    def row_count(self) -> int:
+        """Rows; 0 for views."""
+        ...
+
+
+class SourceObservation(Protocol):
+    """What a look at a source, without reading it, told."""
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether there is nothing to read."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """What would be read: `2 new files, 1.2 MB`; or why nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linkable:
+    """An equal version that a succeeded attempt made elsewhere."""
+
+    version: str
+    commit_id: str
+    """Where its table can be taken from."""
+    made_on: str
+    """The branch of the run that made it, for `plan` to say."""
+    run_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRecord:
+    """What is remembered of a data version: how it came from others."""
+
+    version: str
+    parent: str = ""
+    """The version before it, if it was made by changing that."""
+    operation: str = "overwrite"
+    """`append`: only rows were added to `parent`. `view`: a definition over `inputs`."""
+    code_version: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    is_uniform: bool = True
+    """All rows were made by `code_version`; not so once incremental code went forward."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """What the command asked for beyond the selection."""
+
+    full_refresh: bool = False
+    """Every selected table and incremental model is built anew, all rows."""
+    rebuild: bool = False
+    """Incremental models whose old rows were made by older code are built anew."""
+    ingest: bool = True
+    """Sources are looked at."""
+    fresh: bool = False
+    """Sources are read though they were read lately."""
+    force: bool = False
+    """Reverted versions may come back."""
+
+
+def _no_record(_key: AssetKey, _version: str) -> VersionRecord | None:
+    return None
+
+
+def _no_link(_key: AssetKey, _version: str) -> Linkable | None:
+    return None
+
+
+def _no_tombstone(_key: AssetKey, _version: str) -> bool:
+    return False
+
+
+def _no_observation(_asset: Asset) -> SourceObservation | None:
+    return None
+
+
+def _no_parts(_key: AssetKey, _code_version: str) -> Mapping[str, str]:
+    return {}
+
+
+def _no_estimate(_key: AssetKey) -> tuple[int | None, float | None]:
+    return None, None
+
+
+def _no_columns(_key: AssetKey) -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The world as one plan sees it; callables are asked only for what is not plainly fresh."""
+
+    entries: Mapping[AssetKey, HeadEntry] = field(default_factory=dict)
+    """Of the target branch's head."""
+    record_of: Callable[[AssetKey, str], VersionRecord | None] = _no_record
+    link_of: Callable[[AssetKey, str], Linkable | None] = _no_link
+    """By asset and data version."""
+    is_tombstone: Callable[[AssetKey, str], bool] = _no_tombstone
+    """Whether this version was reverted on the target branch."""
+    observe: Callable[[Asset], SourceObservation | None] = _no_observation
+    """Look at a source; nothing: it cannot tell without reading, so it is read."""
+    parts_of: Callable[[AssetKey, str], Mapping[str, str]] = _no_parts
+    """`Asset.change_summary` as it was at an older code version."""
+    estimate: Callable[[AssetKey], tuple[int | None, float | None]] = _no_estimate
+    """Rows and seconds of the last time."""
+    columns_of: Callable[[AssetKey], Mapping[str, str]] = _no_columns
+    """Names and types of the columns that the branch has; empty if unknown."""

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a graph and the state of the world to a plan; pure, and fast enough for every command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mainstem.graph.asset import Asset
+from mainstem.graph.changes import changed_columns
+from mainstem.graph.decision import Decision, decide_asset
+from mainstem.graph.facts import Facts, PlanOptions
+from mainstem.graph.graph import Graph
+from mainstem.graph.keeping import reads_nothing_changed
+from mainstem.graph.lookup import UNKNOWN, VersionLookup
+from mainstem.graph.plan import ColumnChange, Plan, PlannedAsset
+from mainstem.graph.selection import select
+from mainstem.types import AssetKey
+
+_SOURCES = frozenset({"file"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """What to plan, and the words around it."""
+
+    project: str = ""
+    environment: str = "local"
+    branch: str = "main"
+    base_commit: str = ""
+    git: str = ""
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    options: PlanOptions = field(default_factory=PlanOptions)
+
+
+def make_plan(graph: Graph, request: PlanRequest, facts: Facts) -> Plan:
+    """Decide for each selected asset what a run would do, and why.
+
+    Raises:
+        SelectionInvalid: A selection cannot be read or matches nothing.
+    """
+    chosen = set(select(graph, request.include, request.exclude))
+    walk = _Walk(graph=graph, request=request, facts=facts, chosen=chosen)
+    for key in graph.order:
+        walk.visit(graph.assets[key])
+    walk.unite_groups()
+    options = request.options
+    return Plan(
+        project=request.project,
+        environment=request.environment,
+        branch=request.branch,
+        base_commit=request.base_commit,
+        assets=tuple(walk.planned(key) for key in walk.decisions),
+        columns=_column_changes(graph, walk.decisions, facts),
+        git=request.git,
+        options={
+            "select": list(request.include),
+            "exclude": list(request.exclude),
+            "full_refresh": options.full_refresh,
+            "rebuild": options.rebuild,
+            "ingest": options.ingest,
+            "fresh": options.fresh,
+            "force": options.force,
+        },
+    )
+
+
+class _Walk:
+    """One pass over the graph, inputs first, settling the version that each asset would have."""
+
+    def __init__(
+        self, *, graph: Graph, request: PlanRequest, facts: Facts, chosen: set[AssetKey]
+    ) -> None:
+        self.graph = graph
+        self.request = request
+        self.facts = facts
+        self.chosen = chosen
+        self.lookup = VersionLookup(graph.assets, facts.entries)
+        self.notes: dict[AssetKey, str] = {}
+        """In words, how assets change in this plan."""
+        self.decisions: dict[AssetKey, Decision] = {}
+
+    def visit(self, asset: Asset) -> None:
+        key = asset.key
+        is_plannable = asset.kind != "external" and asset.materialized != "ephemeral"
+        if key not in self.chosen or not is_plannable:
+            # What is derived at lookup changes though nobody chose it.
+            self.lookup.of(key)
+            self._note_derived(asset)
+            return
+        decision = self._source(asset) if asset.kind in _SOURCES else self._derived(asset)
+        self.decisions[key] = decision
+        if asset.materialized == "view":
+            if decision.action == "build":
+                self.lookup.define(asset)
+                self.notes[key] = "changes"
+            else:
+                self._note_derived(asset)
+        elif asset.materialized != "none":
+            self.lookup.settle(key, decision.version)
+            if decision.action in {"read", "build", "link"}:
+                is_growing = decision.action == "read" or not decision.is_full_rebuild
+                self.notes[key] = "gets new rows" if is_growing else "changes"
+
+    def _note_derived(self, asset: Asset) -> None:
+        changed = next((item for item in asset.inputs if item in self.notes), None)
+        if changed is not None and asset.materialized in {"view", "ephemeral"}:
+            self.notes[asset.key] = self.notes[changed]
+
+    def _derived(self, asset: Asset) -> Decision:
+        inputs = self.lookup.inputs_of(asset)
+        decision = decide_asset(
+            asset,
+            inputs=inputs,
+            facts=self.facts,
+            options=self.request.options,
+            notes=self.notes,
+            branch=self.request.branch,
+        )
+        if decision.action == "skip":
+            return self._better_skip(inputs, decision)
+        if decision.action == "build" and reads_nothing_changed(
+            asset, inputs, self.graph, self.facts
+        ):
+            return _kept(asset, inputs, self.facts)
+        return decision
+
+    def _better_skip(self, inputs: Mapping[AssetKey, str | None], decision: Decision) -> Decision:
+        """Say of an input that was never built why this plan does not build it either."""
+        for key, version in inputs.items():
+            if version is None and key not in self.chosen:
+                return Decision(
+                    action="skip",
+                    reason=f"needs {key}, which was never built and is not selected",
+                    version=decision.version,
+                )
+            if version is None and key in self.decisions:
+                return Decision(
+                    action="skip",
+                    reason=f"needs {key}, which is skipped",
+                    version=decision.version,
+                )
+        return decision
+
+    def _source(self, asset: Asset) -> Decision:
+        entry = self.facts.entries.get(asset.key)
+        version = entry.provenance.data_version if entry is not None else None
+        if not self.request.options.ingest:
+            return Decision(action="fresh", reason="--no-ingest: not looked at", version=version)
+        observation = self.facts.observe(asset)
+        if observation is None:
+            return Decision(action="read", reason=asset.volatile or "read whenever it is selected")
+        if observation.is_fresh:
+            return Decision(
+                action="fresh", reason=observation.summary or "nothing new", version=version
+            )
+        # What will have been read is unknown, and so is all that is derived from it.
+        return Decision(action="read", reason=observation.summary, version=UNKNOWN)
+
+    def unite_groups(self) -> None:
+        """Let members of a `multi_asset`, which one step builds, do the same."""
+        groups: dict[str, list[AssetKey]] = {}
+        for key in self.decisions:
+            group = self.graph.assets[key].group
+            if group:
+                groups.setdefault(group, []).append(key)
+        for members in groups.values():
+            self._unite(members)
+
+    def _unite(self, members: list[AssetKey]) -> None:
+        builder = next((key for key in members if self.decisions[key].action == "build"), None)
+        if builder is None:
+            return
+        for key in members:
+            decision = self.decisions[key]
+            if decision.action in {"fresh", "keep", "link"}:
+                self.decisions[key] = Decision(
+                    action="build",
+                    reason=f"is built together with {builder}",
+                    fingerprint=decision.fingerprint,
+                    version=decision.version,
+                )
+
+    def planned(self, key: AssetKey) -> PlannedAsset:
+        decision = self.decisions[key]
+        rows, seconds = (
+            self.facts.estimate(key) if decision.action in {"read", "build"} else (None, None)
+        )
+        return PlannedAsset(
+            key=key,
+            action=decision.action,
+            reason=decision.reason,
+            fingerprint=decision.fingerprint,
+            link_from=decision.link.made_on if decision.link is not None else "",
+            is_full_rebuild=decision.is_full_rebuild,
+            estimated_rows=rows,
+            estimated_seconds=seconds,
+            details=decision.details,
+        )
+
+
+def _kept(asset: Asset, inputs: Mapping[AssetKey, str | None], facts: Facts) -> Decision:
+    entry = facts.entries[asset.key]
+    before = {name.casefold(): version for name, version in entry.provenance.inputs.items()}
+    changed = next(key for key, version in inputs.items() if before.get(key.folded) != version)
+    return Decision(
+        action="keep",
+        reason=f"reads {changed}, but none of the changed columns",
+        version=entry.provenance.data_version,
+    )
+
+
+def _column_changes(
+    graph: Graph, decisions: Mapping[AssetKey, Decision], facts: Facts
+) -> tuple[ColumnChange, ...]:
+    found: list[ColumnChange] = []
+    for key, decision in decisions.items():
+        if decision.action != "build":
+            continue
+        asset = graph.assets[key]
+        entry = facts.entries.get(key)
+        if entry is None or entry.provenance.code_version == asset.code_version:
+            continue
+        found.extend(_column_changes_of(graph, asset, facts, entry.provenance.code_version))
+    return tuple(found)
+
+
+def _column_changes_of(
+    graph: Graph, asset: Asset, facts: Facts, old_code: str
+) -> list[ColumnChange]:
+    found: dict[str, ColumnChange] = {}
+    old_types = {
+        name.casefold(): (name, text) for name, text in facts.columns_of(asset.key).items()
+    }
+    if old_types and asset.schema is not None:
+        new_types = {
+            item.name.casefold(): (item.name, str(item.type)) for item in asset.schema.fields
+        }
+        for folded, (name, text) in new_types.items():
+            if folded not in old_types:
+                found[folded] = ColumnChange(key=asset.key, column=name, change="added")
+            elif old_types[folded][1] != text:
+                found[folded] = ColumnChange(
+                    key=asset.key,
+                    column=name,
+                    change="type changed",
+                    breaks=_readers(graph, asset.key, folded),
+                )
+        for folded, (name, _text) in old_types.items():
+            if folded not in new_types:
+                found[folded] = _dropped(graph, asset.key, name)
+    for name, change in changed_columns(facts.parts_of(asset.key, old_code), asset.change_summary):
+        folded = name.casefold()
+        if folded in found:
+            continue
+        if change == "added":
+            found[folded] = ColumnChange(key=asset.key, column=name, change="added")
+        elif change == "dropped":
+            found[folded] = _dropped(graph, asset.key, name)
+        else:
+            found[folded] = ColumnChange(key=asset.key, column=name, change="logic changed")
+    return list(found.values())
+
+
+def _dropped(graph: Graph, key: AssetKey, column: str) -> ColumnChange:
+    return ColumnChange(
+        key=key,
+        column=column,
+        change="dropped",
+        breaks=_readers(graph, key, column.casefold()),
+    )
+
+
+def _readers(graph: Graph, key: AssetKey, column: str) -> tuple[str, ...]:
+    """Give the columns downstream that are computed from one column, directly or not."""
+    found: list[str] = []
+    level = [(key, column)]
+    seen = set(level)
+    while level:
+        source, name = level.pop()
+        for child in graph.children.get(source, ()):
+            for output, origins in graph.assets[child].lineage.items():
+                reads = any(item == source and col.casefold() == name for item, col in origins)
+                if reads and (child, output.casefold()) not in seen:
+                    seen.add((child, output.casefold()))
+                    found.append(f"{child}.{output}")
+                    level.append((child, output.casefold()))
+    return tuple(sorted(found))
