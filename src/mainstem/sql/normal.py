@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The normal form of a query: one walk that hashes its meaning and collects what it reads.
+
+Ignored: white space, comments, table aliases, names of CTEs, case and quoting of names. Kept: names
+given to output columns, as written, since they become the table's. The walk resolves aliases scope
+by scope, so two queries have one normal form only if they mean the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from sqlglot import exp
+
+from mainstem.sql.marker import REF_NAMESPACE
+from mainstem.sql.scope import is_file_name, sources_of, table_parts
+from mainstem.sql.volatile import call_reason, sample_reason, table_reason
+
+NORMAL_FORM_VERSION = "1"
+"""Part of every hash: raise it when the walk below changes what it writes."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TableUse:
+    """One mention of a table that is not a CTE."""
+
+    parts: tuple[exp.Identifier, ...]
+    is_aliased: bool
+    is_ref: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normal:
+    """What one walk over a query finds."""
+
+    digest: str
+    tables: tuple[TableUse, ...]
+    volatile: str
+
+
+@dataclass(slots=True)
+class Names:
+    """Canonical names that a scope adds to those of the scopes around it."""
+
+    outer: Names | None = None
+    sources: dict[str, str] = field(default_factory=dict)
+    ctes: dict[str, str] = field(default_factory=dict)
+
+    def source(self, name: str) -> str | None:
+        """Find the canonical name of a relation by its alias."""
+        scope: Names | None = self
+        while scope is not None:
+            if name in scope.sources:
+                return scope.sources[name]
+            scope = scope.outer
+        return None
+
+    def cte(self, name: str) -> str | None:
+        """Find the canonical name of a CTE."""
+        scope: Names | None = self
+        while scope is not None:
+            if name in scope.ctes:
+                return scope.ctes[name]
+            scope = scope.outer
+        return None
+
+
+def normalise(tree: exp.Expr) -> Normal:
+    """Walk a query once."""
+    walk = Walk()
+    walk.emit(tree, Names())
+    return Normal(digest=walk.digest(), tables=tuple(walk.tables), volatile=walk.volatile)
+
+
+def digest_of(words: list[str]) -> str:
+    """Hash what a walk wrote."""
+    text = "\x1f".join((NORMAL_FORM_VERSION, *words))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+class Walk:
+    """Writes a tree as words; `cut` lets a caller leave out nodes (by identity)."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.tables: list[TableUse] = []
+        self.volatile = ""
+        self.cut: Callable[[exp.Expr, Names], bool] | None = None
+        self.count = 0
+
+    def digest(self) -> str:
+        """Hash the words written so far."""
+        return digest_of(self.words)
+
+    def emit(self, node: exp.Expr, names: Names) -> None:
+        """Write one node and all below it."""
+        if self.cut is not None and self.cut(node, names):
+            return
+        writer = _WRITERS.get(type(node))
+        if writer is not None:
+            writer(self, node, names)
+        else:
+            self.emit_plain(node, names)
+
+    def emit_plain(self, node: exp.Expr, names: Names) -> None:
+        """Write class name and arguments; queries of any kind open a scope."""
+        if isinstance(node, exp.Query):
+            names = self.open_scope(node, names)
+        elif isinstance(node, exp.Func):
+            self.volatile = self.volatile or call_reason(node)
+        self.words.append(node.key)
+        self.emit_arguments(node, names, skip=_NONE)
+
+    def emit_arguments(self, node: exp.Expr, names: Names, *, skip: frozenset[str]) -> None:
+        """Write the arguments that are set, in the order of their names."""
+        words = self.words
+        words.append("(")
+        arguments = node.args
+        for key in sorted(arguments):
+            value = arguments[key]
+            if value is None or value is False or value == [] or key in skip:
+                continue
+            words.append(key)
+            self.emit_value(value, names)
+        words.append(")")
+
+    def emit_value(self, value: Any, names: Names) -> None:
+        """Write an argument."""
+        if isinstance(value, exp.Expr):
+            self.emit(value, names)
+        elif isinstance(value, list):
+            self.words.append("[")
+            for item in value:
+                self.emit_value(item, names)
+            self.words.append("]")
+        else:
+            self.words.append(str(value))
+
+    def open_scope(self, node: exp.Expr, names: Names) -> Names:
+        """Give the names inside a query: its CTEs, written first, and its relations."""
+        inner = Names(outer=names)
+        clause = node.args.get("with_")
+        if clause is not None:
+            self._emit_ctes(clause, inner)
+        for name, _ in sources_of(node) if isinstance(node, exp.Select) else ():
+            if name and name not in inner.sources:
+                inner.sources[name] = self.fresh("s")
+        return inner
+
+    def fresh(self, letter: str) -> str:
+        """Make the next canonical name."""
+        self.count += 1
+        return f"\x02{letter}{self.count}"
+
+    def _emit_ctes(self, clause: exp.Expr, inner: Names) -> None:
+        recursive = bool(clause.args.get("recursive"))
+        for cte in clause.expressions:
+            canonical = self.fresh("c")
+            name = cte.alias.casefold()
+            if recursive:
+                inner.ctes[name] = canonical
+            self.words.append(f"with{'*' if recursive else ''}")
+            self.emit(cte.this, inner)
+            self.words.extend(_column_aliases(cte))
+            self.words.append(canonical)
+            inner.ctes[name] = canonical  # not before: a CTE does not see itself
+
+
+def _select(walk: Walk, node: exp.Expr, names: Names) -> None:
+    inner = walk.open_scope(node, names)
+    walk.words.append("select")
+    walk.emit_arguments(node, inner, skip=_WITH)
+
+
+def _query(walk: Walk, node: exp.Expr, names: Names) -> None:
+    inner = walk.open_scope(node, names)
+    walk.words.append(node.key)
+    walk.emit_arguments(node, inner, skip=_WITH_ALIAS)
+    walk.words.extend(_column_aliases(node))
+
+
+def _subquery(walk: Walk, node: exp.Expr, names: Names) -> None:
+    _query(walk, node, names)
+
+
+def _table(walk: Walk, node: exp.Expr, names: Names) -> None:
+    assert isinstance(node, exp.Table)
+    parts = table_parts(node)
+    words = walk.words
+    words.append("table")
+    if not parts:
+        walk.emit(node.this, names)
+    else:
+        cte = names.cte(parts[0].name.casefold()) if len(parts) == 1 else None
+        if cte is not None:
+            words.append(cte)
+        elif is_file_name(parts):
+            walk.volatile = walk.volatile or f"it reads {parts[0].name}"
+            words.append(parts[0].name)
+        else:
+            reason = table_reason(parts)
+            walk.volatile = walk.volatile or reason
+            is_ref = len(parts) > 1 and parts[0].name == REF_NAMESPACE
+            named = parts[1:] if is_ref else parts
+            words.append(".".join(part.name.casefold() for part in named))
+            if not reason:
+                is_aliased = node.args.get("alias") is not None
+                walk.tables.append(TableUse(parts=parts, is_aliased=is_aliased, is_ref=is_ref))
+    if node.args.get("sample") is not None:
+        walk.volatile = walk.volatile or sample_reason(node.args["sample"])
+    words.extend(_column_aliases(node))
+    walk.emit_arguments(node, names, skip=_TABLE_NAME)
+
+
+def _column(walk: Walk, node: exp.Expr, names: Names) -> None:
+    """Write a column by the canonical name of its relation, whatever its alias is."""
+    arguments = node.args
+    this = arguments["this"]
+    written = [arguments.get("catalog"), arguments.get("db"), arguments.get("table")]
+    qualifiers = [part.name.casefold() for part in written if part is not None]
+    words = walk.words
+    words.append("column")
+    is_relation = not qualifiers
+    while qualifiers:
+        canonical = names.source(qualifiers[0])
+        # `raw.flights.x` names the relation `flights` by its full name.
+        if len(qualifiers) > 1 and names.source(qualifiers[1]) is not None and canonical is None:
+            qualifiers = qualifiers[1:]
+            continue
+        if canonical is not None:
+            is_relation = len(qualifiers) == 1
+            qualifiers[0] = canonical
+        words.extend(qualifiers)
+        break
+    if not isinstance(this, exp.Identifier):
+        walk.emit_value(this, names)
+        return
+    # The table's own spelling names the output column; a struct's field is named as written.
+    words.append(str(this.this).casefold() if is_relation else str(this.this))
+    if not written[2]:
+        whole_row = names.source(str(this.this).casefold())
+        if whole_row is not None:
+            words.append(whole_row)
+
+
+def _alias(walk: Walk, node: exp.Expr, names: Names) -> None:
+    words = walk.words
+    this, alias = node.args["this"], node.args["alias"]
+    walk.emit(this, names)
+    words.append("as")
+    words.append(str(alias.this) if isinstance(alias, exp.Identifier) else str(alias))
+
+
+def _identifier(walk: Walk, node: exp.Expr, names: Names) -> None:  # noqa: ARG001  # one signature for all writers
+    walk.words.append(str(node.args["this"]).casefold())
+
+
+def _literal(walk: Walk, node: exp.Expr, names: Names) -> None:  # noqa: ARG001  # one signature for all writers
+    walk.words.append("'" if node.args.get("is_string") else "#")
+    walk.words.append(str(node.args["this"]))
+
+
+def _table_alias(walk: Walk, node: exp.Expr, names: Names) -> None:  # noqa: ARG001  # one signature for all writers
+    walk.words.extend(str(column.name) for column in node.args.get("columns") or ())
+
+
+def _column_aliases(node: exp.Expr) -> list[str]:
+    alias = node.args.get("alias")
+    columns = alias.args.get("columns") if isinstance(alias, exp.TableAlias) else None
+    return ["columns", *(str(column.name) for column in columns)] if columns else []
+
+
+_NONE: frozenset[str] = frozenset()
+_WITH = frozenset({"with_"})
+_WITH_ALIAS = frozenset({"with_", "alias"})
+_TABLE_NAME = frozenset({"this", "db", "catalog", "alias"})
+
+_WRITERS: dict[type, Callable[[Walk, exp.Expr, Names], None]] = {
+    exp.Select: _select,
+    exp.Union: _query,
+    exp.Except: _query,
+    exp.Intersect: _query,
+    exp.Subquery: _subquery,
+    exp.Table: _table,
+    exp.Column: _column,
+    exp.Alias: _alias,
+    exp.Identifier: _identifier,
+    exp.Literal: _literal,
+    exp.TableAlias: _table_alias,
+}

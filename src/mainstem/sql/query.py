@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parse one SELECT: its tables, its normal form and why it may be volatile.
+
+Nothing is resolved here; `models` and `project` know which names are assets.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, SqlglotError
+
+from mainstem.errors import SqlInvalid
+from mainstem.sql.normal import normalise
+from mainstem.sql.place import where_at
+
+# sqlglot warns on stderr about statements that it keeps as text; they become our own error.
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableName:
+    """One mention of a table that is not a CTE; offsets count characters of the query's text."""
+
+    parts: tuple[str, ...]
+    """As written, outermost first: `("raw", "flights")`."""
+    start: int
+    end: int
+    """Offset behind the last character."""
+    is_aliased: bool
+    is_ref: bool = False
+    """Written by a template's `ref`: the marker namespace is not part of `parts`."""
+    line: int = 0
+    column: int = 0
+
+    @property
+    def name(self) -> str:
+        """The parts joined by dots."""
+        return ".".join(self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A parsed SELECT."""
+
+    text: str
+    tables: tuple[TableName, ...]
+    normal_form: str
+    """Hash that white space, comments, table aliases, case and quoting of names do not change."""
+    volatile: str
+    """Why the same inputs may give other rows; empty if they do not."""
+    is_select: bool
+    file: str = ""
+    tree: exp.Expr = field(repr=False, compare=False)
+
+
+def parse(sql: str, *, file: str = "", dialect: str = "duckdb", line_offset: int = 0) -> Query:
+    """Parse one SELECT statement (or VALUES, FROM, set operation).
+
+    Args:
+        sql: The statement; a trailing semicolon is allowed.
+        file: For errors.
+        dialect: The dialect it is written in.
+        line_offset: Lines of the file above the statement.
+
+    Raises:
+        SqlInvalid: It does not parse (A2010), or is not exactly one SELECT (A2011).
+    """
+    shifted = "\n" * line_offset + sql if line_offset else sql
+    tree = _tree(shifted, file, dialect)
+    normal = normalise(tree)
+    return Query(
+        text=shifted,
+        tables=tuple(_table_name(shifted, use.parts, use.is_aliased, use.is_ref) for use in normal.tables),
+        normal_form=normal.digest,
+        volatile=normal.volatile,
+        is_select=True,
+        file=file,
+        tree=tree,
+    )
+
+
+def _tree(sql: str, file: str, dialect: str) -> exp.Expr:
+    try:
+        statements = [one for one in sqlglot.parse(sql, dialect=dialect) if one is not None]
+    except ParseError as error:
+        raise _syntax_error(sql, file, error) from None
+    except (SqlglotError, RecursionError) as error:
+        raise SqlInvalid(
+            "A2010",
+            f"the SQL cannot be read: {_unclosed(sql) or str(error).splitlines()[0]}",
+            hint="Look for a quote, bracket or comment that is not closed.",
+            where=where_at(sql, len(sql.rstrip()) - 1, file=file),
+        ) from None
+    statements = [one for one in statements if not isinstance(one, exp.Semicolon)]
+    if not statements:
+        raise SqlInvalid(
+            "A2011",
+            "there is no SQL in this file.",
+            hint="A model is one SELECT statement.",
+            where=where_at(sql, 0, file=file),
+        )
+    if len(statements) > 1 or not isinstance(statements[0], (exp.Query, exp.Values)):
+        found = f"{len(statements)} statements" if len(statements) > 1 else _kind(statements[0])
+        raise SqlInvalid(
+            "A2011",
+            f"expected one SELECT statement, found {found}.",
+            hint="A model only says what its rows are; Mainstem creates and fills the table.",
+            where=where_at(sql, len(sql) - len(sql.lstrip()), file=file),
+        )
+    return statements[0]
+
+
+def _kind(statement: exp.Expr) -> str:
+    if isinstance(statement, exp.Command):
+        return f"`{str(statement.this).lower()}`"
+    return f"`{statement.key.lower()}`"
+
+
+def _syntax_error(sql: str, file: str, error: ParseError) -> SqlInvalid:
+    first = error.errors[0] if error.errors else {}
+    word = first.get("highlight") or ""
+    before = first.get("start_context") or ""
+    # The context ends where the unexpected word starts; sqlglot's own column is that of its end.
+    offset = sql.find(f"{before}{word}")
+    offset = offset + len(before) if offset >= 0 else 0
+    description = (first.get("description") or str(error)).split(" but got <Token")[0].rstrip(".")
+    near = f"unexpected `{word}`" if word else "unexpected end"
+    expected = "" if description.startswith("Invalid expression") else f" ({description.lower()})"
+    return SqlInvalid(
+        "A2010",
+        f"the SQL does not parse: {near}{expected}.",
+        hint="Look at the word marked and at the one before it: a missing comma or bracket?",
+        where=where_at(sql, offset, file=file, length=len(word) or 1),
+    )
+
+
+def _unclosed(sql: str) -> str:
+    for quote, name in (("'", "single quote"), ('"', "double quote")):
+        if sql.count(quote) % 2:
+            return f"a {name} is not closed"
+    return ""
+
+
+def _table_name(
+    sql: str, parts: tuple[exp.Identifier, ...], is_aliased: bool, is_ref: bool
+) -> TableName:
+    first, last = parts[0], parts[-1]
+    start = first.meta.get("start", 0)
+    line_start = sql.rfind("\n", 0, start) + 1
+    named = parts[1:] if is_ref else parts
+    return TableName(
+        parts=tuple(part.name for part in named),
+        start=start,
+        end=last.meta.get("end", start) + 1,
+        is_aliased=is_aliased,
+        is_ref=is_ref,
+        line=sql.count("\n", 0, start) + 1,
+        column=start - line_start + 1,
+    )
