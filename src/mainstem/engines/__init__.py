@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What computes: the DuckDB adapter of the engine port (`mainstem.types.engine`).
+
+Here: sessions over one DuckDB instance, tables and views as relations, query results as data files.
+Not here: which files a table has (`lake`), what a query means (`sql`). Nothing heavy is imported
+until the first session is opened.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mainstem.engines.names import literal, quote, quote_key, type_sql
+    from mainstem.engines.opening import open_engine
+    from mainstem.engines.registration import register_all
+
+__all__ = ["literal", "open_engine", "quote", "quote_key", "register_all", "type_sql"]
+
+_HOME = {
+    "literal": "names",
+    "open_engine": "opening",
+    "quote": "names",
+    "quote_key": "names",
+    "register_all": "registration",
+    "type_sql": "names",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
