@@ -48,7 +48,7 @@ def translated(error: apsw.Error, path: Path, sql: str) -> MainstemError:
                 hint="Check that the file and its folder belong to you and are writable.",
             )
         case _:
-            return InternalError("A9012", f"a statement failed: {said}.", details=sql)
+            return InternalError("A9045", f"a statement failed: {said}.", details=sql)
 
 
 def moved(path: Path, what: str) -> DatabaseUnavailable:

@@ -160,7 +160,7 @@ class SqliteDatabase:
     def _acquire(self) -> None:
         if self._lock_holder == threading.get_ident():
             raise InternalError(
-                "A9010", "a write transaction was opened within another; pass the first one on."
+                "A9043", "a write transaction was opened within another; pass the first one on."
             )
         if not self._lock.acquire(timeout=self._busy_timeout_s):
             raise translated(apsw.BusyError("locked by a thread"), self.path, "begin immediate")
@@ -247,4 +247,4 @@ def _pending(transaction: SqliteTransaction, migrations: Sequence[Migration]) ->
 
 
 def _over() -> InternalError:
-    return InternalError("A9011", "a transaction was used after its block had ended.")
+    return InternalError("A9044", "a transaction was used after its block had ended.")
