@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model in Python: what is easier to say here than in SQL."""
 
 import pyarrow as pa

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`config`: settings in force with their origins, and the JSON Schemas for editors."""
+
+from __future__ import annotations
+
+import click
+
+from mainstem.cli.options import environment_option, json_option, project_of
+from mainstem.cli.output import Output
+from mainstem.cli.render.grid import grid
+from mainstem.config import json_schema
+
+
+@click.command(name="config")
+@environment_option
+@click.option(
+    "--schema",
+    type=click.Choice(["mainstem", "ingest", "models"]),
+    help="Print the JSON Schema of such files instead; point your editor at it.",
+)
+@json_option
+def config_command(*, environment: str | None, schema: str | None, is_json: bool) -> None:
+    """Show the settings in force, each with the file that set it; secrets as ****."""
+    output = Output.of_process(is_json=is_json)
+    if schema is not None:
+        output.document(json_schema(schema))  # type: ignore[arg-type]  # click has checked the choice
+        return
+    with project_of(environment=environment) as project:
+        settings = project.config_report()
+    if is_json:
+        output.document(settings)
+        return
+    rows = [(setting.name, setting.value, setting.origin) for setting in settings]
+    output.lines(grid(("setting", "value", "set by"), rows, look=output.look))

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`show`, `query` and `compile`: reading data and the code that made it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from mainstem.cli.options import json_option, project_of, vars_option, where_options
+from mainstem.cli.output import Output
+from mainstem.cli.render.asset import asset_lines
+from mainstem.cli.render.grid import grid
+from mainstem.cli.render.words import plural
+from mainstem.errors import UserError
+
+TABLE_LIMIT = 1000
+_BINARY = ("parquet", "arrow")
+
+
+@click.command(name="query")
+@click.argument("sql", required=False)
+@click.option("--file", "file", type=click.File("r"), help="Read the SQL from a file; - is stdin.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["table", "csv", "json", "parquet", "arrow"]),
+    default="table",
+    show_default=True,
+)
+@click.option("--limit", type=click.IntRange(0), help="At most so many rows.")
+@click.option("--output", "target", metavar="FILE", help="Write to a file instead of stdout.")
+@click.option("--at", metavar="REF", help="A tag, commit or time: main~1, 7f3c2a1e, 2026-01-31.")
+@where_options
+@json_option
+def query_command(
+    *,
+    sql: str | None,
+    file: click.utils.LazyFile | None,
+    file_format: str,
+    limit: int | None,
+    target: str | None,
+    at: str | None,
+    is_json: bool,
+    **where: Any,
+) -> None:
+    """Run SQL over the lake: tables are namespace.name."""
+    output = Output.of_process(is_json=is_json)
+    text = sql if sql is not None else file.read() if file is not None else None
+    if text is None:
+        raise UserError(
+            "A1009", "There is no query.", hint='mainstem query "select ..." or --file FILE'
+        )
+    wanted = "json" if is_json else file_format
+    with project_of(**where) as project, ExitStack() as stack:
+        if wanted == "table":
+            shown = TABLE_LIMIT if limit is None else limit
+            table = project.sql(text, at=at, limit=shown + 1)
+            _print_table(table, shown, output, target)
+            return
+        stream = _stream(target, wanted, stack)
+        rows = project.export(text, stream, wanted, at=at, limit=limit)
+    if target is not None:
+        output.note(f"{plural(rows, 'row')} to {target}")
+
+
+@click.command(name="show")
+@click.argument("asset")
+@click.option("--limit", default=10, show_default=True, help="Rows to show.")
+@click.option("--preview", is_flag=True, help="Run the code as edited; write nothing.")
+@click.option("--at", metavar="REF", help="A tag, commit or time.")
+@where_options
+@vars_option
+@json_option
+def show_command(
+    *,
+    asset: str,
+    limit: int,
+    preview: bool,
+    at: str | None,
+    variables: tuple[str, ...],
+    is_json: bool,
+    **where: Any,
+) -> None:
+    """Show what ASSET is, its columns and first rows."""
+    output = Output.of_process(is_json=is_json)
+    with project_of(**where, variables=variables) as project:
+        shown = project.describe(asset, at=at)
+        rows = (
+            project.preview(asset, limit=limit)
+            if preview
+            else project.show(asset, limit=limit, at=at)
+        )
+    records = rows.to_pylist()
+    if is_json:
+        output.document({"asset": shown, "rows": records})
+        return
+    output.lines(asset_lines(shown, output.look))
+    names = rows.column_names
+    cells = [[row[name] for name in names] for row in records]
+    output.lines(["", *grid(names, cells, look=output.look)])
+
+
+@click.command(name="compile")
+@click.argument("asset")
+@where_options
+@vars_option
+@json_option
+def compile_command(
+    *,
+    asset: str,
+    variables: tuple[str, ...],
+    is_json: bool,
+    **where: Any,
+) -> None:
+    """Print the SQL of ASSET with Jinja rendered and names resolved."""
+    output = Output.of_process(is_json=is_json)
+    with project_of(**where, variables=variables) as project:
+        sql = project.compiled(asset)
+    if is_json:
+        output.document({"asset": asset, "sql": sql})
+    else:
+        output.lines(sql.rstrip().splitlines())
+
+
+def _print_table(table: object, limit: int, output: Output, target: str | None) -> None:
+    names: list[str] = table.column_names  # type: ignore[attr-defined]  # an Arrow table; pyarrow is not imported here
+    total: int = table.num_rows  # type: ignore[attr-defined]  # the same
+    records = table.slice(0, limit).to_pylist()  # type: ignore[attr-defined]  # the same
+    lines = grid(names, [list(row.values()) for row in records], look=output.look)
+    if target is not None:
+        Path(target).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    else:
+        output.lines(lines)
+    cut = ", more exist: --limit or --format csv" if total > limit else ""
+    output.note(f"{plural(min(total, limit), 'row')}{cut}")
+
+
+def _stream(target: str | None, file_format: str, stack: ExitStack) -> BinaryIO:
+    if target is not None:
+        return stack.enter_context(Path(target).open("wb"))
+    if file_format in _BINARY and sys.stdout.isatty():
+        raise UserError(
+            "A1010",
+            f"{file_format} is binary and would garble the terminal.",
+            hint=f"Write it to a file: --format {file_format} --output result.{file_format}",
+        )
+    return sys.stdout.buffer

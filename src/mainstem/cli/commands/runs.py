@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`runs`: what ran, how it ended, and what it said."""
+
+from __future__ import annotations
+
+import click
+
+from mainstem.cli.options import json_option, project_of
+from mainstem.cli.output import Output
+from mainstem.cli.render.runs import log_lines, run_detail_lines, run_list_lines
+from mainstem.types import SystemClock
+
+FOLLOW_S = 0.5
+
+
+@click.group(name="runs", invoke_without_command=True)
+@click.option("--limit", default=20, show_default=True, help="Runs to show.")
+@json_option
+@click.pass_context
+def runs_command(ctx: click.Context, *, limit: int, is_json: bool) -> None:
+    """List runs, newest first; or `runs show RUN`, `runs log RUN`."""
+    if ctx.invoked_subcommand is not None:
+        return
+    output = Output.of_process(is_json=is_json)
+    with project_of() as project:
+        runs = project.runs(limit=limit)
+    if is_json:
+        output.document(runs)
+    elif runs:
+        output.lines(run_list_lines(runs, output.look, now=SystemClock().now()))
+    else:
+        output.note("Nothing has run yet: mainstem run")
+
+
+@runs_command.command(name="show")
+@click.argument("run", type=int)
+@json_option
+def runs_show(*, run: int, is_json: bool) -> None:
+    """Show the steps and checks of a RUN."""
+    output = Output.of_process(is_json=is_json)
+    with project_of() as project:
+        detail = project.run_detail(run)
+    if is_json:
+        output.document(detail)
+    else:
+        output.lines(run_detail_lines(detail, output.look))
+
+
+@runs_command.command(name="log")
+@click.argument("run", type=int)
+@click.argument("step", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Wait for more until the run ends.")
+@json_option
+def runs_log(*, run: int, step: str | None, follow: bool, is_json: bool) -> None:
+    """Print what the steps of a RUN wrote: user code's output, retries, errors."""
+    output = Output.of_process(is_json=is_json)
+    clock = SystemClock()
+    with project_of() as project:
+        seen = 0
+        while True:
+            is_over = project.run_detail(run).finished_at is not None
+            entries = project.run_log(run, step)
+            fresh = entries[seen:]
+            seen = len(entries)
+            if is_json and not follow:
+                output.document(fresh)
+            else:
+                output.lines(log_lines(fresh, output.look))
+            if not follow or is_over:
+                return
+            clock.sleep(FOLLOW_S)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`plan` and `run`: the same options, one says what the other does."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import click
+
+from mainstem.cli.options import (
+    branch_option,
+    environment_option,
+    exclude_option,
+    json_option,
+    project_of,
+    select_option,
+    stack,
+    vars_option,
+)
+from mainstem.cli.output import Output
+from mainstem.cli.render.plan import plan_lines
+from mainstem.cli.reporter import Reporter
+from mainstem.errors import UserError
+from mainstem.project import Project
+from mainstem.types import SystemClock
+
+work_options = stack(
+    click.argument("assets", nargs=-1),
+    select_option,
+    exclude_option,
+    environment_option,
+    branch_option,
+    vars_option,
+    click.option(
+        "--full-refresh", is_flag=True, help="Build incremental models anew. Keeps cursors."
+    ),
+    click.option("--rebuild", is_flag=True, help="Build what is selected even if it is fresh."),
+    click.option(
+        "--ingest/--no-ingest", default=None, help="Read sources, or leave them as they are."
+    ),
+    click.option("--fresh", is_flag=True, help="Read sources again within their `fresh_for`."),
+    click.option("--force", is_flag=True, help="Build again what was reverted."),
+    json_option,
+)
+
+
+@click.command(name="plan")
+@work_options
+@click.option("--all", "show_all", is_flag=True, help="List assets with nothing to do, too.")
+def plan_command(*, is_json: bool, show_all: bool, **options: Any) -> None:
+    """Say what a run would do and why, without touching data."""
+    output = Output.of_process(is_json=is_json)
+    opening, selection = _divide(options)
+    with project_of(**opening) as project:
+        plan = project.plan(**selection)
+    if is_json:
+        output.document(plan)
+    else:
+        output.lines(plan_lines(plan, output.look, show_all=show_all))
+
+
+@click.command(name="run")
+@work_options
+@click.option("--threads", type=click.IntRange(1), help="Steps at once.")
+@click.option("--fail-fast", is_flag=True, help="Start nothing more after a failure.")
+@click.option("--no-wait", is_flag=True, help="Leave with 3 if another run holds an asset.")
+@click.option("--yes", is_flag=True, help="Run on a protected environment by hand.")
+def run_command(
+    *,
+    is_json: bool,
+    threads: int | None,
+    fail_fast: bool,
+    no_wait: bool,
+    yes: bool,
+    **options: Any,
+) -> int:
+    """Ingest, model, check and publish what is not up to date, in one commit."""
+    output = Output.of_process(is_json=is_json)
+    opening, selection = _divide(options)
+    with project_of(**opening) as project:
+        _permit(project, yes=yes)
+        width = max((len(str(asset.key)) for asset in project.graph.assets), default=0)
+        with Reporter(output, SystemClock(), key_width=width) as reporter, _interrupts(project):
+            finished = project.run(
+                **selection,
+                threads=threads,
+                fail_fast=fail_fast,
+                wait=not no_wait,
+                on_event=reporter.hear,
+            )
+        reporter.finish(finished)
+    return finished.exit_code
+
+
+def _divide(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part what opens the project from what is asked of it."""
+    opening = {name: options.pop(name) for name in ("environment", "branch", "variables")}
+    select = (*options.pop("assets"), *options.pop("select"))
+    return opening, {"select": select, **options}
+
+
+def _permit(project: Project, *, yes: bool) -> None:
+    environment = project.settings.environments.get(project.environment)
+    if environment is not None and environment.protected and not yes:
+        raise UserError(
+            "A1004",
+            f"Environment `{project.environment}` is protected: only jobs run there by themselves.",
+            hint="If you mean it: mainstem run --yes",
+        )
+
+
+@contextmanager
+def _interrupts(project: Project) -> Iterator[None]:
+    """Hand Ctrl-C to the run: once stops cleanly, twice at once (SEMANTICS, Runs)."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        project.cancel()
+
+    before = [(number, signal.signal(number, on_signal)) for number in _SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)

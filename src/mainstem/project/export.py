@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results of queries in the formats other programs read; streamed, never all in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, BinaryIO, Literal
+
+import orjson
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+Format = Literal["csv", "json", "parquet", "arrow"]
+
+
+def export(reader: pa.RecordBatchReader, stream: BinaryIO, file_format: Format) -> int:
+    """Write all rows of a reader and give their number.
+
+    Args:
+        reader: Is read to its end.
+        stream: Binary; is not closed.
+        file_format: `csv` with a header, `json` as one array of objects, `parquet`, or `arrow` as
+            an IPC stream.
+    """
+    match file_format:
+        case "csv":
+            with pa_csv.CSVWriter(stream, _flat_schema(reader.schema)) as writer:
+                return _each(reader, lambda batch: writer.write(_flat(batch)))
+        case "parquet":
+            with pq.ParquetWriter(stream, reader.schema, compression="zstd") as parquet:
+                return _each(reader, parquet.write_batch)
+        case "arrow":
+            with pa.ipc.new_stream(stream, reader.schema) as ipc:
+                return _each(reader, ipc.write_batch)
+        case "json":
+            return _json(reader, stream)
+
+
+def _each(reader: pa.RecordBatchReader, write: Callable[[Any], None]) -> int:
+    total = 0
+    for batch in reader:
+        write(batch)
+        total += batch.num_rows
+    return total
+
+
+def _json(reader: pa.RecordBatchReader, stream: BinaryIO) -> int:
+    total = 0
+    stream.write(b"[")
+    for batch in reader:
+        for row in batch.to_pylist():
+            stream.write(b",\n " if total else b"\n ")
+            stream.write(orjson.dumps(row, default=_plain, option=orjson.OPT_NON_STR_KEYS))
+            total += 1
+    stream.write(b"\n]\n")
+    return total
+
+
+def _plain(value: Any) -> Any:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _flat_schema(schema: pa.Schema) -> pa.Schema:
+    return pa.schema(
+        [pa.field(field.name, pa.string() if _is_nested(field) else field.type) for field in schema]
+    )
+
+
+def _flat(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Write lists, structs and maps as JSON: CSV has nothing for them."""
+    columns = [
+        pa.array(
+            [
+                None if value is None else orjson.dumps(value, default=_plain).decode()
+                for value in column.to_pylist()
+            ],
+            pa.string(),
+        )
+        if _is_nested(field)
+        else column
+        for field, column in zip(batch.schema, batch.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=_flat_schema(batch.schema))
+
+
+def _is_nested(field: pa.Field) -> bool:
+    return bool(pa.types.is_nested(field.type) or pa.types.is_binary(field.type))
