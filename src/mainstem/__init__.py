@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mainstem: ingest, model, check and publish on branches you can undo.
+
+Names are imported when they are first used: `import mainstem` alone costs a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mainstem import errors
+    from mainstem.models import (
+        Context,
+        accepted_values,
+        asset,
+        between,
+        check,
+        expression,
+        multi_asset,
+        not_null,
+        null,
+        regex,
+        relationships,
+        row_count,
+        sql,
+        unique,
+    )
+    from mainstem.project import Lake, Project
+    from mainstem.project import open_project as open  # noqa: A004  # `mainstem.open(".")`
+    from mainstem.types import AssetKey, TableRef, ViewRef
+
+__all__ = [
+    "AssetKey",
+    "Context",
+    "Lake",
+    "Project",
+    "TableRef",
+    "ViewRef",
+    "accepted_values",
+    "asset",
+    "between",
+    "check",
+    "errors",
+    "expression",
+    "multi_asset",
+    "not_null",
+    "null",
+    "open",
+    "regex",
+    "relationships",
+    "row_count",
+    "sql",
+    "unique",
+]
+
+_HOME = {
+    "AssetKey": "mainstem.types",
+    "Lake": "mainstem.project",
+    "Project": "mainstem.project",
+    "TableRef": "mainstem.types",
+    "ViewRef": "mainstem.types",
+    "open": "mainstem.project",
+}
+_CALLED = {"open": "open_project"}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return importlib.import_module("mainstem.errors")
+    if name not in __all__:
+        raise AttributeError(f"module 'mainstem' has no attribute {name!r}")
+    module = importlib.import_module(_HOME.get(name, "mainstem.models"))
+    value = getattr(module, _CALLED.get(name, name))
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

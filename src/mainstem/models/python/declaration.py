@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The decorators `@asset`, `@multi_asset` and `@check`: they note what was written, nothing else.
+
+Each returns the function itself, so tests call it as it is. Options are judged when a worker loads
+the file, so that one wrong option does not stop the import of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+ATTRIBUTE = "__mainstem__"
+
+
+class AssetOptions(TypedDict, total=False):
+    """Options of `@asset`, and of each output of `@multi_asset` but for those of the function."""
+
+    key: str | Sequence[str]
+    """Text: the asset's key, `namespace.name`. A list of columns: the row key, as in SQL headers."""
+    row_key: Sequence[str]
+    namespace: str
+    inputs: Mapping[str, str]
+    """Parameter name -> asset, where the parameter's name does not say it."""
+    deps: Sequence[str]
+    """Assets to run after, without reading them."""
+    materialized: Literal["table", "incremental", "none"]
+    strategy: Literal["append", "upsert", "replace_partitions"]
+    partition_by: Sequence[str]
+    on_code_change: Literal["rebuild", "forward"]
+    upstream: Literal["mutable"]
+    rebuild: str
+    """`on_change`, `always`, or a time such as `1d`."""
+    fresh_for: str | timedelta
+    retries: int
+    retry_delay: str | timedelta
+    timeout: str | timedelta
+    checks: Sequence[Mapping[str, Any] | str]
+    columns: Mapping[str, Any]
+    tags: Sequence[str]
+    owner: str
+    description: str
+
+
+class CheckOptions(TypedDict, total=False):
+    """Options of `@check`."""
+
+    severity: Literal["error", "warn", "info"]
+    name: str
+    inputs: Mapping[str, str]
+    tags: Sequence[str]
+    description: str
+    sample: int
+    timeout: str | timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What a decorator was given; judged by `load`."""
+
+    kind: Literal["asset", "multi_asset", "check"]
+    options: Mapping[str, Any]
+    target: str = ""
+    """Of a check: the asset."""
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Of a multi_asset: options by key."""
+
+
+@overload
+def asset(function: Function, /) -> Function: ...
+@overload
+def asset(**options: Unpack[AssetOptions]) -> Callable[[Function], Function]: ...
+def asset(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function an asset: its parameters are upstream assets, what it returns is its table.
+
+    The annotation of a parameter decides the form its data arrives in: `pa.Table` (also without an
+    annotation), `pa.RecordBatchReader`, `pd.DataFrame`, `pl.DataFrame`, `pl.LazyFrame`,
+    `duckdb.DuckDBPyRelation`, or `TableRef` for no data. Parameters with a default are no inputs.
+    `context` receives a `mainstem.Context`, `this` the asset's own rows so far (`None` at first).
+    The function returns, or yields in parts, any of those, or rows as dicts. Annotated `-> None` it
+    is an effect: it runs whenever selected and writes nothing.
+
+    Example:
+        >>> @asset(checks=[unique("airport", "month")])
+        ... def delays(flights: pa.Table, airports: pl.LazyFrame) -> pa.Table: ...
+    """
+    if function is not None:
+        return _note(function, Declaration("asset", {}))
+    return lambda decorated: _note(decorated, Declaration("asset", options))
+
+
+def multi_asset(
+    outputs: Mapping[str, Mapping[str, Any]] | Sequence[str], **options: Unpack[AssetOptions]
+) -> Callable[[Function], Function]:
+    """Make a generator function several assets: it yields `(key, data)` pairs, in any order.
+
+    Args:
+        outputs: Options of each asset by its key; or only the keys.
+        options: What holds for all of them, and for the function: inputs, deps, retries, timeout.
+    """
+    named = outputs if isinstance(outputs, Mapping) else {key: {} for key in outputs}
+    declaration = Declaration("multi_asset", options, outputs=named)
+    return lambda decorated: _note(decorated, declaration)
+
+
+def check(asset: str, **options: Unpack[CheckOptions]) -> Callable[[Function], Function]:
+    """Make a function a check of an asset: it returns failing rows, or whether all is well.
+
+    Parameters are assets, as with `@asset`; the checked one is read as this run built it.
+    """
+    return lambda decorated: _note(decorated, Declaration("check", options, target=asset))
+
+
+def declaration_of(value: object) -> Declaration | None:
+    """Give what a decorator noted on a function, if one did."""
+    found = getattr(value, ATTRIBUTE, None) if callable(value) else None
+    return found if isinstance(found, Declaration) else None
+
+
+def _note(function: Any, declaration: Declaration) -> Any:
+    setattr(function, ATTRIBUTE, declaration)
+    return function

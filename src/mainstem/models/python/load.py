@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Import a Python file of a project and tell what it defines. Only worker processes do this."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import platform
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mainstem.errors import MainstemError, ModelInvalid, Where
+from mainstem.models.python.declaration import Declaration, declaration_of
+from mainstem.models.python.definition import (
+    Code,
+    Discovered,
+    Output,
+    Parameter,
+    PythonCheck,
+    PythonModel,
+)
+from mainstem.models.python.options import ASSET_OPTIONS, CHECK_OPTIONS, plain
+from mainstem.models.python.raised import import_failed, syntax_failed
+from mainstem.models.python.signature import signature_of
+from mainstem.models.python.source import Closure, Project, absent_of, code_of, outside_of
+
+_OF_THE_FUNCTION = frozenset({"inputs", "deps"})
+
+
+class Stopped(BaseException):
+    """The supervisor asked the process to end; user code gets to close what it opened."""
+
+
+def load_file(project: Project, file: str) -> Discovered:
+    """Import one file and describe what it defines; errors are part of the answer.
+
+    Args:
+        project: The folder; its parsed modules are shared between files.
+        file: Path relative to the project folder.
+    """
+    try:
+        _, closure = code_of(project, file, "")
+    except SyntaxError as error:
+        return Discovered(file=file, errors=(syntax_failed(error, file),))
+    except (OSError, ValueError) as error:
+        where = Where(file=file)
+        broken = ModelInvalid("A7102", f"{file} cannot be read: {error}.", where=where)
+        return Discovered(file=file, errors=(broken,))
+    found = _identity(file, closure)
+    if not _may_declare(project, file):
+        return Discovered(**found)
+    try:
+        module = import_file(project.root, file)
+    except BaseException as error:
+        if isinstance(error, Stopped):
+            raise
+        return Discovered(**found, errors=(import_failed(error, file, project.root),))
+    return _described(project, file, module, found)
+
+
+def import_file(root: Path, file: str) -> types.ModuleType:
+    """Import a project file under its dotted name, once per process.
+
+    Folders of the project are packages whether or not they have an `__init__.py`, and shadow
+    installed packages of their name: `from models.lib import x` means the project's.
+    """
+    *folders, stem = Path(file).with_suffix("").parts
+    for depth in range(1, len(folders) + 1):
+        _ensure_package(root, folders[:depth])
+    name = ".".join([*folders, stem])
+    if name.replace(".", "_").isidentifier():
+        return importlib.import_module(name)
+    if name not in sys.modules:
+        _execute(name, root / file)
+    return sys.modules[name]
+
+
+def declared_in(module: types.ModuleType) -> Iterator[tuple[str, Callable[..., Any], Declaration]]:
+    """Find decorated functions of a module, also those in lists and mappings at its top level."""
+    for name, value in list(vars(module).items()):
+        for path, each in _unfolded(name, value):
+            declaration = declaration_of(each)
+            if declaration is not None and getattr(each, "__module__", "") == module.__name__:
+                yield path, each, declaration
+
+
+def function_at(module: types.ModuleType, path: str) -> Callable[..., Any]:
+    """Give the function that `declared_in` named."""
+    for name, function, _ in declared_in(module):
+        if name == path:
+            return function
+    raise ModelInvalid("A7103", f"`{path}` is no longer in {module.__name__}.")
+
+
+def _unfolded(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, list | tuple):
+        yield from ((f"{name}[{index}]", each) for index, each in enumerate(value))
+    elif isinstance(value, dict) and not name.startswith("__"):
+        yield from ((f"{name}[{key!r}]", each) for key, each in value.items())
+    else:
+        yield name, value
+
+
+def _ensure_package(root: Path, folders: list[str]) -> None:
+    name, folder = ".".join(folders), root.joinpath(*folders)
+    if name in sys.modules:
+        return
+    if (folder / "__init__.py").is_file():
+        _execute(name, folder / "__init__.py", search=[str(folder)])
+    else:
+        package = types.ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
+
+
+def _execute(name: str, path: Path, *, search: list[str] | None = None) -> None:
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=search)
+    assert spec is not None, "a .py file always has a loader"
+    assert spec.loader is not None, "a .py file always has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+
+
+def _may_declare(project: Project, file: str) -> bool:
+    """Tell whether importing is worth it: helpers that never decorate have no assets."""
+    module = project.module(file)
+    if module.decorators:
+        return True
+    return b"@" in (project.root / file).read_bytes()
+
+
+def _identity(file: str, closure: Closure) -> dict[str, Any]:
+    return {
+        "file": file,
+        "files": {path: module.text_digest for path, module in sorted(closure.modules.items())},
+        "absent": absent_of(closure),
+        "installed": tuple(
+            each.metadata_folder for each in outside_of(closure) if each.metadata_folder
+        ),
+        "python": platform.python_version(),
+    }
+
+
+def _described(
+    project: Project, file: str, module: types.ModuleType, found: Mapping[str, Any]
+) -> Discovered:
+    models: list[PythonModel] = []
+    checks: list[PythonCheck] = []
+    errors: list[MainstemError] = []
+    seen: set[int] = set()
+    for path, function, declaration in declared_in(module):
+        if id(function) in seen:
+            continue
+        seen.add(id(function))
+        try:
+            definition = _definition(project, file, path, function, declaration)
+        except MainstemError as error:
+            errors.append(error)
+            continue
+        if isinstance(definition, PythonModel):
+            models.append(definition)
+        else:
+            checks.append(definition)
+    return Discovered(**found, models=tuple(models), checks=tuple(checks), errors=tuple(errors))
+
+
+def _definition(
+    project: Project,
+    file: str,
+    path: str,
+    function: Callable[..., Any],
+    declaration: Declaration,
+) -> PythonModel | PythonCheck:
+    namespace = _namespace_of(file)
+    where = _place(project, file, function, f"{namespace}.{function.__name__}")
+    known = CHECK_OPTIONS if declaration.kind == "check" else ASSET_OPTIONS
+    options = plain(declaration.options, known, where=where)
+    inputs = _inputs(options, where)
+    signature = signature_of(function, inputs, where=where)
+    code, _ = code_of(project, file, function.__name__)
+    doc = _first_paragraph(function)
+    if declaration.kind == "check":
+        return _check(
+            declaration, options, signature.parameters,
+            path=path, where=where, code=code, doc=doc, takes_context=signature.takes_context,
+            namespace=namespace,
+        )  # fmt: skip
+    own = {name: value for name, value in options.items() if name not in _OF_THE_FUNCTION}
+    is_multi = declaration.kind == "multi_asset"
+    outputs = (
+        _outputs(declaration, own, where)
+        if is_multi
+        else (Output(written=_written_key(own, function), options=own),)
+    )
+    return PythonModel(
+        file=file,
+        line=where.line,
+        function=path,
+        outputs=outputs,
+        namespace=namespace,
+        parameters=signature.parameters,
+        deps=tuple(_texts(options.get("deps", ()), "deps", where)),
+        takes_context=signature.takes_context,
+        this=signature.this,
+        returns=signature.returns,
+        is_multi=is_multi,
+        code=code,
+        doc=doc,
+        excerpt=where.excerpt,
+    )
+
+
+def _check(
+    declaration: Declaration,
+    options: dict[str, Any],
+    parameters: tuple[Parameter, ...],
+    *,
+    path: str,
+    where: Where,
+    code: Code,
+    doc: str,
+    takes_context: bool,
+    namespace: str,
+) -> PythonCheck:
+    if not isinstance(declaration.target, str) or not declaration.target:
+        raise ModelInvalid(
+            "A7103",
+            f"The check {where.asset} does not say which asset it is of.",
+            hint='Write @check("namespace.name").',
+            where=where,
+        )
+    if not parameters:
+        raise ModelInvalid(
+            "A7105",
+            f"The check {where.asset} has no parameter, so it reads nothing.",
+            hint=f"Give it one, named after the asset: {declaration.target.rpartition('.')[2]}.",
+            where=where,
+        )
+    return PythonCheck(
+        file=where.file,
+        line=where.line,
+        function=path,
+        asset=declaration.target,
+        namespace=namespace,
+        options={name: value for name, value in options.items() if name != "inputs"},
+        parameters=parameters,
+        takes_context=takes_context,
+        code=code,
+        doc=doc,
+        excerpt=where.excerpt,
+    )
+
+
+def _outputs(
+    declaration: Declaration, shared: Mapping[str, Any], where: Where
+) -> tuple[Output, ...]:
+    if not declaration.outputs:
+        raise ModelInvalid("A7103", f"{where.asset} has no outputs.", where=where)
+    return tuple(
+        Output(
+            written=str(key),
+            options={**shared, **plain(options or {}, ASSET_OPTIONS, where=where)},
+        )
+        for key, options in declaration.outputs.items()
+    )
+
+
+def _written_key(options: Mapping[str, Any], function: Callable[..., Any]) -> str:
+    key = options.get("key")
+    return key if isinstance(key, str) and key else function.__name__
+
+
+def _inputs(options: Mapping[str, Any], where: Where) -> Mapping[str, str]:
+    inputs = options.get("inputs", {})
+    if not isinstance(inputs, dict) or not all(isinstance(each, str) for each in inputs.values()):
+        raise ModelInvalid(
+            "A7103",
+            f"`inputs` of {where.asset} is {inputs!r}; allowed is a mapping parameter -> asset.",
+            hint='Write inputs={"flights": "raw.flights"}.',
+            where=where,
+        )
+    return inputs
+
+
+def _texts(value: Any, name: str, where: Where) -> list[str]:
+    values = value if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(each, str) for each in values):
+        raise ModelInvalid(
+            "A7103", f"`{name}` of {where.asset} is {value!r}; allowed is a list of assets.",
+            where=where,
+        )  # fmt: skip
+    return list(values)
+
+
+def _namespace_of(file: str) -> str:
+    """Give the first folder below `models/` (GRAMMAR 1)."""
+    parts = file.split("/")
+    return parts[1] if len(parts) > 2 else "main"
+
+
+def _place(project: Project, file: str, function: Callable[..., Any], asset: str) -> Where:
+    code = getattr(function, "__code__", None)
+    line = code.co_firstlineno if code is not None else 0
+    lines = (project.root / file).read_text("utf-8", errors="replace").splitlines()
+    here = next(
+        (
+            (number, text)
+            for number, text in enumerate(lines[line - 1 :], start=line)
+            if text.lstrip().startswith(("def ", "async def "))
+        ),
+        (line, ""),
+    )
+    return Where(file=file, line=here[0], asset=asset, excerpt=here[1])
+
+
+def _first_paragraph(function: Callable[..., Any]) -> str:
+    doc = function.__doc__ or ""
+    return " ".join(doc.strip().split("\n\n")[0].split())

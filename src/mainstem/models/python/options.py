@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of Python assets: made plain where they are declared, judged once all layers are merged.
+
+In-file options win over property YAML, which wins over mainstem.yml (GRAMMAR 4).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, cast, get_args
+
+from mainstem.errors import ModelInvalid, Where
+from mainstem.graph.asset import OnCodeChange
+from mainstem.models.python.declaration import AssetOptions, CheckOptions
+from mainstem.types import AssetKey, LayoutColumn, Transform, did_you_mean
+
+Strategy = Literal["append", "upsert", "replace_partitions"]
+Materialized = Literal["table", "incremental", "none"]
+LATER: Mapping[str, str] = {
+    "partitions": "Partitions as units of work come later; `partition_by=` lays out files now.",
+    "contract": "Contracts of Python models come later; `schema` as a check says what must hold.",
+}
+ASSET_OPTIONS = frozenset(AssetOptions.__annotations__)
+CHECK_OPTIONS = frozenset(CheckOptions.__annotations__)
+_LAYOUT = re.compile(r"^\s*(?:(\w+)\(\s*(.+?)\s*\)|(.+?))\s*$")
+_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)?\s*$")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Options of one asset, merged and checked."""
+
+    materialized: Materialized = "table"
+    row_key: tuple[str, ...] = ()
+    strategy: Strategy = "append"
+    partition_by: tuple[LayoutColumn, ...] = ()
+    on_code_change: OnCodeChange = "rebuild"
+    upstream_mutable: bool = False
+    rebuild: str = "on_change"
+    fresh_for_s: float | None = None
+    retries: int = 0
+    retry_delay_s: float = 1.0
+    timeout_s: float | None = None
+    tags: tuple[str, ...] = ()
+    owner: str = ""
+    description: str = ""
+
+
+def plain(raw: Mapping[str, Any], known: frozenset[str], *, where: Where) -> dict[str, Any]:
+    """Check the names of options and make their values plain: what YAML could hold.
+
+    Raises:
+        ModelInvalid: An unknown option, or a value that is no plain data.
+    """
+    for name in raw:
+        if name in LATER:
+            raise ModelInvalid(
+                "A7106", f"{where.asset} uses `{name}`, which does not exist yet.",
+                hint=LATER[name], where=where,
+            )  # fmt: skip
+        if name not in known:
+            raise ModelInvalid(
+                "A7103",
+                f"{where.asset} has the unknown option `{name}`.",
+                hint=did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}.",
+                where=where,
+                known=tuple(sorted(known)),
+            )
+    return {name: _plain(value, name, where) for name, value in raw.items()}
+
+
+def _plain(value: Any, name: str, where: Where) -> Any:
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case timedelta():
+            return value.total_seconds()
+        case AssetKey():
+            return str(value)
+        case Mapping():
+            return {str(key): _plain(each, name, where) for key, each in value.items()}
+        case Iterable() if not isinstance(value, bytes):
+            return [_plain(each, name, where) for each in value]
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    raise _wrong(name, value, "plain data: text, numbers, lists, mappings", where)
+
+
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge layers of options, weakest first; tags and checks add up."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            if name in {"tags", "checks"} and name in result:
+                result[name] = [*_list(result[name]), *_list(value)]
+            else:
+                result[name] = value
+    return result
+
+
+def parse_options(raw: Mapping[str, Any], *, where: Where) -> Options:
+    """Judge the merged options of one asset.
+
+    Raises:
+        ModelInvalid: A value of the wrong kind, or options that contradict each other.
+    """
+    read = _Reader(raw, where)
+    key = raw.get("key")
+    row_key = read.texts("row_key") or (() if isinstance(key, str) else read.texts("key"))
+    materialized = read.one_of("materialized", get_args(Materialized), "table")
+    strategy = read.one_of("strategy", get_args(Strategy), "upsert" if row_key else "append")
+    partition_by = tuple(_layout(text, where) for text in read.texts("partition_by"))
+    forward = "forward" if materialized == "incremental" else "rebuild"
+    options = Options(
+        materialized=cast("Materialized", materialized),
+        row_key=row_key,
+        strategy=cast("Strategy", strategy),
+        partition_by=partition_by,
+        on_code_change=cast(
+            "OnCodeChange", read.one_of("on_code_change", get_args(OnCodeChange), forward)
+        ),
+        upstream_mutable=read.one_of("upstream", ("mutable", "append"), "append") == "mutable",
+        rebuild=str(raw.get("rebuild", "on_change")),
+        fresh_for_s=read.seconds("fresh_for", None),
+        retries=read.count("retries"),
+        retry_delay_s=read.seconds("retry_delay", 1.0) or 0.0,
+        timeout_s=read.seconds("timeout", None),
+        tags=read.texts("tags"),
+        owner=str(raw.get("owner", "")),
+        description=str(raw.get("description", "")),
+    )
+    _refuse_contradictions(options, where)
+    return options
+
+
+def seconds_of(value: Any) -> float | None:
+    """Read a time such as `90`, `1.5h` or `1d`; `None` if it is none."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) if value >= 0 else None
+    found = _DURATION.match(value) if isinstance(value, str) else None
+    return float(found[1]) * _SECONDS[found[2] or "s"] if found is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    raw: Mapping[str, Any]
+    where: Where
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        values = _list(self.raw.get(name, ()))
+        if not all(isinstance(each, str) for each in values):
+            raise _wrong(name, self.raw[name], "text or a list of texts", self.where)
+        return tuple(values)
+
+    def one_of(self, name: str, allowed: tuple[str, ...], default: str) -> str:
+        value = self.raw.get(name, default)
+        if value not in allowed:
+            raise _wrong(name, value, f"one of {', '.join(allowed)}", self.where, allowed)
+        return str(value)
+
+    def seconds(self, name: str, default: float | None) -> float | None:
+        if name not in self.raw:
+            return default
+        seconds = seconds_of(self.raw[name])
+        if seconds is None:
+            raise _wrong(name, self.raw[name], "a time such as 30s, 10m, 1d", self.where)
+        return seconds
+
+    def count(self, name: str) -> int:
+        value = self.raw.get(name, 0)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise _wrong(name, value, "a number from 0 on", self.where)
+        return value
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _layout(text: str, where: Where) -> LayoutColumn:
+    found = _LAYOUT.match(text)
+    transform = (found[1] if found else None) or "identity"
+    if found is None or transform not in get_args(Transform):
+        allowed = get_args(Transform)
+        raise _wrong("partition_by", text, f"a column, or {', '.join(allowed[1:])} of one", where)
+    return LayoutColumn(column=found[2] or found[3], transform=cast("Transform", transform))
+
+
+def _refuse_contradictions(options: Options, where: Where) -> None:
+    def refuse(summary: str, hint: str) -> None:
+        raise ModelInvalid("A7103", f"{where.asset} {summary}.", hint=hint, where=where)
+
+    if options.materialized == "incremental":
+        if options.strategy == "upsert" and not options.row_key:
+            refuse("upserts without a row key", 'Add row_key=["column", ...].')
+        if options.strategy == "replace_partitions" and not options.partition_by:
+            refuse("replaces partitions without a layout", 'Add partition_by=["month(day)"].')
+    rebuild = options.rebuild
+    if rebuild not in {"on_change", "always"} and seconds_of(rebuild) is None:
+        raise _wrong("rebuild", rebuild, "on_change, always or a time such as 1d", where)
+
+
+def _wrong(
+    name: str, value: object, allowed: str, where: Where, known: Iterable[str] = ()
+) -> ModelInvalid:
+    nearest: Callable[..., str] = did_you_mean
+    hint = nearest(value, known) if isinstance(value, str) and known else ""
+    return ModelInvalid(
+        "A7103",
+        f"{where.asset} has `{name}: {value!r}`; allowed is {allowed}.",
+        hint=hint,
+        where=where,
+        known=known,
+    )

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Warm worker processes: user code is imported and run there, never in the supervisor."""

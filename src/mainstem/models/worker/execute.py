@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In the worker: carry out requests, one at a time. The boundary to user code is here."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from mainstem.errors import InternalError, MainstemError, StepFailed, Where
+from mainstem.models.python.context import Context
+from mainstem.models.python.load import Stopped, function_at, import_file, load_file
+from mainstem.models.python.raised import import_failed, run_failed
+from mainstem.models.python.source import Project
+from mainstem.models.worker.channel import Channel
+from mainstem.models.worker.message import (
+    Answer,
+    Asked,
+    Build,
+    Built,
+    Facts,
+    Failed,
+    Finished,
+    Judge,
+    Judged,
+    Load,
+    Loaded,
+    Loading,
+    Noted,
+    Told,
+)
+
+if TYPE_CHECKING:
+    from mainstem.types import AssetKey, Schema, WriteTarget
+
+
+class Executor:
+    """Serves one supervisor over a channel."""
+
+    def __init__(self, root: Path, channel: Channel) -> None:
+        self._root = root
+        self._channel = channel
+        self._project = Project(root)
+        self._modules_seen = len(sys.modules)
+        self._watched: dict[str, tuple[int, int]] = {}
+
+    def serve(self) -> None:
+        """Answer requests until the supervisor is gone.
+
+        Raises:
+            EOFError: It is.
+        """
+        while True:
+            request = self._channel.receive()
+            answer = self._answer(request)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            self._channel.send(answer)
+
+    def _answer(self, request: object) -> Answer:
+        match request:
+            case Load():
+                return self._load(request)
+            case Build():
+                return self._guarded(request, self._build)
+            case Judge():
+                return self._guarded(request, self._judge)
+        return Failed(error=InternalError("A9071", f"unknown request {type(request).__name__}."))
+
+    def _load(self, request: Load) -> Answer:
+        for file in request.files:
+            self._channel.send(Loading(file=file))
+            self._channel.send(Loaded(discovered=load_file(self._project, file)))
+        return Finished(modules=self._newly_imported())
+
+    def _guarded(self, request: Any, work: Callable[..., Answer]) -> Answer:
+        """Run user code; whatever it raises becomes an answer."""
+        name = request.check if isinstance(request, Judge) else str(request.outputs[0].key)
+        try:
+            module = import_file(self._root, request.file)
+            function = function_at(module, request.function)
+        except BaseException as error:
+            if isinstance(error, Stopped):
+                raise
+            failed = import_failed(error, request.file, self._root)
+            return Failed(error=failed, modules=self._newly_imported())
+        try:
+            with ExitStack() as opened:
+                return work(request, function, opened)
+        except BaseException as error:
+            if isinstance(error, Stopped):
+                raise
+            failed = run_failed(error, name, self._root)
+            return Failed(error=failed, modules=self._newly_imported())
+
+    def _build(self, request: Build, function: Callable[..., Any], opened: ExitStack) -> Answer:
+        result = function(**self._arguments(request, opened))
+        if result is None and (request.is_effect or request.may_return_nothing):
+            return Built(returned_nothing=not request.is_effect, modules=self._newly_imported())
+        if request.is_effect:
+            raise _wrong_result(request, result, "nothing: it is annotated `-> None`")
+        written = _sink().write_all(request, result, self._ask)
+        return Built(written=written, modules=self._newly_imported())
+
+    def _judge(self, request: Judge, function: Callable[..., Any], opened: ExitStack) -> Answer:
+        result = function(**self._arguments(request, opened))
+        if isinstance(result, bool) or type(result).__name__ in {"bool_", "bool"}:
+            return Judged(passed=bool(result), modules=self._newly_imported())
+        count, sample = _sink().failing_rows(result, request)
+        return Judged(
+            passed=count == 0, failed_count=count, sample=sample, modules=self._newly_imported()
+        )
+
+    def _arguments(self, request: Build | Judge, opened: ExitStack) -> dict[str, Any]:
+        arguments: dict[str, Any] = {}
+        if request.takes_context:
+            arguments["context"] = self._context(request.facts)
+        for each in request.given:
+            if each.form == "nothing" or not each.relations:
+                arguments[each.parameter] = None
+            else:
+                arguments[each.parameter] = _frames().give(each, opened, self._root)
+        return arguments
+
+    def _context(self, facts: Facts) -> Context:
+        return Context(
+            run_id=facts.run_id,
+            attempt=facts.attempt,
+            logical_time=facts.logical_time,
+            environment=facts.environment,
+            branch=facts.branch,
+            full_refresh=facts.full_refresh,
+            vars=facts.variables,
+            log=lambda text: self._channel.send(Noted(text=str(text))),
+            progress=lambda rows=None, note="": self._channel.send(
+                Noted(text=str(note), rows=rows, is_progress=True)
+            ),
+        )
+
+    def _ask(self, key: AssetKey, schema: Schema) -> WriteTarget:
+        self._channel.send(Asked(key=key, schema=schema))
+        told = cast("Told", self._channel.receive())
+        if told.error is not None:
+            raise told.error
+        assert told.target is not None, "a place or an error"
+        return told.target
+
+    def _newly_imported(self) -> Mapping[str, tuple[int, int]] | None:
+        """Tell which project files this process has imported, if that may have changed."""
+        if len(sys.modules) == self._modules_seen:
+            return None
+        self._modules_seen = len(sys.modules)
+        for path in _project_files(self._root):
+            if path not in self._watched:
+                try:
+                    status = os.stat(path)
+                except OSError:
+                    continue
+                self._watched[path] = (status.st_mtime_ns, status.st_size)
+        return dict(self._watched)
+
+
+def _project_files(root: Path) -> Iterator[str]:
+    prefix = f"{root}{os.sep}"
+    outside = f"{sys.prefix}{os.sep}"  # an environment within the project folder is not the project
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and path.startswith(prefix) and not path.startswith(outside):
+            yield path
+
+
+def _wrong_result(request: Build, result: object, allowed: str) -> MainstemError:
+    asset = str(request.outputs[0].key)
+    came = "a generator" if inspect.isgenerator(result) else f"`{type(result).__qualname__}`"
+    return StepFailed(
+        "A7113",
+        f"{asset} returned {came}; allowed is {allowed}.",
+        where=Where(file=request.file, asset=asset),
+    )
+
+
+def _frames() -> Any:
+    """Import what reads tables; functions without data never pay for it."""
+    return importlib.import_module("mainstem.models.worker.frames")
+
+
+def _sink() -> Any:
+    """Import what writes tables."""
+    return importlib.import_module("mainstem.models.worker.sink")

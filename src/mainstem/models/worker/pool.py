@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Warm worker processes: started when needed, kept, replaced when project code has changed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from mainstem.errors import Cancelled, InternalError, Where
+from mainstem.models.worker.message import Answer
+from mainstem.models.worker.output import Log, Output
+from mainstem.models.worker.process import WorkerProcess
+from mainstem.types import Clock, SystemClock
+
+_WAIT_S = 0.1
+
+
+class Cancel(Protocol):
+    """What a pool needs of a cancel token."""
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether to stop now."""
+        ...
+
+    def on_cancel(self, stop: Callable[[], None]) -> Callable[[], None]:
+        """Register what stops the work; returns the deregistration."""
+        ...
+
+
+class WorkerPool:
+    """The worker processes of one project.
+
+    Args:
+        folder: The project folder: working directory and import root of the workers.
+        limit: Processes at most; by default as many as the machine has processors.
+        environment: Environment variables of the workers; by default those of this process.
+        grace_s: Time between asking a worker to end and killing its process group.
+        clock: Measures timeouts.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        limit: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        grace_s: float = 5.0,
+        clock: Clock | None = None,
+    ) -> None:
+        self.folder = Path(folder).resolve()
+        self._limit = limit or os.cpu_count() or 1
+        self._environment = environment
+        self._grace_s = grace_s
+        self._clock = clock or SystemClock()
+        self._idle: list[WorkerProcess] = []
+        self._busy: set[WorkerProcess] = set()
+        self._starting = 0
+        self._changed = threading.Condition()
+        self._is_closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def run(
+        self,
+        request: object,
+        *,
+        asset: str,
+        answer: Callable[[Any], object | None],
+        log: Log,
+        cancel: Cancel | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """Carry out a request in a warm worker, waiting for one if all are busy.
+
+        Args:
+            request: `Load`, `Build` or `Judge`.
+            asset: What it is for, in errors.
+            answer: Takes each message before the last answer; what it returns is sent back.
+            log: Takes each line that the user's code prints.
+            cancel: Stops it: SIGTERM, some seconds, then SIGKILL of the process group.
+            timeout_s: Time for the request, without waiting for a worker.
+
+        Raises:
+            StepFailed: It took too long, or the process died.
+            Cancelled: It was cancelled.
+            EngineUnavailable: No process could be started.
+        """
+        worker = self._take(asset, cancel)
+        forget = cancel.on_cancel(worker.cancel) if cancel is not None else None
+        is_reusable = False
+        try:
+            if cancel is not None and cancel.is_cancelled:
+                worker.cancel()
+            last = worker.converse(
+                request,
+                asset=asset,
+                answer=answer,
+                output=Output(log),
+                timeout_s=timeout_s,
+                grace_s=self._grace_s,
+            )
+            is_reusable = True
+            return last
+        finally:
+            if forget is not None:
+                forget()
+            was_cancelled = cancel is not None and cancel.is_cancelled
+            self._give_back(worker, is_reusable=is_reusable and not was_cancelled)
+
+    def kill(self) -> None:
+        """Kill every worker and its children now: the second Ctrl-C."""
+        with self._changed:
+            workers = [*self._idle, *self._busy]
+        for worker in workers:
+            worker.kill()
+
+    def close(self) -> None:
+        """End all workers; requests under way fail."""
+        with self._changed:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+            busy = list(self._busy)
+            self._changed.notify_all()
+        for worker in busy:
+            worker.cancel()
+        for worker in idle:
+            worker.close()
+
+    def _take(self, asset: str, cancel: Cancel | None) -> WorkerProcess:
+        outdated: list[WorkerProcess] = []
+        try:
+            with self._changed:
+                while True:
+                    if self._is_closed:
+                        raise InternalError("A9070", "The worker pool is closed.")
+                    if cancel is not None and cancel.is_cancelled:
+                        raise Cancelled(
+                            "A7109", f"{asset} was cancelled.", where=Where(asset=asset)
+                        )
+                    while self._idle:
+                        worker = self._idle.pop()
+                        if worker.is_alive and not worker.is_outdated():
+                            self._busy.add(worker)
+                            return worker
+                        outdated.append(worker)
+                    if len(self._busy) + self._starting < self._limit:
+                        self._starting += 1
+                        break
+                    self._changed.wait(_WAIT_S if cancel is not None else None)
+        finally:
+            for worker in outdated:
+                worker.close()
+        return self._start()
+
+    def _start(self) -> WorkerProcess:
+        worker = None
+        try:
+            worker = WorkerProcess(self.folder, self._environment, self._clock)
+        finally:
+            with self._changed:
+                self._starting -= 1
+                if worker is not None:
+                    self._busy.add(worker)
+                else:
+                    self._changed.notify()
+        return worker
+
+    def _give_back(self, worker: WorkerProcess, *, is_reusable: bool) -> None:
+        with self._changed:
+            self._busy.discard(worker)
+            is_kept = is_reusable and not self._is_closed and worker.is_alive
+            if is_kept:
+                self._idle.append(worker)
+            self._changed.notify()
+        if not is_kept:
+            worker.close(wait_s=1.0 if is_reusable else 0.0)

@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One worker process, as its supervisor sees it: start, converse, stop, and say how it died.
+
+Workers are spawned, never forked from the threaded supervisor; each leads a session of its own, so
+that it, and whatever it starts, can be killed alone. Used by `pool`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mainstem.errors import Cancelled, EngineUnavailable, MainstemError, StepFailed, Where
+from mainstem.models.worker.channel import Channel
+from mainstem.models.worker.message import Answer
+from mainstem.models.worker.output import Output
+from mainstem.types import Clock
+
+_START = "from mainstem.models.worker.main import main; main()"
+_POLL_S = 0.2
+_GRACE_S = 5.0
+
+
+class WorkerProcess:
+    """A process that imports user code and runs one request at a time."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+        self.modules: Mapping[str, tuple[int, int]] = {}
+        """Project files that it has imported, with time and size then."""
+        ours, theirs = socket.socketpair()
+        life, self._life = os.pipe()
+        self._woken, self._wake = os.pipe()
+        descriptors = (theirs.fileno(), life)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and text
+                [sys.executable, "-P", "-c", _START, *map(str, descriptors), str(folder)],
+                cwd=folder,
+                env=None if environment is None else dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                pass_fds=descriptors,
+                start_new_session=True,
+            )
+        except OSError as error:
+            for descriptor in (self._life, self._woken, self._wake):
+                os.close(descriptor)
+            ours.close()
+            raise EngineUnavailable(
+                "A7114", f"A Python worker cannot be started: {error}.",
+                hint=f"It is started as {sys.executable} in {folder}.",
+            ) from error  # fmt: skip
+        finally:
+            theirs.close()
+            os.close(life)
+        self._channel = Channel(ours)
+        self._selector = self._listen()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process can take a request."""
+        return self._process.poll() is None and not self._channel.is_closed
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is also that of its process group."""
+        return self._process.pid
+
+    def is_outdated(self) -> bool:
+        """Tell whether a project file that it imported has changed or gone since."""
+        for path, identity in self.modules.items():
+            try:
+                status = os.stat(path)
+            except OSError:
+                return True
+            if (status.st_mtime_ns, status.st_size) != identity:
+                return True
+        return False
+
+    def converse(
+        self,
+        request: object,
+        *,
+        asset: str,
+        answer: Callable[[Any], object | None],
+        output: Output,
+        timeout_s: float | None = None,
+        grace_s: float = _GRACE_S,
+    ) -> Answer:
+        """Send a request and see it through.
+
+        Args:
+            request: What to do.
+            asset: Its name, for errors.
+            answer: Takes each message before the last; what it returns is sent back.
+            output: Takes what the process prints.
+            timeout_s: Time for the whole request.
+            grace_s: Time between asking the process to end and killing its group.
+
+        Raises:
+            StepFailed: It took too long, or the process died.
+            Cancelled: `cancel` was called.
+        """
+        end = None if timeout_s is None else self._clock.monotonic_s() + timeout_s
+        try:
+            self._send(request)
+            while True:
+                left = None if end is None else end - self._clock.monotonic_s()
+                if left is not None and left <= 0:
+                    self._stop(output, grace_s)
+                    raise _took_too_long(asset, timeout_s or 0.0, output)
+                last = self._turn(left, answer, output)
+                if last is not None:
+                    self._drain(output)
+                    if last.modules is not None:
+                        self.modules = last.modules
+                    return last
+        except _Woken:
+            self._stop(output, grace_s)
+            raise Cancelled("A7109", f"{asset} was cancelled.", where=Where(asset=asset)) from None
+        except _Gone:
+            raise self._died(asset, output, grace_s) from None
+        finally:
+            output.finish()
+
+    def cancel(self) -> None:
+        """Stop the conversation; may be called from any thread."""
+        with contextlib.suppress(OSError):
+            os.write(self._wake, b"x")
+
+    def kill(self) -> None:
+        """Kill the process and all of its group at once; may be called from any thread."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def close(self, *, wait_s: float = 1.0) -> None:
+        """End the process, as kindly as it lets us, and release what belongs to it."""
+        self._channel.close()
+        try:
+            if self._process.returncode is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(wait_s)
+        finally:
+            self.kill()  # also what it started and left behind
+            self._process.wait()
+            self._selector.close()
+            for descriptor in (self._life, self._woken, self._wake, self._pidfd):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            for pipe in (self._process.stdout, self._process.stderr):
+                if pipe is not None:
+                    pipe.close()
+
+    def _listen(self) -> selectors.BaseSelector:
+        selector = selectors.DefaultSelector()
+        selector.register(self._channel.socket, selectors.EVENT_READ, "message")
+        selector.register(self._woken, selectors.EVENT_READ, "woken")
+        for pipe, stream in ((self._process.stdout, "stdout"), (self._process.stderr, "stderr")):
+            assert pipe is not None, "both are pipes"
+            flags = fcntl.fcntl(pipe, fcntl.F_GETFL)
+            fcntl.fcntl(pipe, fcntl.F_SETFL, flags | os.O_NONBLOCK)
+            selector.register(pipe, selectors.EVENT_READ, stream)
+        # A child that outlives the worker keeps its sockets open: only the process itself tells.
+        self._pidfd = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else -1
+        if self._pidfd >= 0:
+            selector.register(self._pidfd, selectors.EVENT_READ, "exit")
+        return selector
+
+    def _send(self, message: object) -> None:
+        try:
+            self._channel.send(message)
+        except OSError:
+            raise _Gone from None
+
+    def _turn(
+        self, left: float | None, answer: Callable[[Any], object | None], output: Output
+    ) -> Answer | None:
+        """Wait for one round of events; gives the last answer when it comes."""
+        wait = left if self._pidfd >= 0 else min(_POLL_S, _POLL_S if left is None else left)
+        ready = self._selector.select(wait)
+        names = {key.data for key, _ in ready}
+        for key, _ in ready:
+            if key.data in {"stdout", "stderr"} and not output.read(key.fd, key.data):
+                self._selector.unregister(key.fileobj)
+        if "woken" in names:
+            raise _Woken
+        if "message" in names or "exit" in names:
+            for message in self._channel.available():
+                if isinstance(message, Answer):
+                    return message
+                reply = answer(message)
+                if reply is not None:
+                    self._send(reply)
+        if "exit" in names or self._channel.is_closed or self._process.poll() is not None:
+            raise _Gone
+        return None
+
+    def _drain(self, output: Output) -> None:
+        """Take what was printed before the last answer: it is in the pipes already."""
+        for pipe, stream in ((self._process.stdout, "stdout"), (self._process.stderr, "stderr")):
+            if pipe is not None and not pipe.closed:
+                output.read(pipe.fileno(), stream)  # type: ignore[arg-type]  # the two names
+
+    def _stop(self, output: Output, grace_s: float) -> None:
+        """Ask the group to end, and kill what is left of it after the grace."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+        end = self._clock.monotonic_s() + grace_s
+        while self._process.poll() is None and (left := end - self._clock.monotonic_s()) > 0:
+            for key, _ in self._selector.select(min(left, _POLL_S)):
+                if key.data in {"stdout", "stderr"}:
+                    if not output.read(key.fd, key.data):
+                        self._selector.unregister(key.fileobj)
+                elif key.data in {"woken", "message"}:
+                    self._selector.unregister(key.fileobj)
+        self.kill()
+        self._process.wait()
+        self._drain(output)
+
+    def _died(self, asset: str, output: Output, grace_s: float) -> MainstemError:
+        """Say how the process ended; kills what is left of its group first."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.5)
+        if self._process.returncode is None:
+            self._stop(output, grace_s)
+        self.kill()
+        self._drain(output)
+        return _death(asset, self._process.returncode, output)
+
+
+class _Woken(Exception):  # noqa: N818  # not an error
+    """`cancel` was called."""
+
+
+class _Gone(Exception):  # noqa: N818  # not an error
+    """The process ended, or closed its end."""
+
+
+def _took_too_long(asset: str, timeout_s: float, output: Output) -> StepFailed:
+    return StepFailed(
+        "A7111",
+        f"{asset} took longer than its timeout of {timeout_s:g} s and was stopped.",
+        hint="Raise `timeout=`, or find what it waits for; its last lines are in the run's log.",
+        where=Where(asset=asset),
+        details=output.tail("stderr"),
+    )
+
+
+def _death(asset: str, code: int | None, output: Output) -> StepFailed:
+    hint = "A crash is tried again if the asset has `retries=`."
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        how = f"was killed by {name}"
+        if name == "SIGKILL":
+            hint = "Often the kernel does this when memory runs out; read in batches. " + hint
+        elif name in {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE"}:
+            hint = "Native code crashed; the last lines of stderr say where. " + hint
+    else:
+        how = f"exited with code {code}"
+    return StepFailed(
+        "A7112",
+        f"The worker process of {asset} {how} before it was done.",
+        hint=hint,
+        where=Where(asset=asset),
+        details=output.tail("stderr"),
+    )

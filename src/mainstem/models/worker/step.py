@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The step that builds Python assets: what a worker needs to know, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from mainstem.errors import InternalError, MainstemError, ModelInvalid, Where
+from mainstem.graph.asset import Asset
+from mainstem.models.python.assemble import PythonAsset
+from mainstem.models.python.definition import Parameter
+from mainstem.models.worker.message import (
+    Asked,
+    Build,
+    Built,
+    Expected,
+    Facts,
+    Failed,
+    Given,
+    Mode,
+    Noted,
+    Told,
+    Written,
+)
+from mainstem.models.worker.pool import WorkerPool
+from mainstem.runs.step import StepContext, StepOutcome
+from mainstem.types import (
+    AssetKey,
+    Operation,
+    Provenance,
+    Relation,
+    Schema,
+    TableRef,
+    TableWrite,
+    ViewRef,
+    WriteTarget,
+)
+
+_WORTH_ANOTHER_TRY = frozenset({"A7110", "A7111", "A7112"})
+"""Raised, took too long, died: what `retries=` is for. A wrong type stays wrong."""
+
+
+class PythonStep:
+    """Builds the assets of one function in a worker process.
+
+    Args:
+        assets: One, or all of a `multi_asset`, as `python_assets` made them.
+        pool: The project's workers.
+        effects: Assets that write nothing; parameters that name them receive `None`.
+        variables: Of the project, for `context.vars`.
+    """
+
+    def __init__(
+        self,
+        assets: Sequence[Asset],
+        pool: WorkerPool,
+        *,
+        effects: Collection[AssetKey] = (),
+        variables: Mapping[str, Any] | None = None,
+    ) -> None:
+        first = assets[0].definition
+        assert isinstance(first, PythonAsset), "assets of the kind python"
+        self._model = first.model
+        self._assets = {asset.key: asset for asset in assets}
+        self._pool = pool
+        self._effects = frozenset(effects)
+        self._variables = dict(variables or {})
+        self.outputs = tuple(self._assets)
+        self.inputs = assets[0].inputs
+        self.retries = first.options.retries
+        self.retry_delay_s = first.options.retry_delay_s
+        self.timeout_s = first.options.timeout_s
+
+    def execute(self, context: StepContext) -> StepOutcome:
+        """Send the function to a worker, give it places to write to, and say what it wrote."""
+        attempt = _Attempt(self._assets, context)
+        request = self._request(context)
+        name = str(self.outputs[0])
+        try:
+            answer = self._pool.run(
+                request,
+                asset=name,
+                answer=attempt.answer,
+                log=lambda text, stream: context.log(text, stream=stream),
+                cancel=context.cancel,
+                timeout_s=self.timeout_s,
+            )
+            if isinstance(answer, Failed):
+                raise answer.error
+        except MainstemError as error:
+            if self.retries and error.code in _WORTH_ANOTHER_TRY:
+                error.is_retryable = True  # type: ignore[misc]  # this one is worth another try
+            raise
+        if not isinstance(answer, Built):
+            raise InternalError("A9072", f"{name} was answered with {type(answer).__name__}.")
+        return attempt.outcome(answer)
+
+    def _request(self, context: StepContext) -> Build:
+        model = self._model
+        expected = tuple(_expected(asset, context) for asset in self._assets.values())
+        given = [self._given(each, context) for each in model.parameters]
+        if model.this is not None:
+            current = expected[0].current
+            relations = () if current is None else _closure(current, context)
+            given.append(Given(parameter="this", form=model.this, relations=relations))
+        return Build(
+            file=model.file,
+            function=model.function,
+            outputs=expected,
+            given=tuple(given),
+            facts=facts_of(context, self._variables),
+            takes_context=model.takes_context,
+            is_effect=all(asset.materialized == "none" for asset in self._assets.values()),
+            is_multi=model.is_multi,
+            may_return_nothing=model.returns == "unknown" and not model.is_multi,
+        )
+
+    def _given(self, parameter: Parameter, context: StepContext) -> Given:
+        key = parameter.key
+        assert key is not None, "names were resolved when the asset was made"
+        if parameter.form == "nothing" or key in self._effects:
+            return Given(parameter=parameter.name, form="nothing")
+        relation = context.relation(key)
+        if parameter.form == "reference" and isinstance(relation, ViewRef):
+            where = Where(file=self._model.file, line=self._model.line, asset=str(self.outputs[0]))
+            raise ModelInvalid(
+                "A7117",
+                f"Parameter `{parameter.name}` of {where.asset} asks for a TableRef, "
+                f"but {key} is a view: it has no files.",
+                hint="Annotate it duckdb.DuckDBPyRelation, or materialize the view as a table.",
+                where=where,
+            )
+        return Given(
+            parameter=parameter.name, form=parameter.form, relations=_closure(relation, context)
+        )
+
+
+class _Attempt:
+    """What one attempt asks for and writes."""
+
+    def __init__(self, assets: Mapping[AssetKey, Asset], context: StepContext) -> None:
+        self._assets = assets
+        self._context = context
+        self._targets: dict[AssetKey, tuple[WriteTarget, Mode]] = {}
+        self._rows: dict[AssetKey, int] = {}
+
+    def answer(self, message: Any) -> object | None:
+        match message:
+            case Asked(key=key, schema=schema):
+                return self._tell(key, schema)
+            case Noted(is_progress=True):
+                self._context.progress(rows=message.rows, note=message.text)
+            case Noted():
+                self._context.log(message.text)
+        return None
+
+    def outcome(self, built: Built) -> StepOutcome:
+        changes = tuple(self._change(each) for each in built.written if each.key in self._targets)
+        unchanged = tuple(each.key for each in built.written if each.key not in self._targets)
+        warnings = ()
+        if built.returned_nothing:
+            warnings = (
+                "returned None and wrote nothing; annotate it `-> None` if it is an effect",
+            )
+        return StepOutcome(
+            changes=changes,
+            rows={each.key: each.rows for each in built.written},
+            unchanged=unchanged,
+            warnings=warnings,
+        )
+
+    def _tell(self, key: AssetKey, schema: Schema) -> Told:
+        asset = self._assets[key]
+        mode = _mode(asset, self._context)
+        try:
+            target = self._context.target(
+                key, schema, partition_by=asset.partition_by, replaces=mode == "overwrite"
+            )
+        except MainstemError as error:
+            return Told(error=error)
+        self._targets[key] = (target, mode)
+        return Told(target=target)
+
+    def _change(self, written: Written) -> TableWrite:
+        asset = self._assets[written.key]
+        target, mode = self._targets[written.key]
+        current = self._context.current(written.key) if mode != "overwrite" else None
+        operation: Operation = mode
+        partitions = {file.partition for file in written.added}
+        return TableWrite(
+            key=asset.key,
+            operation=operation,
+            provenance=Provenance(origin="derived", data_version=""),
+            schema=target.schema,
+            spec=target.spec,
+            table_id=target.table_id,
+            added=written.added,
+            removed=written.removed,
+            partitions=tuple(sorted(partitions, key=repr)) if mode == "replace_partitions" else (),
+            row_key=asset.row_key,
+            base_version=current.data_version if current is not None else "",
+        )
+
+
+def facts_of(context: StepContext, variables: Mapping[str, Any]) -> Facts:
+    """Gather what the function's `context` tells."""
+    return Facts(
+        run_id=context.run_id,
+        attempt=context.attempt,
+        logical_time=context.logical_time,
+        environment=context.environment,
+        branch=context.branch,
+        full_refresh=context.full_refresh,
+        variables=variables,
+    )
+
+
+def closure_of(relation: Relation, find: Callable[[AssetKey], Relation]) -> tuple[Relation, ...]:
+    """Give a relation last, and before it, inputs first, all that it reads if it is a view."""
+    found: dict[AssetKey, Relation] = {}
+
+    def visit(each: Relation) -> None:
+        if isinstance(each, ViewRef):
+            for key in each.inputs:
+                if key not in found:
+                    visit(find(key))
+        found[each.key] = each
+
+    visit(relation)
+    return tuple(found.values())
+
+
+def _closure(relation: Relation, context: StepContext) -> tuple[Relation, ...]:
+    return closure_of(relation, context.relation)
+
+
+def _expected(asset: Asset, context: StepContext) -> Expected:
+    definition = asset.definition
+    assert isinstance(definition, PythonAsset), "assets of the kind python"
+    is_kept = asset.materialized == "incremental" and not context.full_refresh
+    current = context.current(asset.key) if is_kept else None
+    return Expected(
+        key=asset.key,
+        mode=_mode(asset, context),
+        row_key=asset.row_key,
+        current=current if isinstance(current, TableRef) else None,
+    )
+
+
+def _mode(asset: Asset, context: StepContext) -> Mode:
+    """Tell how the rows meet those that are there."""
+    if asset.materialized != "incremental" or context.full_refresh:
+        return "overwrite"
+    if not isinstance(context.current(asset.key), TableRef):
+        return "overwrite"
+    definition = asset.definition
+    assert isinstance(definition, PythonAsset), "assets of the kind python"
+    strategy: Mode = definition.options.strategy
+    return strategy
