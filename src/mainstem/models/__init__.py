@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mainstem.models.definition import RawCheck, Reference, Seed, SqlModel
+    from mainstem.models.properties import Properties, PropertyIndex, load_properties
     from mainstem.models.python.assemble import (
         PythonAsset,
         output_keys,
@@ -31,34 +33,54 @@ if TYPE_CHECKING:
     from mainstem.models.python.context import Context
     from mainstem.models.python.declaration import asset, check, multi_asset
     from mainstem.models.python.definition import Discovered, PythonCheck, PythonModel
+    from mainstem.models.quarantine import Rule, quarantine_key
+    from mainstem.models.resolved import CompiledSql, compiled_sql, resolve_inputs
+    from mainstem.models.sql_model import Surroundings, key_of, load_sql_model
+    from mainstem.models.sql_step import SqlStep
     from mainstem.models.worker.discovery import discover, is_current
     from mainstem.models.worker.gate import PythonGate
     from mainstem.models.worker.pool import WorkerPool
     from mainstem.models.worker.step import PythonStep
 
 _HOME = {
+    "CompiledSql": "resolved",
     "Context": "python.context",
     "Discovered": "python.definition",
+    "Properties": "properties",
+    "PropertyIndex": "properties",
     "PythonAsset": "python.assemble",
     "PythonCheck": "python.definition",
     "PythonGate": "worker.gate",
     "PythonModel": "python.definition",
     "PythonStep": "worker.step",
+    "RawCheck": "definition",
+    "Reference": "definition",
+    "Rule": "quarantine",
+    "Seed": "definition",
+    "SqlModel": "definition",
+    "SqlStep": "sql_step",
+    "Surroundings": "sql_model",
     "WorkerPool": "worker.pool",
     "accepted_values": "python.checks_dsl",
     "asset": "python.declaration",
     "between": "python.checks_dsl",
     "check": "python.declaration",
+    "compiled_sql": "resolved",
     "discover": "worker.discovery",
     "expression": "python.checks_dsl",
     "is_current": "worker.discovery",
+    "key_of": "sql_model",
+    "load_properties": "properties",
+    "load_sql_model": "sql_model",
     "multi_asset": "python.declaration",
     "not_null": "python.checks_dsl",
     "null": "python.checks_dsl",
     "output_keys": "python.assemble",
     "python_assets": "python.assemble",
+    "quarantine_key": "quarantine",
     "regex": "python.checks_dsl",
     "relationships": "python.checks_dsl",
+    "resolve_inputs": "resolved",
     "resolved_check": "python.assemble",
     "row_count": "python.checks_dsl",
     "sql": "python.checks_dsl",
@@ -66,28 +88,44 @@ _HOME = {
 }
 
 __all__ = [
+    "CompiledSql",
     "Context",
     "Discovered",
+    "Properties",
+    "PropertyIndex",
     "PythonAsset",
     "PythonCheck",
     "PythonGate",
     "PythonModel",
     "PythonStep",
+    "RawCheck",
+    "Reference",
+    "Rule",
+    "Seed",
+    "SqlModel",
+    "SqlStep",
+    "Surroundings",
     "WorkerPool",
     "accepted_values",
     "asset",
     "between",
     "check",
+    "compiled_sql",
     "discover",
     "expression",
     "is_current",
+    "key_of",
+    "load_properties",
+    "load_sql_model",
     "multi_asset",
     "not_null",
     "null",
     "output_keys",
     "python_assets",
+    "quarantine_key",
     "regex",
     "relationships",
+    "resolve_inputs",
     "resolved_check",
     "row_count",
     "sql",

@@ -11,28 +11,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mainstem.sql.change import change_parts
+    from mainstem.sql.change import change_parts, column_lines
     from mainstem.sql.infer import Inference, infer
+    from mainstem.sql.marker import Used, quoted
+    from mainstem.sql.place import relocate, where_at
     from mainstem.sql.query import Query, TableName, parse
-    from mainstem.sql.rewrite import expand, inline, pin_time, qualify
-    from mainstem.sql.template import Rendered, RenderContext, Used, render
+    from mainstem.sql.rewrite import expand, pin_time, qualify, table_name
+    from mainstem.sql.template import Rendered, RenderContext, render
 
-_HOME = {
-    "change_parts": "change",
-    "Inference": "infer",
-    "infer": "infer",
-    "Query": "query",
-    "TableName": "query",
-    "parse": "query",
-    "expand": "rewrite",
-    "inline": "rewrite",
-    "pin_time": "rewrite",
-    "qualify": "rewrite",
-    "RenderContext": "template",
-    "Rendered": "template",
-    "Used": "template",
-    "render": "template",
+_PLACES = {
+    "change": ("change_parts", "column_lines"),
+    "infer": ("Inference", "infer"),
+    "marker": ("Used", "quoted"),
+    "place": ("relocate", "where_at"),
+    "query": ("Query", "TableName", "parse"),
+    "rewrite": ("expand", "pin_time", "qualify", "table_name"),
+    "template": ("RenderContext", "Rendered", "render"),
 }
+_HOME = {name: module for module, names in _PLACES.items() for name in names}
 
 __all__ = [
     "Inference",
@@ -42,17 +38,21 @@ __all__ = [
     "TableName",
     "Used",
     "change_parts",
+    "column_lines",
     "expand",
     "infer",
-    "inline",
     "parse",
     "pin_time",
     "qualify",
+    "quoted",
+    "relocate",
     "render",
+    "table_name",
+    "where_at",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"mainstem.sql.{_HOME[name]}"), name)

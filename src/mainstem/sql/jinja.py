@@ -17,9 +17,9 @@ from jinja2.nodes import Macro
 from jinja2.sandbox import SandboxedEnvironment, SecurityError
 
 from mainstem.errors import MainstemError, SqlInvalid, Where
-from mainstem.sql.marker import RUN_STARTED_AT
+from mainstem.sql.marker import RUN_STARTED_AT, quoted
 from mainstem.sql.place import where_at
-from mainstem.sql.template import Recorder, Rendered, RenderContext, digest, quoted
+from mainstem.sql.template import Recorder, Rendered, RenderContext, digest
 from mainstem.types import AssetKey, did_you_mean, nearest
 
 _UNDEFINED = re.compile(r"'([^']+)' is undefined")

@@ -48,6 +48,7 @@ class Names:
     outer: Names | None = None
     sources: dict[str, str] = field(default_factory=dict)
     ctes: dict[str, str] = field(default_factory=dict)
+    depth: int = 0
 
     def source(self, name: str) -> str | None:
         """Find the canonical name of a relation by its alias."""
@@ -141,13 +142,14 @@ class Walk:
 
     def open_scope(self, node: exp.Expr, names: Names) -> Names:
         """Give the names inside a query: its CTEs, written first, and its relations."""
-        inner = Names(outer=names)
+        inner = Names(outer=names, depth=names.depth + 1)
         clause = node.args.get("with_")
         if clause is not None:
             self._emit_ctes(clause, inner)
         for name, _ in sources_of(node) if isinstance(node, exp.Select) else ():
             if name and name not in inner.sources:
-                inner.sources[name] = self.fresh("s")
+                # Unique along the chain of scopes, and untouched by what other scopes hold.
+                inner.sources[name] = f"\x02s{inner.depth}.{len(inner.sources)}"
         return inner
 
     def fresh(self, letter: str) -> str:

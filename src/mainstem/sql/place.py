@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mainstem.errors import Where
 
 
@@ -30,3 +32,54 @@ def offset_of(text: str, line: int, column: int) -> int:
             return len(text)
         start = found + 1
     return min(start + max(column, 1) - 1, len(text))
+
+
+def relocate(where: Where, template: str) -> Where:
+    """Move a place in rendered SQL to the template's line that it came from, if one can be told.
+
+    Args:
+        where: Place in the rendered text.
+        template: The text before rendering.
+    """
+    if not where.line:
+        return where
+    lines = [line.rstrip("\r") for line in template.split("\n")]
+    word = where.excerpt[where.column - 1 : where.column - 1 + where.length]
+    number = _origin(where, lines)
+    if number is None:
+        return Where(file=where.file, asset=where.asset)
+    excerpt = lines[number]
+    near = min(
+        (match.start() for match in re.finditer(re.escape(word), excerpt) if word),
+        key=lambda column: abs(column - where.column + 1),
+        default=-1,
+    )
+    column = near if near >= 0 else len(excerpt) - len(excerpt.lstrip())
+    length = len(word) if near >= 0 else max(1, len(excerpt.strip()))
+    return Where(
+        file=where.file,
+        line=number + 1,
+        column=column + 1,
+        length=max(1, length),
+        asset=where.asset,
+        excerpt=excerpt,
+    )
+
+
+def _origin(where: Where, lines: list[str]) -> int | None:
+    """Find the index of the template's line that gives a rendered line, nearest first."""
+    order = sorted(range(len(lines)), key=lambda index: abs(index + 1 - where.line))
+    rendered = where.excerpt.strip()
+    for index in order:
+        if lines[index].strip() == rendered:
+            return index
+    for index in order:
+        pieces = _TAG.split(lines[index].strip())
+        if len(pieces) > 1 and any(piece.strip() for piece in pieces):
+            pattern = ".*?".join(re.escape(piece) for piece in pieces)
+            if re.fullmatch(pattern, rendered, re.DOTALL):
+                return index
+    return None
+
+
+_TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")

@@ -15,9 +15,8 @@ from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.tokens import Token, TokenType
 
 from mainstem.errors import InternalError
-from mainstem.sql.marker import NEWER_THAN, REF_NAMESPACE, RUN_STARTED_AT
+from mainstem.sql.marker import NEWER_THAN, REF_NAMESPACE, RUN_STARTED_AT, quoted
 from mainstem.sql.query import Query
-from mainstem.sql.template import quoted
 from mainstem.types import AssetKey
 
 Splice = tuple[int, int, str]

@@ -18,10 +18,9 @@ from typing import Any
 
 from mainstem.errors import SqlInvalid, Where
 from mainstem.sql.place import where_at
-from mainstem.sql.marker import NEWER_THAN, REF_NAMESPACE
+from mainstem.sql.marker import NEWER_THAN, REF_NAMESPACE, Used, quoted
 from mainstem.types import AssetKey, did_you_mean, nearest
 
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _EXPRESSION = re.compile(r"\{\{(?![-+])(.*?)(?<![-+])\}\}", re.DOTALL)
 _NEEDS_JINJA = re.compile(r"\{%|\{#|\{\{[-+]|[-+]\}\}")
 _LOOKBACK = re.compile(r"\s*\d+(\.\d+)?\s*[a-z]+\s*\Z", re.IGNORECASE)
@@ -40,17 +39,6 @@ class RenderContext:
     macros: Mapping[str, str] = field(default_factory=dict)
     """Text of each file in `macros/`, by path relative to the project."""
     is_incremental: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Used:
-    """One value from outside that a template really read."""
-
-    kind: str
-    """`var`, `env_var`, `target` or `macros`."""
-    name: str
-    digest: str
-    """Hash of the value: values may be secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,11 +190,6 @@ def render(text: str, context: RenderContext, *, file: str = "") -> Rendered:
             return static
     rendered: Rendered = import_module("mainstem.sql.jinja").render(text, context, file=file)
     return rendered
-
-
-def quoted(name: str) -> str:
-    """Quote a name for SQL if it needs it."""
-    return name if _PLAIN_NAME.match(name) else '"' + name.replace('"', '""') + '"'
 
 
 def split_name(name: str) -> tuple[str, ...]:

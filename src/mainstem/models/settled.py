@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Merged options with their meaning: what materialization, keys and strategies go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Literal
+
+import orjson
+
+from mainstem.errors import MainstemError, ModelInvalid
+from mainstem.graph import Materialization, OnCodeChange
+from mainstem.models.definition import RawCheck, Strategy
+from mainstem.models.described import checks_in, columns_in
+from mainstem.models.options import Merged, layout_in, names_in, seconds_in
+from mainstem.types import LayoutColumn, did_you_mean
+
+_MATERIALIZED = ("view", "table", "incremental", "ephemeral")
+_STRATEGIES = ("append", "upsert", "delete_insert", "replace_partitions")
+_CONTRACT_HINT = "Write `contract: true` with types under `columns:`, or `contract: {column: type}`."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """Options of a SQL model, each with its type."""
+
+    materialized: Materialization = "view"
+    strategy: Strategy = "append"
+    row_key: tuple[str, ...] = ()
+    partition_by: tuple[LayoutColumn, ...] = ()
+    on_code_change: OnCodeChange = "rebuild"
+    upstream_mutable: bool = False
+    volatile: str = ""
+    contract: tuple[tuple[str, str], ...] = ()
+    columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    checks: tuple[RawCheck, ...] = ()
+    deps: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    owner: str = ""
+    description: str = ""
+    retries: int = 0
+    timeout_s: float | None = None
+    digest: str = ""
+    """Hash of the options that shape data (SEMANTICS, "Fingerprint")."""
+
+
+def settle(merged: Merged, volatile: str, problems: list[MainstemError]) -> Settled:
+    """Read merged options.
+
+    Args:
+        merged: As written.
+        volatile: Why the query is volatile, as found in its text.
+        problems: Receives what is wrong.
+    """
+    values = merged.values
+    materialized = _materialized(merged, problems)
+    row_key = names_in(values.get("key"))
+    partition_by = layout_in(merged, problems)
+    strategy = _strategy(merged, materialized, row_key, partition_by, problems)
+    checks, columns = checks_in(merged), columns_in(merged)
+    contract = _contract(merged, columns, problems)
+    shaping = {
+        "materialized": materialized,
+        "strategy": strategy if materialized == "incremental" else "",
+        "key": row_key,
+        "partition_by": [str(column) for column in partition_by],
+        "contract": contract,
+    }
+    return Settled(
+        materialized=materialized,
+        strategy=strategy,
+        row_key=row_key,
+        partition_by=partition_by,
+        on_code_change=_on_code_change(merged, materialized),
+        upstream_mutable=values.get("upstream") == "mutable",
+        volatile=_volatile(merged, volatile, problems),
+        contract=contract,
+        columns=columns,
+        checks=checks,
+        deps=names_in(values.get("deps")),
+        tags=names_in(values.get("tags")),
+        owner=str(values.get("owner") or ""),
+        description=str(values.get("description") or "").strip(),
+        retries=int(values.get("retries") or 0),
+        timeout_s=seconds_in(values.get("timeout")),
+        digest=blake2b(orjson.dumps(shaping), digest_size=16).hexdigest(),
+    )
+
+
+def _materialized(merged: Merged, problems: list[MainstemError]) -> Materialization:
+    written = merged.values.get("materialized", "view")
+    _not_yet(merged, problems)
+    if written == "history":
+        return "table"
+    for known in _MATERIALIZED:
+        if written == known:
+            return known  # type: ignore[return-value]  # one of the literals
+    problems.append(
+        ModelInvalid(
+            "A2032",
+            f"`materialized` is `{written}`; allowed is {', '.join(_MATERIALIZED)}.",
+            hint=did_you_mean(str(written), _MATERIALIZED),
+            where=merged.where("materialized"),
+            known=_MATERIALIZED,
+        )
+    )
+    return "view"
+
+
+def _not_yet(merged: Merged, problems: list[MainstemError]) -> None:
+    """Refuse what GRAMMAR has and this version does not."""
+    wanted = {
+        "materialized": merged.values.get("materialized") == "history",
+        "partitions": merged.values.get("partitions") is not None,
+    }
+    for name, is_wanted in wanted.items():
+        if is_wanted:
+            text = "materialized: history" if name == "materialized" else "partitions:"
+            problems.append(
+                ModelInvalid(
+                    "A2034",
+                    f"`{text}` is not there yet in this version.",
+                    hint="For the layout of files use `partition_by:`."
+                    if name == "partitions"
+                    else "Use `table` or `incremental` for now.",
+                    where=merged.where(name),
+                )
+            )
+
+
+def _strategy(
+    merged: Merged,
+    materialized: Materialization,
+    row_key: tuple[str, ...],
+    partition_by: tuple[LayoutColumn, ...],
+    problems: list[MainstemError],
+) -> Strategy:
+    written = merged.values.get("strategy")
+
+    def fault(code: str, summary: str, hint: str, at: str = "strategy") -> None:
+        problems.append(ModelInvalid(code, summary, hint=hint, where=merged.where(at)))
+
+    if materialized in {"view", "ephemeral"}:
+        for name in ("strategy", "partition_by"):
+            if merged.values.get(name) is not None:
+                fault("A2033", f"`{name}` has no meaning for a model that is materialized as "
+                      f"{materialized}: it stores no rows.", "Set `materialized: table`.", name)
+        return "append"
+    if written is None:
+        return "upsert" if row_key and materialized == "incremental" else "append"
+    if materialized == "table":
+        fault("A2033", "`strategy` has no meaning for a model that is materialized as table: all its "
+              "rows are replaced.", "Set `materialized: incremental`, or leave `strategy` out.")
+    if written not in _STRATEGIES:
+        fault("A2032", f"`strategy` is `{written}`; allowed is {', '.join(_STRATEGIES)}.",
+              did_you_mean(str(written), _STRATEGIES))
+        return "append"
+    if written in {"upsert", "delete_insert"} and not row_key:
+        fault("A2033", f"`strategy: {written}` needs `key`: the columns that identify a row.",
+              "Write for example `key: [order_id]`.")
+    if written == "replace_partitions" and not partition_by:
+        fault("A2033", "`strategy: replace_partitions` needs `partition_by`.",
+              "Write for example `partition_by: [month(ordered_at)]`.")
+    strategy: Strategy = written
+    return strategy
+
+
+def _on_code_change(merged: Merged, materialized: Materialization) -> OnCodeChange:
+    written = merged.values.get("on_code_change")
+    if written in {"rebuild", "forward"}:
+        chosen: Literal["rebuild", "forward"] = written
+        return chosen
+    return "forward" if materialized == "incremental" else "rebuild"
+
+
+def _volatile(merged: Merged, volatile: str, problems: list[MainstemError]) -> str:
+    written = merged.values.get("rebuild")
+    if written is None:
+        return volatile
+    if written == "always":
+        return "rebuild: always"
+    if written == "on_change":
+        return ""
+    problems.append(
+        ModelInvalid(
+            "A2034",
+            f"`rebuild: {written}` is not there yet in this version.",
+            hint="Use `on_change` or `always`.",
+            where=merged.where("rebuild"),
+        )
+    )
+    return volatile
+
+
+def _contract(
+    merged: Merged, columns: Mapping[str, Mapping[str, Any]], problems: list[MainstemError]
+) -> tuple[tuple[str, str], ...]:
+    written = merged.values.get("contract")
+    if written in (None, False):
+        return ()
+    enforced = written.get("enforced") if isinstance(written, dict) else written
+    if enforced is False:
+        return ()
+    if enforced is True or enforced == "enforced":
+        promised = {name: str(of["type"]) for name, of in columns.items() if of.get("type")}
+    elif isinstance(written, dict):
+        promised = {str(name): str(of) for name, of in written.items() if isinstance(of, str)}
+    else:
+        promised = {}
+    if not promised:
+        problems.append(
+            ModelInvalid(
+                "A2032",
+                "`contract` promises no column with a type.",
+                hint=_CONTRACT_HINT,
+                where=merged.where("contract"),
+            )
+        )
+    return tuple(promised.items())

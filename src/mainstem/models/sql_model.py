@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load one SQL model from its text: pure, so that `project` may cache the result file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import PurePosixPath
+from typing import Any
+
+import orjson
+
+from mainstem.errors import ErrorGroup, MainstemError, ModelInvalid, SqlInvalid, UserError, Where
+from mainstem.graph import Asset
+from mainstem.models.definition import RawCheck, Reference, SqlModel
+from mainstem.models.header import split_header
+from mainstem.models.options import Merged, Written, config_options, header_problems, merge
+from mainstem.models.properties import Properties
+from mainstem.models.settled import Settled, settle
+from mainstem.sql import (
+    Query,
+    RenderContext,
+    Rendered,
+    change_parts,
+    column_lines,
+    parse,
+    relocate,
+    render,
+    where_at,
+)
+from mainstem.types import AssetKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a model's file depends on besides its text."""
+
+    project_name: str = ""
+    environment: str = ""
+    vars: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    target: Mapping[str, Any] = field(default_factory=dict)
+    macros: Mapping[str, str] = field(default_factory=dict)
+    """Text of each file in `macros/`, by path relative to the project."""
+    folder_options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of mainstem.yml's `models:` for this file, merged."""
+    properties: Properties | None = None
+    """What property files say of this model; `None`: nothing."""
+
+    def context(self, key: AssetKey, *, is_incremental: bool = False) -> RenderContext:
+        """Give the part that templates see."""
+        return RenderContext(
+            key=key,
+            project_name=self.project_name,
+            environment=self.environment,
+            vars=self.vars,
+            env=self.env,
+            target=self.target,
+            macros=self.macros,
+            is_incremental=is_incremental,
+        )
+
+
+def key_of(path: str, *, namespace: str = "") -> AssetKey:
+    """Give the asset key of a model's file: the first folder below `models/` is the namespace.
+
+    Raises:
+        ModelInvalid: The file's name cannot be the name of a table (A2037).
+    """
+    below = PurePosixPath(path).with_suffix("").parts[1:]
+    name = below[-1]
+    if not name or "." in name or '"' in name:
+        raise ModelInvalid(
+            "A2037",
+            f"`{name}` cannot be the name of an asset: it has a dot or a quote.",
+            hint="Rename the file; the name of a model is its file's name.",
+            where=Where(file=path),
+        )
+    return AssetKey(namespace or (below[0] if len(below) > 1 else "main"), name)
+
+
+def load_sql_model(text: str, path: str, surroundings: Surroundings) -> Asset:
+    """Load a SQL model.
+
+    Args:
+        text: Content of the file.
+        path: Relative to the project folder: `models/marts/delays.sql`.
+        surroundings: What else it depends on.
+
+    Returns:
+        The asset with `inputs` still empty: `resolve_inputs` fills them in, since what a bare name
+        means depends on the whole project. `definition` is a `SqlModel`.
+
+    Raises:
+        UserError: What is wrong with it; several faults come as an `ErrorGroup`.
+    """
+    split = split_header(text, path)
+    problems: list[MainstemError] = []
+    layers = [Written(values=surroundings.folder_options, file="mainstem.yml")]
+    properties = surroundings.properties
+    if properties is not None:
+        layers.append(properties.written)
+    if split.header is not None and split.header.value:
+        problems.extend(header_problems(split.header))
+        layers.append(Written(values=split.header.value, document=split.header, file=path))
+    early = merge(layers, file=path)
+    _raise(problems)
+    key = key_of(path, namespace=str(early.values.get("namespace") or ""))
+    compiled = _compile(split.body, path, key, surroundings)
+    if compiled.rendered.config:
+        # An option of the header wins over the same one in config(...): it stands above.
+        written = config_options(compiled.rendered.config, file=path)
+        layers.insert(-1 if split.header is not None else len(layers), Written(values=written, file=path))
+    merged = merge(layers, file=path)
+    settled = settle(merged, compiled.main.volatile or compiled.other_volatile, problems)
+    problems.extend(_contradictions(compiled, settled, path))
+    _raise(problems)
+    return _asset(key, path, text, merged, settled, compiled, properties)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """Rendered and parsed SQL of one model."""
+
+    rendered: Rendered
+    main: Query
+    incremental: Query | None
+    """With `is_incremental()` true, if that makes a difference."""
+    body: str
+
+    @property
+    def other_volatile(self) -> str:
+        """Why the incremental form is volatile."""
+        return self.incremental.volatile if self.incremental is not None else ""
+
+
+def _compile(body: str, path: str, key: AssetKey, surroundings: Surroundings) -> Compiled:
+    rendered = render(body, surroundings.context(key), file=path)
+    main = _parse(rendered.sql, body, path)
+    incremental = None
+    if rendered.asks_incremental:
+        again = render(body, surroundings.context(key, is_incremental=True), file=path)
+        if again.sql != rendered.sql:
+            incremental = _parse(again.sql, body, path)
+    return Compiled(rendered=rendered, main=main, incremental=incremental, body=body)
+
+
+def _parse(sql: str, body: str, path: str) -> Query:
+    try:
+        return parse(sql, file=path)
+    except SqlInvalid as error:
+        if error.where is not None and sql != body:
+            error.where = relocate(error.where, body)
+        raise
+
+
+def _contradictions(compiled: Compiled, settled: Settled, path: str) -> list[MainstemError]:
+    """Find what templates and options say against each other."""
+    sql = compiled.incremental.text if compiled.incremental is not None else compiled.main.text
+    reads_own_table = compiled.rendered.asks_incremental or "__newer_than__(" in sql
+    if reads_own_table and settled.materialized != "incremental":
+        word = "is_incremental" if compiled.rendered.asks_incremental else "newer_than"
+        return [
+            ModelInvalid(
+                "A2033",
+                f"{word}() is used, but the model is materialized as {settled.materialized}.",
+                hint="Set `materialized: incremental` in the header.",
+                where=where_at(compiled.body, max(compiled.body.find(word), 0), file=path, length=len(word)),
+            )
+        ]
+    return []
+
+
+def _asset(
+    key: AssetKey,
+    path: str,
+    text: str,
+    merged: Merged,
+    settled: Settled,
+    compiled: Compiled,
+    properties: Properties | None,
+) -> Asset:
+    parts = change_parts(compiled.incremental or compiled.main)
+    parts["config"] = settled.digest
+    forms = [compiled.main.normal_form, settled.digest]
+    if compiled.incremental is not None:
+        forms.append(compiled.incremental.normal_form)
+    used = compiled.rendered.used
+    model = SqlModel(
+        sql=compiled.main.text,
+        incremental_sql=compiled.incremental.text if compiled.incremental is not None else "",
+        template=compiled.body if compiled.body != compiled.main.text else "",
+        references=_references(compiled, key, path),
+        strategy=settled.strategy,
+        contract=settled.contract,
+        checks=(*settled.checks, *(properties.checks if properties is not None else ())),
+        after=tuple(Reference(name=name, where=merged.where("deps")) for name in settled.deps),
+        used=used,
+        retries=settled.retries,
+        timeout_s=settled.timeout_s,
+    )
+    return Asset(
+        key=key,
+        kind="sql",
+        materialized=settled.materialized,
+        code_version=_digest(forms),
+        code_text_hash=_digest([text, settled.digest, *(f"{u.kind} {u.name} {u.digest}" for u in used)]),
+        volatile=settled.volatile,
+        on_code_change=settled.on_code_change,
+        upstream_mutable=settled.upstream_mutable,
+        row_key=settled.row_key,
+        partition_by=settled.partition_by,
+        tags=settled.tags,
+        owner=settled.owner,
+        description=settled.description,
+        file=path,
+        line=1,
+        columns=_columns(settled, column_lines(compiled.main), properties),
+        change_summary=parts,
+        definition=model,
+    )
+
+
+def _references(compiled: Compiled, key: AssetKey, path: str) -> tuple[Reference, ...]:
+    found: dict[str, Reference] = {}
+    for query in (compiled.main, compiled.incremental):
+        for table in query.tables if query is not None else ():
+            name = table.name
+            if name.casefold() in found or name.casefold() == key.folded:
+                continue
+            where = where_at(query.text, table.start, file=path, length=table.end - table.start)  # type: ignore[union-attr]  # tables are a query's
+            if compiled.body != query.text:  # type: ignore[union-attr]  # the same
+                where = relocate(_shown(where, table.is_ref), compiled.body)
+            found[name.casefold()] = Reference(name=name, where=where)
+    return tuple(found.values())
+
+
+def _shown(where: Where, is_ref: bool) -> Where:  # noqa: FBT001  # private, read at its one call
+    """Underline the last part of a `ref`'d name: the marker is not in the template."""
+    if not is_ref:
+        return where
+    word = where.excerpt[where.column - 1 : where.column - 1 + where.length]
+    last = word.rpartition(".")[2]
+    return replace(where, column=where.column + len(word) - len(last), length=len(last))
+
+
+def _columns(
+    settled: Settled, lines: Mapping[str, int], properties: Properties | None
+) -> dict[str, dict[str, Any]]:
+    columns: dict[str, dict[str, Any]] = {name: {"line": line} for name, line in lines.items()}
+    spelled = {name.casefold(): name for name in columns}
+    described = properties.columns if properties is not None else {}
+    for name, options in (*described.items(), *settled.columns.items()):
+        own = columns.setdefault(spelled.setdefault(name.casefold(), name), {})
+        own |= options
+    return columns
+
+
+def _raise(problems: list[MainstemError]) -> None:
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise ErrorGroup(problems)
+
+
+def _digest(parts: list[str]) -> str:
+    return blake2b(orjson.dumps(parts), digest_size=16).hexdigest()
+
+
+__all__ = ["Surroundings", "UserError", "key_of", "load_sql_model"]

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which part of a query changed: a hash for each output column, and one for which rows there are.
+
+Both are conservative: equal hashes mean equal columns and rows for equal inputs; different ones may
+still mean the same.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from mainstem.sql.normal import Names, Walk
+from mainstem.sql.query import Query
+from mainstem.sql.scope import sources_of
+
+
+def change_parts(query: Query) -> dict[str, str]:
+    """Hash a query part by part: `columns.<name>` for each output column, and `rows`."""
+    select = _shaping_select(query.tree)
+    if select is None:
+        return {"rows": query.normal_form}
+    projections = list(select.expressions)
+    kept = _projections_that_shape_rows(select, projections)
+    whole = _RowsWalk(select, cut={id(item) for item in projections if id(item) not in kept})
+    whole.emit(query.tree, Names())
+    parts = {"rows": whole.digest()}
+    names = whole.names_of_select or Names()
+    by_alias = {item.alias_or_name.casefold(): item for item in projections if item.alias}
+    for item in projections:
+        walk = Walk()
+        # An expression may use the aliases of others: their definition is part of its own.
+        for used in _aliases_used(item, by_alias):
+            walk.emit(used, names)
+        walk.emit(item, names)
+        key = f"columns.{_name(item)}"
+        parts[key] = walk.digest() if key not in parts else parts[key] + walk.digest()
+    return parts
+
+
+def column_lines(query: Query) -> dict[str, int]:
+    """Give the line of each output column that is written out, `*` left out."""
+    select = _shaping_select(query.tree)
+    lines: dict[str, int] = {}
+    for item in select.expressions if select is not None else ():
+        name = _name(item)
+        alias = item.args.get("alias")
+        identifier = alias if isinstance(alias, exp.Identifier) else item.find(exp.Identifier)
+        start = identifier.meta.get("start") if identifier is not None else None
+        if start is not None and not name.endswith("*"):
+            lines[name] = query.text.count("\n", 0, start) + 1
+    return lines
+
+
+class _RowsWalk(Walk):
+    """Leaves out projections of one SELECT, and keeps the names that it resolves with."""
+
+    def __init__(self, select: exp.Select, cut: set[int]) -> None:
+        super().__init__()
+        self._select = select
+        self._cut = cut
+        self.names_of_select: Names | None = None
+
+    def emit(self, node: exp.Expr, names: Names) -> None:
+        """Write one node unless it is left out."""
+        if node.parent is self._select and node.arg_key == "expressions":
+            self.names_of_select = names
+            if id(node) in self._cut:
+                return
+        super().emit(node, names)
+
+
+def _shaping_select(tree: exp.Expr) -> exp.Select | None:
+    """Find the SELECT whose projections are the output: behind brackets and `select * from cte`."""
+    ctes: dict[str, exp.Expr] = {}
+    for _ in range(32):
+        while isinstance(tree, exp.Subquery) and not _has_clauses(tree):
+            tree = tree.this
+        if not isinstance(tree, exp.Select):
+            return None
+        clause = tree.args.get("with_")
+        for cte in clause.expressions if clause is not None else ():
+            ctes[cte.alias.casefold()] = cte
+        inner = _passed_through(tree, ctes)
+        if inner is None:
+            return tree
+        tree = inner
+    return None
+
+
+def _passed_through(select: exp.Select, ctes: dict[str, exp.Expr]) -> exp.Expr | None:
+    """Give the query that `select * from x` only repeats."""
+    only = select.expressions
+    if len(only) != 1 or type(only[0]) is not exp.Star or any(only[0].args.values()):
+        return None
+    if any(value for key, value in select.args.items() if key not in {"expressions", "from_", "with_"}):
+        return None
+    sources = list(sources_of(select))
+    if len(sources) != 1:
+        return None
+    name, node = sources[0]
+    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Query):
+        alias = node.args.get("alias")
+        return None if alias is not None and alias.args.get("columns") else node.this
+    if not isinstance(node, exp.Table) or node.args.get("db") or node.args.get("pivots"):
+        return None
+    cte = ctes.pop(node.name.casefold() or name, None)
+    if cte is None or cte.args["alias"].args.get("columns") or node.args.get("alias"):
+        return None
+    inner = cte.this
+    return inner if isinstance(inner, exp.Select) else None
+
+
+def _has_clauses(node: exp.Subquery) -> bool:
+    return any(value for key, value in node.args.items() if key not in {"this", "alias"})
+
+
+def _projections_that_shape_rows(
+    select: exp.Select, projections: list[exp.Expr]
+) -> set[int]:
+    """Find the projections on which it depends which rows there are, or in what order."""
+    if select.args.get("distinct") is not None:
+        return {id(item) for item in projections}
+    kept: set[int] = set()
+    group = select.args.get("group")
+    ordinals: set[int] = set()
+    names: set[str] = set()
+    for key, clause in select.args.items():
+        if key in {"expressions", "from_", "with_"}:
+            continue
+        for node in clause if isinstance(clause, list) else [clause]:
+            if isinstance(node, exp.Expr):
+                ordinals |= {int(n.name) for n in node.find_all(exp.Literal) if n.name.isdigit()}
+                names |= {column.name.casefold() for column in node.find_all(exp.Column)}
+    groups_all = group is not None and not group.expressions
+    for index, item in enumerate(projections, start=1):
+        shapes = (
+            index in ordinals
+            or (item.alias and item.alias.casefold() in names)
+            or item.find(exp.Unnest, exp.Explode) is not None
+            or "unnest" in {call.name.casefold() for call in item.find_all(exp.Anonymous)}
+        )
+        is_aggregate = item.find(exp.AggFunc) is not None
+        if shapes or (groups_all and not is_aggregate) or (group is None and is_aggregate):
+            kept.add(id(item))
+    return kept
+
+
+def _aliases_used(item: exp.Expr, by_alias: dict[str, exp.Expr]) -> list[exp.Expr]:
+    found: dict[int, exp.Expr] = {}
+    open_items = [item]
+    while open_items:
+        for column in open_items.pop().find_all(exp.Column):
+            used = by_alias.get(column.name.casefold()) if not column.table else None
+            if used is not None and used is not item and id(used) not in found:
+                found[id(used)] = used
+                open_items.append(used)
+    return list(found.values())
+
+
+def _name(item: exp.Expr) -> str:
+    if isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
+        return f"{item.table}.*"
+    if item.is_star:
+        return "*"
+    return item.alias_or_name or item.key
