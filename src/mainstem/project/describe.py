@@ -120,7 +120,7 @@ def describe_asset(graph: Graph, lake: Lake, key: AssetKey, at: str) -> Describe
         known = [*map(str, graph.assets), *map(str, lake.entries(at))]
         close = nearest(str(key), known)
         raise AssetNotFound(
-            "A1035",
+            "A1075",
             f"There is no asset {key}.",
             hint=f"Did you mean `{close[0]}`?" if close else "See them all: mainstem list",
             known=close,

@@ -75,7 +75,7 @@ def column_lineage(
     if own and folded not in {name.casefold() for name in own}:
         close = nearest(column, own)
         raise AssetNotFound(
-            "A1036",
+            "A1076",
             f"{key} has no column `{column}`.",
             hint=f"Did you mean `{close[0]}`?" if close else f"It has {', '.join(own)}.",
             known=close or tuple(own),

@@ -51,7 +51,7 @@ def check_command(
         if rows_of is not None:
             if len(selection) != 1:
                 raise UserError(
-                    "A1008",
+                    "A1058",
                     "--rows shows the failing rows of one check, so it needs one asset.",
                     hint='For example: mainstem check staging.flights --rows "unique(id)"',
                 )

@@ -33,7 +33,7 @@ def diff_command(
     output = Output.of_process(is_json=is_json)
     if len(refs) > 2:
         raise UserError(
-            "A1011",
+            "A1061",
             f"`diff` compares two branches or commits, not {len(refs)}.",
             hint="For one table: mainstem diff A B --asset namespace.name",
         )

@@ -30,7 +30,7 @@ def explain_command(*, code: str | None, is_json: bool) -> None:
     name = code.upper()
     if name not in pages:
         raise UserError(
-            "A1007",
+            "A1057",
             f"There is no error code {code}.",
             hint="List them all: mainstem explain",
             known=nearest(name, pages),

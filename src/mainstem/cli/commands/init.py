@@ -43,11 +43,11 @@ def init_command(
     output = Output.of_process(is_json=is_json)
     if source is not None:
         if template is not None:
-            raise UserError("A1005", "--template and --from do not go together.", hint="Use one.")
+            raise UserError("A1055", "--template and --from do not go together.", hint="Use one.")
         return _from_file(name, source, output)
     if name is None:
         raise UserError(
-            "A1005",
+            "A1055",
             "`mainstem init` needs a name for the project's folder.",
             hint="For example: mainstem init demo --template flights",
         )
@@ -68,7 +68,7 @@ def init_command(
 def _from_file(name: str | None, source: str, output: Output) -> int:
     if "://" in source:
         raise UserError(
-            "A1006",
+            "A1056",
             f"`--from {source}`: only files can be brought in yet.",
             hint="Download it first, then: mainstem init --from FILE",
         )

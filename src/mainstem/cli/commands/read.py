@@ -52,7 +52,7 @@ def query_command(
     text = sql if sql is not None else file.read() if file is not None else None
     if text is None:
         raise UserError(
-            "A1009", "There is no query.", hint='mainstem query "select ..." or --file FILE'
+            "A1059", "There is no query.", hint='mainstem query "select ..." or --file FILE'
         )
     wanted = "json" if is_json else file_format
     with project_of(**where) as project, ExitStack() as stack:
@@ -144,7 +144,7 @@ def _stream(target: str | None, file_format: str, stack: ExitStack) -> BinaryIO:
         return stack.enter_context(Path(target).open("wb"))
     if file_format in _BINARY and sys.stdout.isatty():
         raise UserError(
-            "A1010",
+            "A1060",
             f"{file_format} is binary and would garble the terminal.",
             hint=f"Write it to a file: --format {file_format} --output result.{file_format}",
         )

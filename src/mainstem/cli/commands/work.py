@@ -107,7 +107,7 @@ def _permit(project: Project, *, yes: bool) -> None:
     environment = project.settings.environments.get(project.environment)
     if environment is not None and environment.protected and not yes:
         raise UserError(
-            "A1004",
+            "A1054",
             f"Environment `{project.environment}` is protected: only jobs run there by themselves.",
             hint="If you mean it: mainstem run --yes",
         )

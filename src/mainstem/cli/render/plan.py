@@ -93,7 +93,8 @@ def _total_line(plan: Plan) -> str:
     }
     untouched = len(plan.assets) - sum(by_action.values())
     if not plan.work:
-        return f"Nothing to do: {plural(untouched, 'asset')} as they should be."
+        verb = "is" if untouched == 1 else "are"
+        return f"Nothing to do: {plural(untouched, 'asset')} {verb} up to date."
     parts = [
         f"{plural(by_action['read'], 'source')} to read" if by_action["read"] else "",
         f"{count(by_action['build'])} to build" if by_action["build"] else "",
