@@ -36,13 +36,14 @@ class Done:
 class Draft:
     """Changes on top of one commit, not yet written."""
 
-    __slots__ = ("_done", "_entries", "catalog", "head")
+    __slots__ = ("_done", "_entries", "_root", "catalog", "head")
 
     def __init__(self, catalog: Catalog, head: Commit) -> None:
         self.catalog = catalog
         self.head = head
         self._entries: dict[str, Entry | None] = {}
         self._done: dict[str, Done] = {}
+        self._root = head.root
 
     def find(self, key: AssetKey, kind: EntryKind = "table") -> Entry | None:
         """Look up a key as the commit in the making has it."""
@@ -106,15 +107,18 @@ class Draft:
 
     def root(self) -> str:
         """Write the entries and give the root of the trie with them."""
-        return self.catalog.tries.update(
-            self.head.root,
-            {
-                slot: None if entry is None else put_entry(self.catalog, entry)
-                for slot, entry in self._entries.items()
-            },
-        )
+        if not self._root:
+            self._root = self.catalog.tries.update(
+                self.head.root,
+                {
+                    slot: None if entry is None else put_entry(self.catalog, entry)
+                    for slot, entry in self._entries.items()
+                },
+            )
+        return self._root
 
     def _note(self, slot: str, operations: Iterable[str], intervals: Iterable[str]) -> None:
+        self._root = ""
         done = self._done.setdefault(slot, Done())
         done.operations.update(operations)
         done.intervals.update(intervals)

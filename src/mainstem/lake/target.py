@@ -12,22 +12,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mainstem.errors import SchemaDrifted, StorageFailed
+from mainstem.errors import StorageFailed
 from mainstem.lake.allocation import TableAllocator, table_id_of
 from mainstem.lake.catalog import Catalog, microseconds
 from mainstem.lake.content import find_entry, load_state
 from mainstem.lake.evolution import assign_ids
+from mainstem.lake.layout import assign_spec
 from mainstem.lake.ref import head_of, load_ref
-from mainstem.lake.table_state import TableState, table_location
-from mainstem.types import (
-    AssetKey,
-    LayoutColumn,
-    PartitionField,
-    PartitionSpec,
-    Schema,
-    WriteTarget,
-    did_you_mean,
-)
+from mainstem.lake.table_state import table_location
+from mainstem.types import AssetKey, LayoutColumn, Schema, WriteTarget
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -63,7 +56,12 @@ def prepare(
         replaces=replaces,
         dropped=state.dropped_ids if state is not None else (),
     )
-    spec = _spec(key, assigned, allocator, partition_by, state if not replaces else None)
+    keeps_layout = state is not None and not replaces and not partition_by
+    spec = (
+        state.spec
+        if state is not None and keeps_layout
+        else assign_spec(partition_by, assigned, allocator)
+    )
     location = state.location if state is not None else table_location(key, table_id)
     directory = f"{location}/data"
     safe = _UNSAFE.sub("-", attempt).strip("-.")[:80] or "attempt"
@@ -107,37 +105,3 @@ def make_folder(target: WriteTarget) -> None:
             f"The folder {folder} for the files of {target.key} cannot be made: {error.strerror}.",
             hint="Check that the warehouse is on a disk with space and belongs to you.",
         ) from error
-
-
-def _spec(
-    key: AssetKey,
-    schema: Schema,
-    allocator: TableAllocator,
-    partition_by: Sequence[LayoutColumn],
-    kept: TableState | None,
-) -> PartitionSpec:
-    if not partition_by and kept is not None:
-        return kept.spec
-    fields = []
-    for column in partition_by:
-        source = schema.field(column.column)
-        if source is None:
-            raise SchemaDrifted(
-                "A5024",
-                f"{key} is partitioned by `{column}`, but has no column `{column.column}`.",
-                hint=did_you_mean(column.column, schema.names),
-                known=schema.names,
-            )
-        name = (
-            source.name if column.transform == "identity" else f"{source.name}_{column.transform}"
-        )
-        fields.append(
-            PartitionField(
-                source_id=source.id,
-                field_id=allocator.partition_field_id(source.id, column.transform),
-                name=name,
-                transform=column.transform,
-            )
-        )
-    text = ",".join(f"{f.field_id}:{f.source_id}:{f.transform}:{f.name}" for f in fields)
-    return PartitionSpec(spec_id=allocator.spec_id(text), fields=tuple(fields))

@@ -16,6 +16,7 @@ from mainstem.types import AssetKey, Change, Provenance
 
 RefKind = Literal["branch", "tag"]
 EntryKind = Literal["table", "view", "cursor"]
+OnConflict = Literal["fail", "ours", "theirs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
