@@ -121,7 +121,7 @@ def execute(arguments: Sequence[str]) -> int:
         output.error(error, ending=_ending(arguments))
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as shown:
-        click.echo(shown.ctx.get_help() if shown.ctx else "")
+        click.echo(shown.format_message())
         return 0
     except click.UsageError as error:
         output.error(_usage_error(error))

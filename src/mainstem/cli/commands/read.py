@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 import click
 
@@ -39,7 +39,7 @@ _BINARY = ("parquet", "arrow")
 def query_command(
     *,
     sql: str | None,
-    file: click.utils.LazyFile | None,
+    file: TextIO | None,
     file_format: str,
     limit: int | None,
     target: str | None,

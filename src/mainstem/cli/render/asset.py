@@ -34,9 +34,10 @@ def asset_lines(asset: DescribedAsset, look: Look) -> list[str]:
             lines.append(f"{label:<9}{', '.join(names)}")
     if asset.columns:
         has_text = any(column.description for column in asset.columns)
-        names = ("column", "type", "description") if has_text else ("column", "type")
+        titles = ("column", "type", "description") if has_text else ("column", "type")
         rows = [
-            (column.name, column.type, column.description)[: len(names)] for column in asset.columns
+            (column.name, column.type, column.description)[: len(titles)]
+            for column in asset.columns
         ]
-        lines += ["", *grid(names, rows, look=look)]
+        lines += ["", *grid(titles, rows, look=look)]
     return lines

@@ -95,7 +95,7 @@ def table_lines(relation: Relation, look: Look) -> list[str]:
         f"layout {layout}" if layout else "",
         relation.location,
     ]
-    fields = [(field.id, field.name, str(field.type)) for field in relation.schema]
+    columns = [(field.id, field.name, str(field.type)) for field in relation.schema]
     files = [
         (file.path.rpartition("/")[2], file.record_count, size(file.size_bytes))
         for file in relation.files[:20]
@@ -104,7 +104,7 @@ def table_lines(relation: Relation, look: Look) -> list[str]:
     return [
         " · ".join(part for part in head if part),
         "",
-        *grid(("id", "column", "type"), fields, look=look),
+        *grid(("id", "column", "type"), columns, look=look),
         "",
         *grid(("file", "rows", "size"), files, look=look),
         *more,
