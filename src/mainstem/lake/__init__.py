@@ -10,7 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mainstem.lake.arrow_types import arrow_schema, schema_of_arrow
     from mainstem.lake.lake import Lake
+    from mainstem.lake.reader import read_arrow, read_batches
+    from mainstem.lake.upsert import delete_rows, replace_rows, upsert_rows
     from mainstem.lake.values import (
         CatalogDiff,
         Commit,
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
         Swept,
         TableDiff,
     )
+    from mainstem.lake.writer import write_arrow
 
 __all__ = [
     "CatalogDiff",
@@ -40,9 +44,27 @@ __all__ = [
     "SchemaChange",
     "Swept",
     "TableDiff",
+    "arrow_schema",
+    "delete_rows",
+    "read_arrow",
+    "read_batches",
+    "replace_rows",
+    "schema_of_arrow",
+    "upsert_rows",
+    "write_arrow",
 ]
 
-_MODULES = {"Lake": "lake"}
+_MODULES = {
+    "Lake": "lake",
+    "arrow_schema": "arrow_types",
+    "delete_rows": "upsert",
+    "read_arrow": "reader",
+    "read_batches": "reader",
+    "replace_rows": "upsert",
+    "schema_of_arrow": "arrow_types",
+    "upsert_rows": "upsert",
+    "write_arrow": "writer",
+}
 
 
 def __getattr__(name: str) -> Any:

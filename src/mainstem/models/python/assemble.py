@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from mainstem.errors import ModelInvalid, Where
-from mainstem.graph.asset import Asset, Materialization
-from mainstem.graph.names import Names
+from mainstem.graph import Asset, Materialization
+from mainstem.graph import Names
 from mainstem.models.definition import RawCheck
 from mainstem.models.python.definition import Output, Parameter, PythonCheck, PythonModel
 from mainstem.models.python.options import Options, merged, parse_options
@@ -72,11 +72,11 @@ def python_assets(
     deps = [names.resolve(dep, namespace=namespace, where=where) for dep in model.deps]
     after = tuple(key for key in _distinct([*ordering, *deps]) if key not in inputs)
     known = replace(model, parameters=parameters)
+    made = _Made(inputs, after, str(keys[0]) if model.is_multi else "", variables or {})
     return tuple(
-        _asset(known, output, key, inputs=inputs, after=after, group=keys[0] if model.is_multi else None,
-               layers=layers, variables=variables or {})
+        _asset(known, output, key, made, outer=layers(key) if layers is not None else ())
         for output, key in zip(model.outputs, keys, strict=True)
-    )  # fmt: skip
+    )
 
 
 def resolved_check(check: PythonCheck, names: Names) -> PythonCheck:
@@ -97,19 +97,25 @@ def resolved_check(check: PythonCheck, names: Names) -> PythonCheck:
     return replace(check, key=key, parameters=tuple(parameters))
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What the assets of one function have in common."""
+
+    inputs: tuple[AssetKey, ...]
+    after: tuple[AssetKey, ...]
+    group: str
+    variables: Mapping[str, Any]
+
+
 def _asset(
     model: PythonModel,
     output: Output,
     key: AssetKey,
+    made: _Made,
     *,
-    inputs: tuple[AssetKey, ...],
-    after: tuple[AssetKey, ...],
-    group: AssetKey | None,
-    layers: Layers | None,
-    variables: Mapping[str, Any],
+    outer: tuple[Mapping[str, Any], ...],
 ) -> Asset:
     where = _where(model, key)
-    outer = layers(key) if layers is not None else ()
     raw = merged(*outer, output.options)
     if raw.get("materialized") == "view":  # of a folder with SQL models
         raw["materialized"] = "table"
@@ -122,7 +128,7 @@ def _asset(
         "inputs": {each.name: (str(each.key), each.form) for each in model.parameters},
         "this": model.this,
     }
-    read = _variables_read(model.code.variables, variables)
+    read = _variables_read(model.code.variables, made.variables)
     parts = {"rows": model.code.digest, "config": _digest(configuration)}
     if read:
         parts["variables"] = _digest(read)
@@ -130,16 +136,16 @@ def _asset(
         key=key,
         kind="python",
         materialized=materialized,
-        inputs=inputs,
-        after=after,
+        inputs=made.inputs,
+        after=made.after,
         code_version=_digest(parts),
         code_text_hash=_digest([model.code.text_digest, parts["config"], read]),
-        volatile=_volatile(materialized, inputs, options),
+        volatile=_volatile(materialized, made.inputs, options),
         on_code_change=options.on_code_change,
         upstream_mutable=options.upstream_mutable,
         row_key=options.row_key,
         partition_by=options.partition_by,
-        group=str(group) if group is not None else "",
+        group=made.group,
         tags=tuple(dict.fromkeys(options.tags)),
         owner=options.owner,
         description=options.description or model.doc,

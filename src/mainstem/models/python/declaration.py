@@ -20,7 +20,7 @@ class AssetOptions(TypedDict, total=False):
     """Options of `@asset`, and of each output of `@multi_asset` but for those of the function."""
 
     key: str | Sequence[str]
-    """Text: the asset's key, `namespace.name`. A list of columns: the row key, as in SQL headers."""
+    """Text: the asset's key, `namespace.name`. A list of columns: its row key, as in SQL."""
     row_key: Sequence[str]
     namespace: str
     inputs: Mapping[str, str]
@@ -111,7 +111,7 @@ def check(asset: str, **options: Unpack[CheckOptions]) -> Callable[[Function], F
 
     Parameters are assets, as with `@asset`; the checked one is read as this run built it.
     """
-    return lambda decorated: _note(decorated, Declaration("check", options, target=asset))
+    return lambda decorated: _note(decorated, Declaration("check", options, target=str(asset)))
 
 
 def declaration_of(value: object) -> Declaration | None:

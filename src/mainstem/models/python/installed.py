@@ -7,7 +7,6 @@ import functools
 import importlib.metadata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class Distribution:
 
 
 def distributions_of(names: Collection[str]) -> tuple[Distribution, ...]:
-    """Give the distributions that top-level modules come from; a module nobody installed gives none."""
+    """Give the distributions that top-level modules come from; unknown modules give none."""
     found = {each for name in names for each in _distributions(name)}
     return tuple(sorted(found, key=str))
 
@@ -46,4 +45,4 @@ def _by_module() -> Mapping[str, Sequence[str]]:
 def _described(name: str) -> Distribution:
     found = importlib.metadata.distribution(name)
     folder = getattr(found, "_path", None)
-    return Distribution(cast("str", found.name).lower(), found.version, str(folder or ""))
+    return Distribution(found.name.lower(), found.version, str(folder or ""))

@@ -1,37 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Import a Python file of a project and tell what it defines. Only worker processes do this."""
+"""Tell what a Python file of a project defines, by importing it. Only workers do this."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import platform
-import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mainstem.errors import MainstemError, ModelInvalid, Where
-from mainstem.models.python.declaration import Declaration, declaration_of
+from mainstem.models.python.declaration import Declaration
 from mainstem.models.python.definition import (
-    Code,
     Discovered,
     Output,
     Parameter,
     PythonCheck,
     PythonModel,
 )
-from mainstem.models.python.options import ASSET_OPTIONS, CHECK_OPTIONS, plain
+from mainstem.models.python.importing import Stopped, declared_in, import_file
+from mainstem.models.python.plain import ASSET_OPTIONS, CHECK_OPTIONS, plain
 from mainstem.models.python.raised import import_failed, syntax_failed
 from mainstem.models.python.signature import signature_of
 from mainstem.models.python.source import Closure, Project, absent_of, code_of, outside_of
 
 _OF_THE_FUNCTION = frozenset({"inputs", "deps"})
-
-
-class Stopped(BaseException):
-    """The supervisor asked the process to end; user code gets to close what it opened."""
 
 
 def load_file(project: Project, file: str) -> Discovered:
@@ -59,74 +51,6 @@ def load_file(project: Project, file: str) -> Discovered:
             raise
         return Discovered(**found, errors=(import_failed(error, file, project.root),))
     return _described(project, file, module, found)
-
-
-def import_file(root: Path, file: str) -> types.ModuleType:
-    """Import a project file under its dotted name, once per process.
-
-    Folders of the project are packages whether or not they have an `__init__.py`, and shadow
-    installed packages of their name: `from models.lib import x` means the project's.
-    """
-    *folders, stem = Path(file).with_suffix("").parts
-    for depth in range(1, len(folders) + 1):
-        _ensure_package(root, folders[:depth])
-    name = ".".join([*folders, stem])
-    if name.replace(".", "_").isidentifier():
-        return importlib.import_module(name)
-    if name not in sys.modules:
-        _execute(name, root / file)
-    return sys.modules[name]
-
-
-def declared_in(module: types.ModuleType) -> Iterator[tuple[str, Callable[..., Any], Declaration]]:
-    """Find decorated functions of a module, also those in lists and mappings at its top level."""
-    for name, value in list(vars(module).items()):
-        for path, each in _unfolded(name, value):
-            declaration = declaration_of(each)
-            if declaration is not None and getattr(each, "__module__", "") == module.__name__:
-                yield path, each, declaration
-
-
-def function_at(module: types.ModuleType, path: str) -> Callable[..., Any]:
-    """Give the function that `declared_in` named."""
-    for name, function, _ in declared_in(module):
-        if name == path:
-            return function
-    raise ModelInvalid("A7103", f"`{path}` is no longer in {module.__name__}.")
-
-
-def _unfolded(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, list | tuple):
-        yield from ((f"{name}[{index}]", each) for index, each in enumerate(value))
-    elif isinstance(value, dict) and not name.startswith("__"):
-        yield from ((f"{name}[{key!r}]", each) for key, each in value.items())
-    else:
-        yield name, value
-
-
-def _ensure_package(root: Path, folders: list[str]) -> None:
-    name, folder = ".".join(folders), root.joinpath(*folders)
-    if name in sys.modules:
-        return
-    if (folder / "__init__.py").is_file():
-        _execute(name, folder / "__init__.py", search=[str(folder)])
-    else:
-        package = types.ModuleType(name)
-        package.__path__ = [str(folder)]
-        sys.modules[name] = package
-
-
-def _execute(name: str, path: Path, *, search: list[str] | None = None) -> None:
-    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=search)
-    assert spec is not None, "a .py file always has a loader"
-    assert spec.loader is not None, "a .py file always has a loader"
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
 
 
 def _may_declare(project: Project, file: str) -> bool:
@@ -188,11 +112,20 @@ def _definition(
     code, _ = code_of(project, file, function.__name__)
     doc = _first_paragraph(function)
     if declaration.kind == "check":
-        return _check(
-            declaration, options, signature.parameters,
-            path=path, where=where, code=code, doc=doc, takes_context=signature.takes_context,
+        _refuse_idle_check(declaration, signature.parameters, where)
+        return PythonCheck(
+            file=file,
+            line=where.line,
+            function=path,
+            asset=declaration.target,
             namespace=namespace,
-        )  # fmt: skip
+            options={name: value for name, value in options.items() if name != "inputs"},
+            parameters=signature.parameters,
+            takes_context=signature.takes_context,
+            code=code,
+            doc=doc,
+            excerpt=where.excerpt,
+        )
     own = {name: value for name, value in options.items() if name not in _OF_THE_FUNCTION}
     is_multi = declaration.kind == "multi_asset"
     outputs = (
@@ -218,19 +151,10 @@ def _definition(
     )
 
 
-def _check(
-    declaration: Declaration,
-    options: dict[str, Any],
-    parameters: tuple[Parameter, ...],
-    *,
-    path: str,
-    where: Where,
-    code: Code,
-    doc: str,
-    takes_context: bool,
-    namespace: str,
-) -> PythonCheck:
-    if not isinstance(declaration.target, str) or not declaration.target:
+def _refuse_idle_check(
+    declaration: Declaration, parameters: tuple[Parameter, ...], where: Where
+) -> None:
+    if not declaration.target:
         raise ModelInvalid(
             "A7103",
             f"The check {where.asset} does not say which asset it is of.",
@@ -244,19 +168,6 @@ def _check(
             hint=f"Give it one, named after the asset: {declaration.target.rpartition('.')[2]}.",
             where=where,
         )
-    return PythonCheck(
-        file=where.file,
-        line=where.line,
-        function=path,
-        asset=declaration.target,
-        namespace=namespace,
-        options={name: value for name, value in options.items() if name != "inputs"},
-        parameters=parameters,
-        takes_context=takes_context,
-        code=code,
-        doc=doc,
-        excerpt=where.excerpt,
-    )
 
 
 def _outputs(

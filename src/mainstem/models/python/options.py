@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options of Python assets: made plain where they are declared, judged once all layers are merged.
+"""Options of Python assets, judged once all layers are merged.
 
 In-file options win over property YAML, which wins over mainstem.yml (GRAMMAR 4).
 """
@@ -7,24 +7,17 @@ In-file options win over property YAML, which wins over mainstem.yml (GRAMMAR 4)
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Literal, cast, get_args
 
 from mainstem.errors import ModelInvalid, Where
-from mainstem.graph.asset import OnCodeChange
-from mainstem.models.python.declaration import AssetOptions, CheckOptions
-from mainstem.types import AssetKey, LayoutColumn, Transform, did_you_mean
+from mainstem.graph import OnCodeChange
+from mainstem.models.python.plain import wrong_value
+from mainstem.types import LayoutColumn, Transform
 
 Strategy = Literal["append", "upsert", "replace_partitions"]
 Materialized = Literal["table", "incremental", "none"]
-LATER: Mapping[str, str] = {
-    "partitions": "Partitions as units of work come later; `partition_by=` lays out files now.",
-    "contract": "Contracts of Python models come later; `schema` as a check says what must hold.",
-}
-ASSET_OPTIONS = frozenset(AssetOptions.__annotations__)
-CHECK_OPTIONS = frozenset(CheckOptions.__annotations__)
 _LAYOUT = re.compile(r"^\s*(?:(\w+)\(\s*(.+?)\s*\)|(.+?))\s*$")
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)?\s*$")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -48,46 +41,6 @@ class Options:
     tags: tuple[str, ...] = ()
     owner: str = ""
     description: str = ""
-
-
-def plain(raw: Mapping[str, Any], known: frozenset[str], *, where: Where) -> dict[str, Any]:
-    """Check the names of options and make their values plain: what YAML could hold.
-
-    Raises:
-        ModelInvalid: An unknown option, or a value that is no plain data.
-    """
-    for name in raw:
-        if name in LATER:
-            raise ModelInvalid(
-                "A7106", f"{where.asset} uses `{name}`, which does not exist yet.",
-                hint=LATER[name], where=where,
-            )  # fmt: skip
-        if name not in known:
-            raise ModelInvalid(
-                "A7103",
-                f"{where.asset} has the unknown option `{name}`.",
-                hint=did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}.",
-                where=where,
-                known=tuple(sorted(known)),
-            )
-    return {name: _plain(value, name, where) for name, value in raw.items()}
-
-
-def _plain(value: Any, name: str, where: Where) -> Any:
-    match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case timedelta():
-            return value.total_seconds()
-        case AssetKey():
-            return str(value)
-        case Mapping():
-            return {str(key): _plain(each, name, where) for key, each in value.items()}
-        case Iterable() if not isinstance(value, bytes):
-            return [_plain(each, name, where) for each in value]
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    raise _wrong(name, value, "plain data: text, numbers, lists, mappings", where)
 
 
 def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,13 +106,13 @@ class _Reader:
     def texts(self, name: str) -> tuple[str, ...]:
         values = _list(self.raw.get(name, ()))
         if not all(isinstance(each, str) for each in values):
-            raise _wrong(name, self.raw[name], "text or a list of texts", self.where)
+            raise wrong_value(name, self.raw[name], "text or a list of texts", self.where)
         return tuple(values)
 
     def one_of(self, name: str, allowed: tuple[str, ...], default: str) -> str:
         value = self.raw.get(name, default)
         if value not in allowed:
-            raise _wrong(name, value, f"one of {', '.join(allowed)}", self.where, allowed)
+            raise wrong_value(name, value, f"one of {', '.join(allowed)}", self.where, allowed)
         return str(value)
 
     def seconds(self, name: str, default: float | None) -> float | None:
@@ -167,13 +120,13 @@ class _Reader:
             return default
         seconds = seconds_of(self.raw[name])
         if seconds is None:
-            raise _wrong(name, self.raw[name], "a time such as 30s, 10m, 1d", self.where)
+            raise wrong_value(name, self.raw[name], "a time such as 30s, 10m, 1d", self.where)
         return seconds
 
     def count(self, name: str) -> int:
         value = self.raw.get(name, 0)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise _wrong(name, value, "a number from 0 on", self.where)
+            raise wrong_value(name, value, "a number from 0 on", self.where)
         return value
 
 
@@ -186,7 +139,9 @@ def _layout(text: str, where: Where) -> LayoutColumn:
     transform = (found[1] if found else None) or "identity"
     if found is None or transform not in get_args(Transform):
         allowed = get_args(Transform)
-        raise _wrong("partition_by", text, f"a column, or {', '.join(allowed[1:])} of one", where)
+        raise wrong_value(
+            "partition_by", text, f"a column, or {', '.join(allowed[1:])} of one", where
+        )
     return LayoutColumn(column=found[2] or found[3], transform=cast("Transform", transform))
 
 
@@ -201,18 +156,4 @@ def _refuse_contradictions(options: Options, where: Where) -> None:
             refuse("replaces partitions without a layout", 'Add partition_by=["month(day)"].')
     rebuild = options.rebuild
     if rebuild not in {"on_change", "always"} and seconds_of(rebuild) is None:
-        raise _wrong("rebuild", rebuild, "on_change, always or a time such as 1d", where)
-
-
-def _wrong(
-    name: str, value: object, allowed: str, where: Where, known: Iterable[str] = ()
-) -> ModelInvalid:
-    nearest: Callable[..., str] = did_you_mean
-    hint = nearest(value, known) if isinstance(value, str) and known else ""
-    return ModelInvalid(
-        "A7103",
-        f"{where.asset} has `{name}: {value!r}`; allowed is {allowed}.",
-        hint=hint,
-        where=where,
-        known=known,
-    )
+        raise wrong_value("rebuild", rebuild, "on_change, always or a time such as 1d", where)

@@ -91,12 +91,10 @@ def signature_of(
 
 
 def _refuse_unnamed(parameter: inspect.Parameter, where: Where) -> None:
-    spelled = {
-        inspect.Parameter.VAR_POSITIONAL: f"*{parameter.name}",
-        inspect.Parameter.VAR_KEYWORD: f"**{parameter.name}",
-        inspect.Parameter.POSITIONAL_ONLY: f"{parameter.name}, /",
-    }.get(parameter.kind)
-    if spelled is not None:
+    if parameter.kind not in {parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD}:
+        is_double = parameter.kind == parameter.VAR_KEYWORD
+        is_single = parameter.kind == parameter.VAR_POSITIONAL
+        spelled = ("**" if is_double else "*" if is_single else "/, ") + parameter.name
         raise ModelInvalid(
             "A7105",
             f"{where.asset} takes `{spelled}`; a parameter's name must say which asset it is.",
@@ -125,7 +123,7 @@ def _form(function: Callable[..., Any], name: str, annotation: Any, where: Where
 
 
 def _evaluate(function: Callable[..., Any], text: str) -> Any:
-    """Give what a text annotation means in the function's module, or the text if it means nothing."""
+    """Give what a text annotation means in the function's module, or else the text."""
     names = getattr(inspect.unwrap(function), "__globals__", {})
     holder = types.SimpleNamespace(__annotations__={"it": text})
     try:

@@ -2,8 +2,8 @@
 """Identity of Python code without running it: what a function's meaning can depend on.
 
 That is its module and each project module it imports, directly or not: their syntax without
-docstrings, comments, our decorators and other assets that it does not name; and the versions of only
-the distributions that those modules import (SEMANTICS, Versions).
+docstrings, comments, our decorators and other assets that it does not name; and the versions of
+only the distributions that those modules import (SEMANTICS, Versions).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mainstem.models.python.definition import Code
 from mainstem.models.python.installed import Distribution, distributions_of
@@ -119,6 +120,8 @@ class Closure:
                     self._note_variables(node, statement)
                 case ast.Import() | ast.ImportFrom():
                     self._import(module, node)
+                case _:
+                    pass
 
     def _note_variables(self, node: ast.Attribute, statement: ast.stmt) -> None:
         """Note which variable `context.vars["x"]` or `context.vars.get("x")` reads."""
@@ -166,7 +169,7 @@ def code_of(project: Project, path: str, function: str) -> tuple[Code, Closure]:
 
 
 def outside_of(closure: Closure) -> tuple[Distribution, ...]:
-    """Give the installed distributions that the closure's modules import, ours and Python's aside."""
+    """Give the distributions that the closure's modules import, ours and Python's aside."""
     names = closure.outside - set(sys.stdlib_module_names) - {"mainstem"}
     return distributions_of(names)
 
@@ -204,12 +207,13 @@ def _imports_us(statement: ast.stmt) -> bool:
             return (module or "").partition(".")[0] in {"mainstem", "__future__"}
         case ast.Import(names=names):
             return all(alias.name.partition(".")[0] == "mainstem" for alias in names)
-    return False
+        case _:
+            return False
 
 
 def _dump(statement: ast.stmt, ours: frozenset[str]) -> str:
     """Write a statement's syntax without docstrings and our decorators; the tree stays as it is."""
-    restore: list[tuple[list[ast.stmt] | list[ast.expr], list[ast.stmt] | list[ast.expr]]] = []
+    restore: list[tuple[list[Any], list[Any]]] = []
     for node in ast.walk(statement):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             restore.append((node.decorator_list, list(node.decorator_list)))

@@ -47,7 +47,7 @@ class Channel:
         return message[0]
 
     def available(self) -> list[Any]:
-        """Give what has arrived, without waiting: a peer that stops in mid-message blocks nobody."""
+        """Give what has arrived, without waiting: a peer stopped in mid-message blocks nobody."""
         try:
             while chunk := self.socket.recv(_CHUNK, socket.MSG_DONTWAIT):
                 self._buffer += chunk

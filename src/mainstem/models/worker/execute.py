@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mainstem.errors import InternalError, MainstemError, StepFailed, Where
 from mainstem.models.python.context import Context
-from mainstem.models.python.load import Stopped, function_at, import_file, load_file
+from mainstem.models.python.importing import Stopped, function_at, import_file
 from mainstem.models.python.raised import import_failed, run_failed
-from mainstem.models.python.source import Project
 from mainstem.models.worker.channel import Channel
 from mainstem.models.worker.message import (
     Answer,
@@ -45,7 +44,6 @@ class Executor:
     def __init__(self, root: Path, channel: Channel) -> None:
         self._root = root
         self._channel = channel
-        self._project = Project(root)
         self._modules_seen = len(sys.modules)
         self._watched: dict[str, tuple[int, int]] = {}
 
@@ -70,12 +68,16 @@ class Executor:
                 return self._guarded(request, self._build)
             case Judge():
                 return self._guarded(request, self._judge)
-        return Failed(error=InternalError("A9071", f"unknown request {type(request).__name__}."))
+            case _:
+                return Failed(
+                    error=InternalError("A9071", f"unknown request {type(request).__name__}.")
+                )
 
     def _load(self, request: Load) -> Answer:
+        project = _load().Project(self._root)
         for file in request.files:
             self._channel.send(Loading(file=file))
-            self._channel.send(Loaded(discovered=load_file(self._project, file)))
+            self._channel.send(Loaded(discovered=_load().load_file(project, file)))
         return Finished(modules=self._newly_imported())
 
     def _guarded(self, request: Any, work: Callable[..., Answer]) -> Answer:
@@ -137,10 +139,11 @@ class Executor:
             full_refresh=facts.full_refresh,
             vars=facts.variables,
             log=lambda text: self._channel.send(Noted(text=str(text))),
-            progress=lambda rows=None, note="": self._channel.send(
-                Noted(text=str(note), rows=rows, is_progress=True)
-            ),
+            progress=self._progress,
         )
+
+    def _progress(self, rows: int | None = None, note: str = "") -> None:
+        self._channel.send(Noted(text=str(note), rows=rows, is_progress=True))
 
     def _ask(self, key: AssetKey, schema: Schema) -> WriteTarget:
         self._channel.send(Asked(key=key, schema=schema))
@@ -158,7 +161,7 @@ class Executor:
         for path in _project_files(self._root):
             if path not in self._watched:
                 try:
-                    status = os.stat(path)
+                    status = Path(path).stat()
                 except OSError:
                     continue
                 self._watched[path] = (status.st_mtime_ns, status.st_size)
@@ -182,6 +185,11 @@ def _wrong_result(request: Build, result: object, allowed: str) -> MainstemError
         f"{asset} returned {came}; allowed is {allowed}.",
         where=Where(file=request.file, asset=asset),
     )
+
+
+def _load() -> Any:
+    """Import what describes files; building needs none of it."""
+    return importlib.import_module("mainstem.models.python.load")
 
 
 def _frames() -> Any:

@@ -28,7 +28,7 @@ ACCEPTED = (
 )
 
 
-class NotRows(TypeError):  # noqa: N818  # says what it is
+class NotRows(TypeError):  # says what it is
     """A value has no rows, whatever form is looked for."""
 
 
@@ -54,6 +54,8 @@ def give(given: Given, opened: ExitStack, root: Path) -> Any:
         case "duckdb":
             session = _session(given.relations, opened, root)
             return session.relation(f"from {quote_key(relation.key)}")
+        case _:
+            pass
     return convert(_table(given.relations, opened, root), given)
 
 
@@ -71,7 +73,8 @@ def convert(table: pa.Table, given: Given) -> Any:
             return _vendor("polars", given).from_arrow(table).lazy()
         case "duckdb":
             return importlib.import_module("duckdb").connect().from_arrow(table)
-    return table
+        case _:
+            return table
 
 
 def pieces(value: Any) -> Iterator[pa.Table]:

@@ -12,7 +12,7 @@ from mainstem.models.python.options import seconds_of
 from mainstem.models.worker.message import Facts, Failed, Given, Judge, Judged
 from mainstem.models.worker.pool import WorkerPool
 from mainstem.models.worker.step import closure_of
-from mainstem.runs.step import CancelToken
+from mainstem.runs import CancelToken
 from mainstem.types import AssetKey, CheckResult, CheckSpec, Relation, Verdict
 
 

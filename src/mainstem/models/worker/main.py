@@ -20,7 +20,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from mainstem.models.python.load import Stopped
+from mainstem.models.python.importing import Stopped
 from mainstem.models.worker.channel import Channel
 from mainstem.models.worker.execute import Executor
 
@@ -46,12 +46,12 @@ def main() -> None:
         pass
     # Not by returning: threads that user code left behind must not keep the process.
     with contextlib.suppress(BaseException):
-        atexit._run_exitfuncs()  # type: ignore[attr-defined]  # noqa: SLF001  # the only way to run them
+        atexit._run_exitfuncs()  # noqa: SLF001  # the only way to run them
     _flush()
     os._exit(code)
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
+def _stop(_number: int, _frame: FrameType | None) -> None:
     """Raise where user code is now, so that its `finally` and `with` blocks run; once."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Stopped

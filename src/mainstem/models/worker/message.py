@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from mainstem.errors import MainstemError
 from mainstem.models.python.definition import Discovered, Form
-from mainstem.types import AssetKey, DataFile, Relation, Schema, WriteTarget
+from mainstem.types import AssetKey, DataFile, PartitionValue, Relation, Schema, WriteTarget
 
 Mode = Literal["overwrite", "append", "upsert", "replace_partitions"]
 
@@ -55,7 +55,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Import files and describe them: answered by `Loading` and `Loaded` for each, then `Finished`."""
+    """Import files and describe them: answered by `Loading`, `Loaded` for each, then `Finished`."""
 
     files: tuple[str, ...]
 
@@ -136,12 +136,14 @@ class Written:
     rows: int
     added: tuple[DataFile, ...] = ()
     removed: tuple[str, ...] = ()
-    """Files that an upsert rewrote."""
+    """Files whose rows live on in `added`."""
+    partitions: tuple[tuple[PartitionValue, ...], ...] = ()
+    """Partitions that were replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Base of last answers: the worker is idle again."""
+    """The last message on a request: the worker is idle again."""
 
     modules: Mapping[str, tuple[int, int]] | None = None
     """Time and size of each project file imported so far; `None`: as told before."""

@@ -43,7 +43,7 @@ class WorkerProcess:
         self._woken, self._wake = os.pipe()
         descriptors = (theirs.fileno(), life)
         try:
-            self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and text
+            self._process = subprocess.Popen(  # our own interpreter and text
                 [sys.executable, "-P", "-c", _START, *map(str, descriptors), str(folder)],
                 cwd=folder,
                 env=None if environment is None else dict(environment),
@@ -82,7 +82,7 @@ class WorkerProcess:
         """Tell whether a project file that it imported has changed or gone since."""
         for path, identity in self.modules.items():
             try:
-                status = os.stat(path)
+                status = Path(path).stat()
             except OSError:
                 return True
             if (status.st_mtime_ns, status.st_size) != identity:
@@ -240,11 +240,11 @@ class WorkerProcess:
         return _death(asset, self._process.returncode, output)
 
 
-class _Woken(Exception):  # noqa: N818  # not an error
+class _Woken(Exception):  # not an error
     """`cancel` was called."""
 
 
-class _Gone(Exception):  # noqa: N818  # not an error
+class _Gone(Exception):  # not an error
     """The process ended, or closed its end."""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from mainstem.errors import MainstemError, SchemaDrifted, StepFailed, Where
-from mainstem.lake import rewrite_for_upsert, schema_of_arrow, write_arrow
+from mainstem.lake import replace_rows, schema_of_arrow, upsert_rows, write_arrow
 from mainstem.models.worker.frames import ACCEPTED, NotRows, from_rows, is_data, pieces
 from mainstem.models.worker.message import Build, Expected, Judge, Written
 from mainstem.types import AssetKey, DataFile, Schema, TableRef, WriteTarget, did_you_mean
@@ -37,6 +37,7 @@ class Sink:
         self._target: WriteTarget | None = None
         self._added: list[DataFile] = []
         self._row_count = 0
+        self._is_merged = expected.mode in {"upsert", "replace_partitions"}
         self.is_touched = False
         """Whether anything was given, if only columns without a row."""
 
@@ -68,11 +69,11 @@ class Sink:
             raise StepFailed(
                 "A7114",
                 f"{self.expected.key} got no data at all, so its columns are unknown.",
-                hint="Give an empty table with columns: pa.table({'id': pa.array([], pa.int64())}).",
+                hint="Give an empty table that has columns: schema.empty_table().",
                 where=self._where,
             )
-        if self.expected.mode == "upsert" and isinstance(self.expected.current, TableRef):
-            return self._upsert(self.expected.current)
+        if self._is_merged and isinstance(self.expected.current, TableRef):
+            return self._merge(self.expected.current)
         self._flush()
         return Written(key=self.expected.key, rows=self._row_count, added=tuple(self._added))
 
@@ -84,7 +85,7 @@ class Sink:
     def _take(self, piece: pa.Table) -> None:
         self._pieces.append(piece)
         self._held_bytes += piece.nbytes
-        if self._held_bytes >= _FLUSH_BYTES and self.expected.mode != "upsert":
+        if self._held_bytes >= _FLUSH_BYTES and not self._is_merged:
             self._flush()
 
     def _flush(self) -> None:
@@ -110,15 +111,20 @@ class Sink:
         self._schema = table.schema
         return table
 
-    def _upsert(self, current: TableRef) -> Written:
+    def _merge(self, current: TableRef) -> Written:
+        """Meet rows that are there: what to rewrite is known once all new rows are."""
         table = self._united()
         target = self._asked(table)
-        change = rewrite_for_upsert(current, table, target, key=self.expected.row_key)
+        if self.expected.mode == "upsert":
+            change = upsert_rows(current, table, on=self.expected.row_key, target=target)
+        else:
+            change = replace_rows(current, table, target=target)
         return Written(
             key=self.expected.key,
             rows=table.num_rows,
-            added=tuple(change.added),
-            removed=tuple(change.removed),
+            added=change.added,
+            removed=change.removed,
+            partitions=change.partitions,
         )
 
 
@@ -156,7 +162,8 @@ def failing_rows(result: Any, request: Judge) -> tuple[int, tuple[Mapping[str, A
             f"allowed are True or False, or failing rows: {ACCEPTED}.",
             where=where,
         )
-    count, sample = 0, []
+    count = 0
+    sample: list[dict[str, Any]] = []
     for value in [result] if is_data(result) else result:
         for piece in pieces(value):
             count += piece.num_rows
@@ -260,27 +267,30 @@ def _joined(held: Sequence[pa.Table], where: Where) -> pa.Table:
 
 
 def _fitted(table: pa.Table, first: pa.Schema, where: Where) -> pa.Table:
+    why = ""
     extra = [name for name in table.schema.names if name not in first.names]
-    try:
-        if extra:
-            raise pa.ArrowInvalid(f"column `{extra[0]}` was not in the first ones")
-        return table.select(first.names).cast(first)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise SchemaDrifted(
-            "A7114",
-            f"Pieces of {where.asset} do not fit those written before: "
-            f"{str(error).splitlines()[0]}.",
-            hint="Give the first piece all columns, with types that hold all values.",
-            where=where,
-        ) from None
+    if extra:
+        why = f"column `{extra[0]}` was not in them"
+    else:
+        try:
+            return table.select(first.names).cast(first)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            why = str(error).splitlines()[0]
+    raise SchemaDrifted(
+        "A7114",
+        f"Pieces of {where.asset} do not fit those written before: {why}.",
+        hint="Give the first piece all columns, with types that hold all values.",
+        where=where,
+    )
 
 
 def _schema(schema: pa.Schema, where: Where) -> Schema:
     try:
-        return schema_of_arrow(schema)
+        stored: Schema = schema_of_arrow(schema)
     except MainstemError as error:
         error.where = error.where or where
         raise
+    return stored
 
 
 def _plain(value: Any) -> Any:

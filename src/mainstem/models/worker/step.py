@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mainstem.errors import InternalError, MainstemError, ModelInvalid, Where
-from mainstem.graph.asset import Asset
+from mainstem.graph import Asset
 from mainstem.models.python.assemble import PythonAsset
 from mainstem.models.python.definition import Parameter
 from mainstem.models.worker.message import (
@@ -24,7 +24,7 @@ from mainstem.models.worker.message import (
     Written,
 )
 from mainstem.models.worker.pool import WorkerPool
-from mainstem.runs.step import StepContext, StepOutcome
+from mainstem.runs import StepContext, StepOutcome
 from mainstem.types import (
     AssetKey,
     Operation,
@@ -153,12 +153,14 @@ class _Attempt:
                 self._context.progress(rows=message.rows, note=message.text)
             case Noted():
                 self._context.log(message.text)
+            case _:
+                pass
         return None
 
     def outcome(self, built: Built) -> StepOutcome:
         changes = tuple(self._change(each) for each in built.written if each.key in self._targets)
         unchanged = tuple(each.key for each in built.written if each.key not in self._targets)
-        warnings = ()
+        warnings: tuple[str, ...] = ()
         if built.returned_nothing:
             warnings = (
                 "returned None and wrote nothing; annotate it `-> None` if it is an effect",
@@ -187,7 +189,6 @@ class _Attempt:
         target, mode = self._targets[written.key]
         current = self._context.current(written.key) if mode != "overwrite" else None
         operation: Operation = mode
-        partitions = {file.partition for file in written.added}
         return TableWrite(
             key=asset.key,
             operation=operation,
@@ -197,7 +198,7 @@ class _Attempt:
             table_id=target.table_id,
             added=written.added,
             removed=written.removed,
-            partitions=tuple(sorted(partitions, key=repr)) if mode == "replace_partitions" else (),
+            partitions=written.partitions,
             row_key=asset.row_key,
             base_version=current.data_version if current is not None else "",
         )
