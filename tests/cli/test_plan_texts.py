@@ -8,7 +8,6 @@ from mainstem.cli.render.plan import plan_lines
 from mainstem.graph import ColumnChange, Plan, PlannedAsset
 from mainstem.types import AssetKey
 
-
 CASES = Path(__file__).parents[1] / "cases" / "cli"
 
 

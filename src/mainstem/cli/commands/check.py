@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from mainstem.cli.opening import project_of
 from mainstem.cli.options import (
     exclude_option,
     json_option,
-    project_of,
     select_option,
     where_options,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import click
 
-from mainstem.cli.options import environment_option, json_option, project_of
+from mainstem.cli.opening import project_of
+from mainstem.cli.options import environment_option, json_option
 from mainstem.cli.output import Output
 from mainstem.cli.render.grid import grid
 from mainstem.config import json_schema

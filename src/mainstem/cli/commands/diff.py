@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import click
 
-from mainstem.cli.options import json_option, project_of, where_options
+from mainstem.cli.opening import project_of
+from mainstem.cli.options import json_option, where_options
 from mainstem.cli.output import Output
 from mainstem.cli.render.diff import diff_lines, merge_lines
 from mainstem.errors import UserError

@@ -10,7 +10,8 @@ from typing import Any, BinaryIO, TextIO
 
 import click
 
-from mainstem.cli.options import json_option, project_of, vars_option, where_options
+from mainstem.cli.opening import project_of
+from mainstem.cli.options import json_option, vars_option, where_options
 from mainstem.cli.output import Output
 from mainstem.cli.render.asset import asset_lines
 from mainstem.cli.render.grid import grid

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import click
 
-from mainstem.cli.options import json_option, project_of
+from mainstem.cli.opening import project_of
+from mainstem.cli.options import json_option
 from mainstem.cli.output import Output
 from mainstem.cli.render.runs import log_lines, run_detail_lines, run_list_lines
 from mainstem.types import SystemClock

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from mainstem.cli.options import json_option, project_of, where_options
+from mainstem.cli.opening import project_of
+from mainstem.cli.options import json_option, where_options
 from mainstem.cli.output import Output
 from mainstem.cli.render.versions import history_lines, table_lines
 from mainstem.types import AssetKey, SystemClock

@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
+from mainstem.cli.opening import project_of
 from mainstem.cli.options import (
     branch_option,
     environment_option,
     exclude_option,
     json_option,
-    project_of,
     select_option,
     stack,
     vars_option,
