@@ -12,13 +12,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mainstem.engines.names import literal, quote, quote_key, type_sql
+    from mainstem.engines.names import in_brackets, literal, quote, quote_key, type_sql
     from mainstem.engines.opening import open_engine
     from mainstem.engines.registration import register_all
 
-__all__ = ["literal", "open_engine", "quote", "quote_key", "register_all", "type_sql"]
+__all__ = [
+    "in_brackets",
+    "literal",
+    "open_engine",
+    "quote",
+    "quote_key",
+    "register_all",
+    "type_sql",
+]
 
 _HOME = {
+    "in_brackets": "names",
     "literal": "names",
     "open_engine": "opening",
     "quote": "names",
