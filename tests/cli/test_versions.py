@@ -154,7 +154,7 @@ def test_an_unknown_run_is_an_error(built, mainstem):
     done = mainstem("runs", "show", "99")
 
     assert done.code == 1
-    assert "error[A1077]" in done.err
+    assert "error[A6001]" in done.err
 
 
 def test_config_masks_secrets_and_names_the_file(built, mainstem, monkeypatch):

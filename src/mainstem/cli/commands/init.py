@@ -77,7 +77,7 @@ def _from_file(name: str | None, source: str, output: Output) -> int:
         ingest = next(path for path in created.files if path.startswith("ingest/"))
         assets = project.select([f"path:{ingest}"])
         finished = project.run([str(asset.key) for asset in assets])
-        profiles = {str(key): project.profile(str(key)) for key in finished.published}
+        profiles = {str(key): project.profile(str(key)).to_pylist() for key in finished.published}
     if output.is_json:
         output.document({"created": created, "run": finished, "profile": profiles})
         return finished.exit_code
