@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sources: what an ingest file says, what is new outside, and the step that takes it in.
+
+Observing imports nothing heavy; reading does, when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mainstem.ingest.loading import load_ingest_file
+    from mainstem.ingest.observation import FoundFile, Observation, observe
+    from mainstem.ingest.previewing import FilePreview, preview, suggest_ingest_file
+    from mainstem.ingest.rejecting import quarantine_key
+    from mainstem.ingest.step import FileStep
+    from mainstem.ingest.table import ColumnRule, CsvOptions, FileTable, RawCheck
+
+__all__ = [
+    "ColumnRule",
+    "CsvOptions",
+    "FilePreview",
+    "FileStep",
+    "FileTable",
+    "FoundFile",
+    "Observation",
+    "RawCheck",
+    "load_ingest_file",
+    "observe",
+    "preview",
+    "quarantine_key",
+    "suggest_ingest_file",
+]
+
+_SUBMODULES = {
+    "ColumnRule": "table",
+    "CsvOptions": "table",
+    "FilePreview": "previewing",
+    "FileStep": "step",
+    "FileTable": "table",
+    "FoundFile": "observation",
+    "Observation": "observation",
+    "RawCheck": "table",
+    "load_ingest_file": "loading",
+    "observe": "observation",
+    "preview": "previewing",
+    "quarantine_key": "rejecting",
+    "suggest_ingest_file": "previewing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SUBMODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_SUBMODULES[name]}"), name)
