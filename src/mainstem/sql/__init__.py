@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainstem.sql.change import change_parts, column_lines
-    from mainstem.sql.infer import Inference, infer
+    from mainstem.sql.inference import Inference, infer
     from mainstem.sql.marker import Used, quoted
     from mainstem.sql.place import relocate, where_at
     from mainstem.sql.query import Query, TableName, parse
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "change": ("change_parts", "column_lines"),
-    "infer": ("Inference", "infer"),
+    "inference": ("Inference", "infer"),
     "marker": ("Used", "quoted"),
     "place": ("relocate", "where_at"),
     "query": ("Query", "TableName", "parse"),
