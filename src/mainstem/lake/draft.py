@@ -77,6 +77,7 @@ class Draft:
         author: str = "",
         meta: Mapping[str, Any] | None = None,
         parents: Sequence[Commit] = (),
+        is_event: bool = False,
     ) -> Commit:
         """Write the commit; gives the head itself if there is nothing to write.
 
@@ -86,9 +87,10 @@ class Draft:
             meta: For programs.
             parents: Further parents behind the head: makes a merge, which is written even if it
                 changes nothing, so that the next one starts from here.
+            is_event: Write it even if it changes nothing, because it says that something was done.
         """
         root = self.root()
-        if root == self.head.root and not parents:
+        if root == self.head.root and not parents and not is_event:
             return self.head
         record = {
             slot: [sorted(done.operations), sorted(done.intervals)]

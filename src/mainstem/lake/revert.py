@@ -82,7 +82,10 @@ def revert(
         **(meta or {}),
     }
     commit = reverting.draft.write(
-        message=message or f"revert {target.short_id}: {target.message}", author=author, meta=told
+        message=message or f"revert {target.short_id}: {target.message}",
+        author=author,
+        meta=told,
+        is_event=True,
     )
     return advance(catalog, ref, commit, why="revert")
 
