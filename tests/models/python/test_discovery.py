@@ -341,7 +341,10 @@ def test_errors_are_not_current(folder, found):
 
 
 def test_a_changed_module_is_imported_anew(folder, found):
-    text = "from mainstem import asset\nfrom models.lib import n\n@asset(key=n)\ndef a() -> None: ...\n"
+    text = (
+        "from mainstem import asset\nfrom models.lib import n\n"
+        "@asset(key=n)\ndef a() -> None: ...\n"
+    )
     folder.write("models/lib.py", "n = 'x.one'\n")
     before = _names(found(text))
     folder.write("models/lib.py", "n = 'x.two'\n")

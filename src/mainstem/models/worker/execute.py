@@ -44,6 +44,7 @@ class Executor:
     def __init__(self, root: Path, channel: Channel) -> None:
         self._root = root
         self._channel = channel
+        self._pid = os.getpid()
         self._modules_seen = len(sys.modules)
         self._watched: dict[str, tuple[int, int]] = {}
 
@@ -58,6 +59,8 @@ class Executor:
             answer = self._answer(request)
             sys.stdout.flush()
             sys.stderr.flush()
+            if os.getpid() != self._pid:
+                os._exit(0)  # a child that user code forked came back here: it has nothing to say
             self._channel.send(answer)
 
     def _answer(self, request: object) -> Answer:
