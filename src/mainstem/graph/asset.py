@@ -53,6 +53,6 @@ class Asset:
     """For each output column the input columns it is computed from; empty if unknown."""
     checks: tuple[CheckSpec, ...] = ()
     change_summary: Mapping[str, str] = field(default_factory=dict)
-    """Hash per part of the code (`columns.<name>`, `rows`, `config`): lets a plan say what changed."""
+    """Hash per part of the code (`columns.<name>`, `rows`, `config`): a plan says what changed."""
     definition: Any = None
     """Frozen, picklable value of the kind: `SqlModel`, `PythonModel`, `FileTable`, `Seed`."""

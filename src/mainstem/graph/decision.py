@@ -14,6 +14,7 @@ from mainstem.graph.asset import Asset
 from mainstem.graph.changes import code_reason, only_appended
 from mainstem.graph.facts import Facts, HeadEntry, Linkable, PlanOptions
 from mainstem.graph.fingerprint import fingerprint, increment_version, view_tombstone
+from mainstem.graph.keeping import reads_nothing_changed
 from mainstem.graph.lookup import UNKNOWN
 from mainstem.graph.plan import Action
 from mainstem.types import AssetKey
@@ -40,6 +41,7 @@ def decide_asset(
     facts: Facts,
     options: PlanOptions,
     notes: Mapping[AssetKey, str],
+    assets: Mapping[AssetKey, Asset],
     branch: str = "",
 ) -> Decision:
     """Decide about a derived asset; sources are the planner's business.
@@ -50,6 +52,7 @@ def decide_asset(
         facts: The world.
         options: Of the command.
         notes: For inputs that change in this plan, in words: `gets new rows`.
+        assets: Effective assets of the graph.
         branch: The target, for messages.
     """
     entry = facts.entries.get(asset.key)
@@ -67,7 +70,13 @@ def decide_asset(
         return Decision(action="build", reason=reason, fingerprint=mark)
     if asset.materialized == "view":
         return _decide_view(asset, entry, mark, facts, options, branch)
-    return _decide_table(asset, entry, inputs, mark, facts, options, notes, branch)
+    decision = _decide_table(asset, entry, inputs, mark, facts, options, notes, branch)
+    is_forced = options.full_refresh or options.rebuild
+    if decision.action != "build" or is_forced or entry is None:
+        return decision
+    if not reads_nothing_changed(asset, inputs, assets, facts):
+        return decision
+    return _kept(entry, inputs)
 
 
 def _decide_view(
@@ -128,6 +137,16 @@ def _decide_table(
         version=version,
         is_full_rebuild=is_full,
         details=_details(asset, entry, full_reason, reason),
+    )
+
+
+def _kept(entry: HeadEntry, inputs: Mapping[AssetKey, str | None]) -> Decision:
+    before = {name.casefold(): version for name, version in entry.provenance.inputs.items()}
+    changed = next(key for key, version in inputs.items() if before.get(key.folded) != version)
+    return Decision(
+        action="keep",
+        reason=f"reads {changed}, but none of the changed columns",
+        version=entry.provenance.data_version,
     )
 
 

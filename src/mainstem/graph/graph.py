@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from mainstem.errors import AssetNotFound, CycleFound, MainstemError, ModelInvalid, Where
 from mainstem.graph.asset import Asset
+from mainstem.graph.fingerprint import fingerprint
 from mainstem.graph.names import Names
 from mainstem.types import AssetKey
 
@@ -31,6 +32,9 @@ class Graph:
     """Duplicates, unknown inputs, circles; nothing should run while there are any."""
     positions: Mapping[AssetKey, int] = field(default_factory=dict)
     """Index of each asset in `order`."""
+    effective: Mapping[AssetKey, Asset] = field(default_factory=dict)
+    """Assets as planning and running see them: ephemeral models are part of what reads them, in
+    code, inputs and volatility. The same objects as in `assets` where that changes nothing."""
 
     @classmethod
     def build(cls, assets: Iterable[Asset], *, external: Collection[AssetKey] = ()) -> Graph:
@@ -52,7 +56,6 @@ class Graph:
             for parent in above:
                 children[parent].append(key)
         order, circles = _topological(by_key, parents)
-        _spread_volatility(by_key, order)
         problems.extend(_cycle(circle, by_key) for circle in circles)
         return cls(
             assets=by_key,
@@ -62,6 +65,7 @@ class Graph:
             names=names,
             problems=tuple(problems),
             positions={key: index for index, key in enumerate(order)},
+            effective=_effective(by_key, order),
         )
 
     def __getitem__(self, key: AssetKey) -> Asset:
@@ -156,18 +160,47 @@ def _unknown_inputs(by_key: Mapping[AssetKey, Asset], names: Names) -> list[Main
     ]
 
 
-def _spread_volatility(by_key: dict[AssetKey, Asset], order: Iterable[AssetKey]) -> None:
-    """Make what reads a volatile view or ephemeral model volatile: it runs their text."""
+def _effective(
+    by_key: Mapping[AssetKey, Asset], order: Iterable[AssetKey]
+) -> dict[AssetKey, Asset]:
+    found: dict[AssetKey, Asset] = {}
     for key in order:
         asset = by_key[key]
-        if asset.volatile:
-            continue
-        for name in asset.inputs:
-            source = by_key.get(name)
-            if source and source.volatile and source.materialized in {"view", "ephemeral"}:
-                reason = f"reads {source.key}: {source.volatile}"
-                by_key[key] = replace(asset, volatile=reason)
-                break
+        inlined = [
+            found[name]
+            for name in asset.inputs
+            if name in found and found[name].materialized == "ephemeral"
+        ]
+        if inlined:
+            asset = _inlined(asset, {item.key: item for item in inlined})
+        reason = asset.volatile or _inherited_volatility(asset, found)
+        if reason != asset.volatile:
+            asset = replace(asset, volatile=reason)
+        found[key] = asset
+    return found
+
+
+def _inlined(asset: Asset, ephemeral: Mapping[AssetKey, Asset]) -> Asset:
+    inputs: dict[AssetKey, None] = {}
+    for name in asset.inputs:
+        inputs.update(dict.fromkeys(ephemeral[name].inputs if name in ephemeral else (name,)))
+    codes = {name: item.code_version for name, item in ephemeral.items()}
+    reasons = (f"reads {item.key}: {item.volatile}" for item in ephemeral.values() if item.volatile)
+    return replace(
+        asset,
+        inputs=tuple(inputs),
+        code_version=fingerprint(asset.code_version, codes),
+        volatile=asset.volatile or next(reasons, ""),
+    )
+
+
+def _inherited_volatility(asset: Asset, found: Mapping[AssetKey, Asset]) -> str:
+    """What reads a volatile view runs the view's text, so it is volatile too."""
+    for name in asset.inputs:
+        source = found.get(name)
+        if source is not None and source.volatile and source.materialized == "view":
+            return f"reads {source.key}: {source.volatile}"
+    return ""
 
 
 def _closure(

@@ -13,12 +13,14 @@ from mainstem.graph.asset import Asset
 from mainstem.graph.changes import changed_columns
 from mainstem.graph.facts import Facts, VersionRecord
 from mainstem.graph.fingerprint import fingerprint
-from mainstem.graph.graph import Graph
 from mainstem.types import AssetKey
 
 
 def reads_nothing_changed(
-    asset: Asset, inputs: Mapping[AssetKey, str | None], graph: Graph, facts: Facts
+    asset: Asset,
+    inputs: Mapping[AssetKey, str | None],
+    assets: Mapping[AssetKey, Asset],
+    facts: Facts,
 ) -> bool:
     """Tell whether the asset's rows would come out the same though versions of inputs differ."""
     entry = facts.entries.get(asset.key)
@@ -31,7 +33,7 @@ def reads_nothing_changed(
         return False
     changed = [key for key, version in inputs.items() if before[key.folded] != version]
     return bool(changed) and all(
-        _only_unread_additions(asset, graph.assets[key], before[key.folded], inputs[key], facts)
+        _only_unread_additions(asset, assets[key], before[key.folded], inputs[key], facts)
         for key in changed
     )
 

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data versions as they are at a commit, overlaid by what a plan expects or a run has made.
 
-Tables remember theirs; versions of views and ephemeral models are derived here, each time anew:
-a view is never rebuilt because data came, and yet what reads it learns that it changed.
+Tables remember theirs; versions of views are derived here, each time anew: a view is never rebuilt
+because data came, and yet what reads it learns that it changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mainstem.graph.asset import Asset
-from mainstem.graph.facts import HeadEntry, VersionRecord
+from mainstem.graph.facts import Facts, HeadEntry, VersionRecord
 from mainstem.graph.fingerprint import effect_version, fingerprint
 from mainstem.types import AssetKey
 
@@ -70,8 +71,19 @@ class VersionLookup:
         """Give the versions of all that an asset reads, effects included."""
         return {key: self.of(key) for key in asset.inputs if key != asset.key}
 
+    def with_records(self, facts: Facts) -> Facts:
+        """Let facts know of the versions of views that are derived only now."""
+
+        def record_of(key: AssetKey, version: str) -> VersionRecord | None:
+            record = self.derived_record(key)
+            if record is not None and record.version == version:
+                return record
+            return facts.record_of(key, version)
+
+        return replace(facts, record_of=record_of)
+
     def derived_record(self, key: AssetKey) -> VersionRecord | None:
-        """Describe how the version of a view or ephemeral model came about; nothing for tables."""
+        """Describe how the version of a view came about; nothing for tables."""
         definition = self._definition(key)
         version = self.of(key)
         if definition is None or not version:
@@ -97,8 +109,6 @@ class VersionLookup:
         if key in self._definitions:
             return self._definitions[key]
         asset = self._assets.get(key)
-        if asset is not None and asset.materialized == "ephemeral":
-            return asset.code_version, asset.inputs
         if asset is not None and asset.materialized == "none":
             return effect_version(asset.code_version), ()
         entry = self._entries.get(key)

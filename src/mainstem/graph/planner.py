@@ -11,7 +11,6 @@ from mainstem.graph.changes import changed_columns
 from mainstem.graph.decision import Decision, decide_asset
 from mainstem.graph.facts import Facts, PlanOptions
 from mainstem.graph.graph import Graph
-from mainstem.graph.keeping import reads_nothing_changed
 from mainstem.graph.lookup import UNKNOWN, VersionLookup
 from mainstem.graph.plan import ColumnChange, Plan, PlannedAsset
 from mainstem.graph.selection import select
@@ -43,7 +42,7 @@ def make_plan(graph: Graph, request: PlanRequest, facts: Facts) -> Plan:
     chosen = set(select(graph, request.include, request.exclude))
     walk = _Walk(graph=graph, request=request, facts=facts, chosen=chosen)
     for key in graph.order:
-        walk.visit(graph.assets[key])
+        walk.visit(graph.effective[key])
     walk.unite_groups()
     options = request.options
     return Plan(
@@ -74,9 +73,9 @@ class _Walk:
     ) -> None:
         self.graph = graph
         self.request = request
-        self.facts = facts
         self.chosen = chosen
-        self.lookup = VersionLookup(graph.assets, facts.entries)
+        self.lookup = VersionLookup(graph.effective, facts.entries)
+        self.facts = self.lookup.with_records(facts)
         self.notes: dict[AssetKey, str] = {}
         """In words, how assets change in this plan."""
         self.decisions: dict[AssetKey, Decision] = {}
@@ -117,13 +116,10 @@ class _Walk:
             options=self.request.options,
             notes=self.notes,
             branch=self.request.branch,
+            assets=self.graph.effective,
         )
         if decision.action == "skip":
             return self._better_skip(inputs, decision)
-        if decision.action == "build" and reads_nothing_changed(
-            asset, inputs, self.graph, self.facts
-        ):
-            return _kept(asset, inputs, self.facts)
         return decision
 
     def _better_skip(self, inputs: Mapping[AssetKey, str | None], decision: Decision) -> Decision:
@@ -198,17 +194,6 @@ class _Walk:
             estimated_seconds=seconds,
             details=decision.details,
         )
-
-
-def _kept(asset: Asset, inputs: Mapping[AssetKey, str | None], facts: Facts) -> Decision:
-    entry = facts.entries[asset.key]
-    before = {name.casefold(): version for name, version in entry.provenance.inputs.items()}
-    changed = next(key for key, version in inputs.items() if before.get(key.folded) != version)
-    return Decision(
-        action="keep",
-        reason=f"reads {changed}, but none of the changed columns",
-        version=entry.provenance.data_version,
-    )
 
 
 def _column_changes(

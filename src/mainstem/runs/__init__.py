@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs: execute a plan, judge what came of it, publish it in one commit; undo what was published.
+
+Knows a `Step` and a `Gate`, no kind of either. Called by `project`, which supplies both.
+"""
+
+from mainstem.runs.event import (
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+    StepFinished,
+    StepLogged,
+    StepProgressed,
+    StepRetried,
+    StepStarted,
+    StepStatus,
+)
+from mainstem.runs.execution import execute
+from mainstem.runs.facts import gather_facts
+from mainstem.runs.options import RunControl, RunOptions
+from mainstem.runs.recovery import recover
+from mainstem.runs.reverting import Reverted, revert_commit
+from mainstem.runs.services import Services
+from mainstem.runs.step import CancelToken, Gate, Step, StepContext, StepOutcome
+
+__all__ = [
+    "CancelToken",
+    "Gate",
+    "Reverted",
+    "RunControl",
+    "RunEvent",
+    "RunFinished",
+    "RunOptions",
+    "RunStarted",
+    "RunStatus",
+    "Services",
+    "Step",
+    "StepContext",
+    "StepFinished",
+    "StepLogged",
+    "StepOutcome",
+    "StepProgressed",
+    "StepRetried",
+    "StepStarted",
+    "StepStatus",
+    "execute",
+    "gather_facts",
+    "recover",
+    "revert_commit",
+]

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deciding again, at run time, with the versions that inputs really have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from mainstem.errors import AssetNotFound, MainstemError, RefNotFound
+from mainstem.graph import Decision, Facts, PlannedAsset, PlanOptions, VersionLookup, decide_asset
+from mainstem.lake import Entry
+from mainstem.runs.moves import Decided
+from mainstem.runs.services import Services
+from mainstem.runs.staging import Work
+from mainstem.runs.step import Step
+from mainstem.runs.wiring import Unit
+from mainstem.types import AssetKey
+
+
+@dataclass(slots=True)
+class PreparedStep:
+    """What a unit of the run has to do now."""
+
+    works: list[Work] = field(default_factory=list)
+    step: Step | None = None
+    links: dict[AssetKey, Entry] = field(default_factory=dict)
+    error: MainstemError | None = None
+    """The step could not be made: the attempt fails before it begins."""
+    unchanged: str = ""
+    skipped: str = ""
+    judges_only: bool = False
+
+    def decided(self, index: int) -> Decided:
+        """Tell the machine."""
+        if self.judges_only:
+            return Decided(index, "judge")
+        if self.skipped:
+            return Decided(index, "skip", self.skipped)
+        if self.unchanged:
+            return Decided(index, "unchanged", self.unchanged)
+        if self.step is None:
+            return Decided(index, "attempt")
+        return Decided(
+            index,
+            "attempt",
+            retries=self.step.retries,
+            retry_delay_s=self.step.retry_delay_s,
+        )
+
+
+class Decider:
+    """Turns planned work into steps, links, or nothing to do."""
+
+    def __init__(
+        self, services: Services, facts: Facts, lookup: VersionLookup, options: PlanOptions
+    ) -> None:
+        self._services = services
+        self._facts = facts
+        self._lookup = lookup
+        self._options = options
+
+    def prepare(self, unit: Unit) -> PreparedStep:
+        """Decide about a unit whose inputs are settled."""
+        if unit.judges_only:
+            return PreparedStep(judges_only=True)
+        prepared = PreparedStep(works=[self._work(unit, key) for key in unit.keys])
+        decisions = [work.decision for work in prepared.works]
+        actions = {decision.action for decision in decisions}
+        if "skip" in actions:
+            skipped = next(item for item in decisions if item.action == "skip")
+            prepared.skipped = skipped.reason
+        elif actions <= {"fresh", "keep"}:
+            prepared.unchanged = decisions[0].reason
+        elif actions == {"link"}:
+            self._link_or_build(unit, prepared)
+        else:
+            self._build(unit, prepared)
+        return prepared
+
+    def _work(self, unit: Unit, key: AssetKey) -> Work:
+        graph = self._services.graph
+        asset = graph.effective[key]
+        before = self._facts.entries.get(key)
+        entry = before if isinstance(before, Entry) else None
+        if asset.kind == "file":
+            planned = unit.planned[key]
+            decision = Decision(action="read", reason=planned.reason)
+            return Work(asset=asset, decision=decision, inputs={}, before=entry)
+        inputs = self._lookup.inputs_of(asset)
+        decision = decide_asset(
+            asset,
+            inputs=inputs,
+            facts=self._facts,
+            options=self._options,
+            notes={},
+            assets=graph.effective,
+        )
+        known = {name: version for name, version in inputs.items() if version}
+        return Work(asset=asset, decision=decision, inputs=known, before=entry)
+
+    def _link_or_build(self, unit: Unit, prepared: PreparedStep) -> None:
+        links: dict[AssetKey, Entry] = {}
+        for work in prepared.works:
+            entry = self._linked_entry(work)
+            if entry is not None:
+                links[work.asset.key] = entry
+        if len(links) == len(prepared.works):
+            prepared.links = links
+        else:
+            # What it would be taken from was swept away in between.
+            self._build(unit, prepared)
+
+    def _linked_entry(self, work: Work) -> Entry | None:
+        link = work.decision.link
+        if link is None:
+            return None
+        try:
+            entry = self._services.lake.entry(work.asset.key, link.commit_id)
+        except (RefNotFound, AssetNotFound):
+            return None
+        is_equal = entry is not None and entry.provenance.data_version == link.version
+        return entry if is_equal else None
+
+    def _build(self, unit: Unit, prepared: PreparedStep) -> None:
+        prepared.works = [replace(work, decision=_as_build(work)) for work in prepared.works]
+        first = prepared.works[0]
+        planned = _planned(unit.planned[unit.key], first.decision)
+        try:
+            asset = self._services.graph.assets[unit.key]
+            prepared.step = self._services.step_of(asset, planned)
+        except MainstemError as error:
+            prepared.error = error
+
+
+def _as_build(work: Work) -> Decision:
+    action = work.decision.action
+    return work.decision if action in {"build", "read"} else replace(work.decision, action="build")
+
+
+def _planned(planned: PlannedAsset, decision: Decision) -> PlannedAsset:
+    return replace(
+        planned,
+        action=decision.action,
+        reason=decision.reason,
+        fingerprint=decision.fingerprint,
+        is_full_rebuild=decision.is_full_rebuild,
+        link_from="",
+        details=decision.details,
+    )

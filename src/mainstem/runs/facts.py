@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What planning wants to know, from the lake's head and the records of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mainstem import state
+from mainstem.database import Database
+from mainstem.graph import Asset, Facts, HeadEntry, Linkable, SourceObservation, VersionRecord
+from mainstem.types import AssetKey, Clock
+
+
+def gather_facts(
+    database: Database,
+    *,
+    entries: Mapping[AssetKey, HeadEntry],
+    branch: str,
+    clock: Clock,
+    observe: Callable[[Asset], SourceObservation | None] | None = None,
+    columns_of: Callable[[AssetKey], Mapping[str, str]] | None = None,
+) -> Facts:
+    """Connect a plan to the world; nothing but tombstones and estimates is read before it is asked.
+
+    Args:
+        database: With run state.
+        entries: Of the commit to plan on: `lake.entries(branch)`.
+        branch: The target.
+        clock: Tells what has expired.
+        observe: Looks at a source; without it every source would be read.
+        columns_of: Column names and types that the branch has, for the column report.
+    """
+    database.migrate(state.MIGRATIONS)
+    registry = _Registry(database, branch, clock)
+    with database.read() as transaction:
+        reverted = state.tombstones(transaction, branch)
+        last = state.last_steps(transaction)
+
+    def estimate(key: AssetKey) -> tuple[int | None, float | None]:
+        step = last.get(key)
+        return (step.row_count, step.elapsed_s) if step is not None else (None, None)
+
+    facts = Facts(
+        entries=entries,
+        record_of=registry.record_of,
+        link_of=registry.link_of,
+        is_tombstone=lambda key, version: (key.folded, version) in reverted,
+        parts_of=registry.parts_of,
+        estimate=estimate,
+    )
+    extra: dict[str, Callable[..., object]] = {}
+    if observe is not None:
+        extra["observe"] = observe
+    if columns_of is not None:
+        extra["columns_of"] = columns_of
+    return _with(facts, extra)
+
+
+def _with(facts: Facts, extra: Mapping[str, Callable[..., object]]) -> Facts:
+    values = {name: getattr(facts, name) for name in Facts.__dataclass_fields__}
+    return Facts(**{**values, **extra})
+
+
+class _Registry:
+    """Versions as other runs left them; records never change, so what was found is kept."""
+
+    def __init__(self, database: Database, branch: str, clock: Clock) -> None:
+        self._database = database
+        self._branch = branch
+        self._clock = clock
+        self._found: dict[tuple[str, str], list[state.StoredVersion]] = {}
+
+    def versions(self, key: AssetKey, version: str) -> list[state.StoredVersion]:
+        known = self._found.get((key.folded, version))
+        if known is None:
+            with self._database.read() as transaction:
+                known = state.versions_of(transaction, key, version)
+            if known:
+                self._found[key.folded, version] = known
+        return known
+
+    def record_of(self, key: AssetKey, version: str) -> VersionRecord | None:
+        for item in self.versions(key, version)[:1]:
+            return VersionRecord(
+                version=version,
+                parent=item.parent,
+                operation=item.operation,
+                code_version=item.code_version,
+                inputs=item.inputs,
+                is_uniform=item.is_uniform,
+            )
+        return None
+
+    def link_of(self, key: AssetKey, version: str) -> Linkable | None:
+        now = self._clock.now()
+        for item in self.versions(key, version):
+            if item.commit_id and (item.expires_at is None or item.expires_at > now):
+                made_on = f"run {item.run_id}" if item.branch == self._branch else item.branch
+                return Linkable(
+                    version=version,
+                    commit_id=item.commit_id,
+                    made_on=made_on,
+                    run_id=item.run_id,
+                )
+        return None
+
+    def parts_of(self, key: AssetKey, code_version: str) -> Mapping[str, str]:
+        with self._database.read() as transaction:
+            return state.parts_of(transaction, key, code_version)

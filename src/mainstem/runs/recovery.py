@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leases of a run: taken, waited for, kept alive, and taken from runs whose process died."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from datetime import timedelta
+
+from mainstem import state
+from mainstem.database import Database, Transaction
+from mainstem.errors import BranchBusy, MainstemError, RefNotFound
+from mainstem.lake import Lake
+from mainstem.runs.identity import is_dead
+from mainstem.types import AssetKey, Clock
+
+_POLL_S = 0.2
+
+
+def recover(database: Database, lake: Lake, clock: Clock) -> tuple[int, ...]:
+    """Mark the runs whose process died as crashed, free what they held, seal their branches.
+
+    Cheap if there is none: one read. Called when a project is opened for work.
+
+    Returns:
+        Ids of the runs that were found dead.
+    """
+    database.migrate(state.MIGRATIONS)
+    with database.read() as transaction:
+        dead = [run for run in state.unfinished_runs(transaction) if is_dead(run.process)]
+    if not dead:
+        return ()
+    with database.write() as transaction:
+        # Read again: another process may have cleared up in between.
+        left = {run.id for run in state.unfinished_runs(transaction)}
+        buried = [run.id for run in dead if run.id in left]
+        for run_id in buried:
+            bury(transaction, lake, run_id, clock=clock, why="its process died")
+    return tuple(buried)
+
+
+def bury(transaction: Transaction, lake: Lake, run_id: int, *, clock: Clock, why: str) -> None:
+    """Let a dead run be over: it can no longer commit, its branch is sealed for inspection."""
+    now = clock.now()
+    branch = f"run/{run_id}"
+    state.steal(transaction, run_id)
+    kept = _close_branch(transaction, lake, branch, clock=clock)
+    state.finish_run(
+        transaction,
+        run_id,
+        status="crashed",
+        at=now,
+        run_branch=branch if kept else "",
+        error=why,
+    )
+    state.add_event(transaction, run_id, "crashed", why, at=now)
+
+
+def _close_branch(transaction: Transaction, lake: Lake, branch: str, *, clock: Clock) -> bool:
+    try:
+        lake.seal(branch, transaction=transaction)
+        lake.expire(branch, clock.now() + timedelta(days=30), transaction=transaction)
+    except RefNotFound:
+        return False
+    return True
+
+
+class BlockedError(Exception):
+    """Another living run holds an asset; never leaves this package."""
+
+    def __init__(self, lease: state.Lease) -> None:
+        super().__init__(lease)
+        self.lease = lease
+
+
+def clear_the_way(
+    transaction: Transaction,
+    lake: Lake,
+    branch: str,
+    keys: Collection[AssetKey],
+    *,
+    clock: Clock,
+) -> None:
+    """Take away leases of the dead on what a run needs.
+
+    Raises:
+        BlockedError: A living run holds one.
+    """
+    for lease in state.leases(transaction, branch, keys):
+        run = state.run_of(transaction, lease.run_id)
+        if run is None or run.status != "running":
+            state.steal(transaction, lease.run_id)
+        elif is_dead(run.process):
+            bury(transaction, lake, run.id, clock=clock, why="its process died")
+        elif lease.expires_at <= clock.now():
+            bury(transaction, lake, run.id, clock=clock, why="its lease expired")
+        else:
+            raise BlockedError(lease)
+
+
+def wait_for(
+    begin: Callable[[], state.RunRecord],
+    *,
+    wait: bool,
+    clock: Clock,
+    on_wait: Callable[[state.Lease], bool],
+) -> state.RunRecord:
+    """Begin a run as soon as nobody else holds what it needs.
+
+    Args:
+        begin: Takes the leases in one transaction, or raises `BlockedError`.
+        wait: Otherwise the first `BlockedError` is an error.
+        clock: To wait by.
+        on_wait: Told once who is waited for, then asked each time whether to go on.
+
+    Raises:
+        BranchBusy: Without `wait`, or when the user gave up.
+    """
+    while True:
+        try:
+            return begin()
+        except BlockedError as blocked:
+            lease = blocked.lease
+            if not wait or not on_wait(lease):
+                raise BranchBusy(
+                    "A6001",
+                    f"Run {lease.run_id} is building {lease.asset} on {lease.branch}.",
+                    hint="Run again when it has finished, or leave --no-wait out to wait for it.",
+                ) from None
+        clock.sleep(_POLL_S)
+
+
+class Heartbeat:
+    """A thread that renews the leases of a run: a busy step cannot keep it from doing so."""
+
+    def __init__(
+        self,
+        database: Database,
+        held: state.Held,
+        *,
+        clock: Clock,
+        lease_s: float,
+        every_s: float,
+        on_lost: Callable[[MainstemError], None],
+    ) -> None:
+        self._database = database
+        self._held = held
+        self._clock = clock
+        self._lease = timedelta(seconds=lease_s)
+        self._every_s = every_s
+        self._on_lost = on_lost
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Begin to renew."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Renew no more; returns when the thread has ended."""
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(self._every_s):
+            try:
+                with self._database.write() as transaction:
+                    expires_at = self._clock.now() + self._lease
+                    state.renew(transaction, self._held, expires_at=expires_at)
+            except MainstemError as error:
+                if not error.is_retryable or error.code == "A6002":
+                    self._on_lost(error)
+                    return

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run is given by `project`: lake, records, and how assets become steps and gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mainstem.database import Database
+from mainstem.graph import Asset, Graph, PlannedAsset
+from mainstem.lake import Lake
+from mainstem.runs.step import Gate, Step
+from mainstem.types import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """All that a run reaches the world through."""
+
+    graph: Graph
+    lake: Lake
+    database: Database
+    """The one that the lake is in: tables and state move in one transaction."""
+    step_of: Callable[[Asset, PlannedAsset], Step]
+    """Called when the versions of all inputs are known; `PlannedAsset` says what is to be done."""
+    gates_of: Callable[[Asset], Sequence[Gate]]
+    """Called for each asset with work, when the run begins."""
+    clock: Clock
+    random: Callable[[], float]
+    """Numbers from 0 to 1, for the jitter of retries."""
