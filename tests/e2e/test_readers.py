@@ -6,8 +6,9 @@ import json
 import subprocess
 from pathlib import Path
 
-import mainstem
 import pytest
+
+import mainstem
 
 _spec = importlib.util.spec_from_file_location(
     "kill_harness", Path(__file__).with_name("kill_harness.py")

@@ -99,7 +99,7 @@ def create_from_file(source: Path, folder: Path, *, is_new: bool) -> Created:
         place.parent.mkdir(exist_ok=True)
     if target.resolve() != source.resolve():
         shutil.copyfile(source, target)
-    ingest.write_text(suggest_ingest_file(target), encoding="utf-8")
+    ingest.write_text(suggest_ingest_file(target, folder), encoding="utf-8")
     written += [ingest.relative_to(folder).as_posix(), target.relative_to(folder).as_posix()]
     return Created(
         folder=folder,

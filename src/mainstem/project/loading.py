@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load a project that changed, reading again only the files that did. Called by `snapshot`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mainstem.config import load_variables
+from mainstem.models import is_current
+from mainstem.project.assembly import assemble
+from mainstem.project.parsing import Parsed, Surrounding, parse_all, read_settings
+from mainstem.project.snapshot import LoadedProject, LoadRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mainstem.models import Discovered
+    from mainstem.project.files import ProjectFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Memory:
+    """What each file said; kept on disk, without those that were wrong."""
+
+    parsed: Mapping[str, Parsed]
+    python: Mapping[str, Discovered]
+
+
+def load(request: LoadRequest, files: tuple[ProjectFile, ...]) -> LoadedProject:
+    """Load a project.
+
+    Raises:
+        ConfigInvalid: mainstem.yml is wrong, so nothing else can be said.
+    """
+    settings = read_settings(request.folder, request.variables)
+    environment = settings.environment(request.environment)
+    env = load_variables(request.folder, environment.name, process=request.process).values
+    surrounding = Surrounding(
+        folder=request.folder, settings=settings, environment=environment, env=env
+    )
+    cache = request.cache("files")
+    before: _Memory = cache.load() or _Memory(parsed={}, python={})
+    parsed = parse_all(files, surrounding, known=before.parsed)
+    python = _discovered(request, files, before.python)
+    graph, judges, problems = assemble(parsed, python.values(), surrounding)
+    cache.store(
+        _Memory(
+            parsed={path: item for path, item in parsed.items() if not item.problems},
+            python={path: found for path, found in python.items() if not found.errors},
+        )
+    )
+    return LoadedProject(
+        settings=settings,
+        environment=environment,
+        graph=graph,
+        judges=judges,
+        problems=problems,
+        env={name: digest for item in parsed.values() for name, digest in item.env.items()},
+        python=tuple(python.values()),
+    )
+
+
+def _discovered(
+    request: LoadRequest, files: tuple[ProjectFile, ...], known: Mapping[str, Discovered]
+) -> dict[str, Discovered]:
+    paths = [file.path for file in files if file.kind == "python"]
+    found = {
+        path: known[path]
+        for path in paths
+        if path in known and is_current(known[path], request.folder)
+    }
+    missing = tuple(path for path in paths if path not in found)
+    if missing:
+        found |= {item.file: item for item in request.discover(missing)}
+    return {path: found[path] for path in paths}

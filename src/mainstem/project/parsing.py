@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each file of the project says by itself, kept until the file or its surroundings change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from mainstem.config import Environment, Settings, load_settings
+from mainstem.errors import ErrorGroup, MainstemError
+from mainstem.graph import Asset
+from mainstem.ingest import load_ingest_file
+from mainstem.models import (
+    Properties,
+    PropertyIndex,
+    SqlModel,
+    Surroundings,
+    key_of,
+    load_check,
+    load_properties,
+    load_seed,
+    load_sql_model,
+)
+from mainstem.project.files import ProjectFile, digest_of
+from mainstem.project.snapshot import env_digest, env_is_current
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """What one file said."""
+
+    digest: str
+    """Of the file and of what else it was read with."""
+    kind: str
+    assets: tuple[Asset, ...] = ()
+    properties: tuple[Properties, ...] = ()
+    check: Any = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that it read, as digests of their values."""
+    problems: tuple[MainstemError, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surrounding:
+    """What all files are read with."""
+
+    folder: Path
+    settings: Settings
+    environment: Environment
+    env: Mapping[str, str]
+
+    @cached_property
+    def target(self) -> Mapping[str, Any]:
+        """What templates see as `target`."""
+        return {
+            "name": self.environment.name,
+            "type": "duckdb",
+            "schema": "main",
+            "profile_name": self.settings.name,
+        }
+
+
+def read_settings(folder: Path, variables: Mapping[str, Any]) -> Settings:
+    """Read mainstem.yml, with the command line's variables on top."""
+    return load_settings(folder, version=version("mainstem")).with_vars(variables)
+
+
+def parse_all(
+    files: Iterable[ProjectFile], surrounding: Surrounding, *, known: Mapping[str, Parsed]
+) -> dict[str, Parsed]:
+    """Parse every file but Python and settings; one broken file does not hide the others."""
+    ordered = list(files)
+    text = {file.path: (surrounding.folder / file.path) for file in ordered}
+    parsed: dict[str, Parsed] = {}
+    for file in ordered:
+        if file.kind in {"properties", "ingest"}:
+            parsed[file.path] = _kept(known, file, file.digest) or _parse_yaml(
+                file, text[file.path].read_text(encoding="utf-8", errors="replace")
+            )
+    index = PropertyIndex(
+        entries=tuple(entry for item in parsed.values() for entry in item.properties)
+    )
+    macros = {
+        file.path: text[file.path].read_text(encoding="utf-8", errors="replace")
+        for file in ordered
+        if file.kind == "macro"
+    }
+    common = orjson.dumps(
+        [
+            macros,
+            surrounding.settings.name,
+            surrounding.environment.name,
+            dict(surrounding.environment.vars),
+        ],
+        option=orjson.OPT_SORT_KEYS,
+        default=str,
+    )
+    for file in ordered:
+        if file.kind in {"sql", "seed", "check"}:
+            parsed[file.path] = _parse_sql(file, surrounding, index, macros, common, known)
+    return parsed
+
+
+def _kept(known: Mapping[str, Parsed], file: ProjectFile, digest: str) -> Parsed | None:
+    before = known.get(file.path)
+    return before if before is not None and before.digest == digest else None
+
+
+def _parse_yaml(file: ProjectFile, text: str) -> Parsed:
+    try:
+        if file.kind == "ingest":
+            assets = tuple(load_ingest_file(text, file.path))
+            return Parsed(digest=file.digest, kind=file.kind, assets=assets)
+        properties = load_properties(text, file.path)
+        return Parsed(digest=file.digest, kind=file.kind, properties=properties)
+    except MainstemError as error:
+        return Parsed(digest=file.digest, kind=file.kind, problems=_each(error))
+
+
+def _parse_sql(
+    file: ProjectFile,
+    surrounding: Surrounding,
+    index: PropertyIndex,
+    macros: Mapping[str, str],
+    common: bytes,
+    known: Mapping[str, Parsed],
+) -> Parsed:
+    below = file.path.partition("/")[2].rpartition(".")[0]
+    options = surrounding.settings.model_options(below) if file.kind == "sql" else {}
+    properties = _properties_of(file, options, index)
+    digest = digest_of(
+        b"\0".join(
+            (
+                file.digest.encode(),
+                common,
+                orjson.dumps(options, option=orjson.OPT_SORT_KEYS, default=str),
+                repr(properties).encode() if properties is not None else b"",
+            )
+        )
+    )
+    before = _kept(known, file, digest)
+    if before is not None and env_is_current(before.env, surrounding.env):
+        return before
+    text = (surrounding.folder / file.path).read_text(encoding="utf-8", errors="replace")
+    around = Surroundings(
+        project_name=surrounding.settings.name,
+        environment=surrounding.environment.name,
+        vars=surrounding.environment.vars,
+        env=surrounding.env,
+        target=surrounding.target,
+        macros=macros,
+        folder_options=options,
+        properties=properties,
+    )
+    try:
+        if file.kind == "check":
+            check = load_check(text, file.path, around)
+            return Parsed(digest=digest, kind=file.kind, check=check)
+        if file.kind == "seed":
+            asset = load_seed(file.path, file.digest, properties)
+        else:
+            asset = load_sql_model(text, file.path, around)
+    except MainstemError as error:
+        return Parsed(digest=digest, kind=file.kind, problems=_each(error))
+    read = asset.definition.used if isinstance(asset.definition, SqlModel) else ()
+    env = {
+        used.name: env_digest(surrounding.env.get(used.name))
+        for used in read
+        if used.kind == "env_var"
+    }
+    return Parsed(digest=digest, kind=file.kind, assets=(asset,), env=env)
+
+
+def _properties_of(
+    file: ProjectFile, options: Mapping[str, Any], index: PropertyIndex
+) -> Properties | None:
+    if file.kind == "check" or not index.entries:
+        return None
+    section = "models" if file.kind == "sql" else "seeds"
+    namespace = "seeds" if file.kind == "seed" else str(options.get("namespace") or "")
+    try:
+        return index.of(key_of(file.path, namespace=namespace), section=section)
+    except MainstemError:
+        return None  # loading the file says it better
+
+
+def _each(error: MainstemError) -> tuple[MainstemError, ...]:
+    return error.errors if isinstance(error, ErrorGroup) else (error,)

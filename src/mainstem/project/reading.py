@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL over the lake at one ref: finds which tables a query names and registers just those."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from mainstem.errors import AssetNotFound
+from mainstem.sql import parse, qualify
+from mainstem.types import AssetKey, ViewRef, did_you_mean
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mainstem.lake import Lake
+    from mainstem.types import Engine, Session
+
+
+class ReadingSession(AbstractContextManager["ReadingSession"]):
+    """An engine session over the tables and views of one commit."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        lake: Lake,
+        *,
+        at: str,
+        extra: Mapping[AssetKey, Any] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._lake = lake
+        self._commit = lake.resolve(at).id
+        self._extra = extra or {}
+        self._registered: set[AssetKey] = set()
+        self._stack = ExitStack()
+        self._session: Session | None = None
+
+    def __enter__(self) -> Self:
+        self._session = self._stack.enter_context(self._engine.session())
+        return self
+
+    def __exit__(self, *exit_info: object) -> None:
+        self._stack.close()
+
+    @property
+    def session(self) -> Session:
+        """The engine's session; only inside the `with` block."""
+        assert self._session is not None, "used outside its `with` block"
+        return self._session
+
+    def arrow(self, query: str) -> pa.Table:
+        """Run a query whose tables are named `namespace.name`, or by a name that is unique."""
+        return self.session.arrow(self.prepare(query))
+
+    def reader(self, query: str) -> pa.RecordBatchReader:
+        """Like `arrow`, as a stream that must be read inside the `with` block."""
+        return self.session.reader(self.prepare(query))
+
+    def prepare(self, query: str) -> str:
+        """Register what the query reads, and give it with full names."""
+        parsed = parse(query, file="query")
+        names: dict[str, AssetKey] = {}
+        for table in parsed.tables:
+            if table.parts and table.parts[0].casefold() in {"information_schema", "pg_catalog"}:
+                continue
+            key = self._key_of(table.parts)
+            if key is not None:
+                names[table.name.casefold()] = key
+                self.register(key)
+        return qualify(parsed, names)
+
+    def register(self, key: AssetKey) -> None:
+        """Make one table or view readable, and what views are made of."""
+        if key in self._registered:
+            return
+        self._registered.add(key)
+        relation = self._extra.get(key) or self._lake.relation(key, self._commit)
+        if isinstance(relation, ViewRef):
+            for name in relation.inputs:
+                self.register(name)
+        self.session.register(relation)
+
+    def _key_of(self, parts: Sequence[str]) -> AssetKey | None:
+        known = [*self._extra, *self._lake.entries(self._commit)]
+        if len(parts) > 1:
+            wanted = AssetKey(".".join(parts[:-1]), parts[-1])
+            if wanted in self._extra or wanted in self._lake.entries(self._commit):
+                return wanted
+            candidates = []
+        else:
+            folded = parts[0].casefold()
+            candidates = [key for key in known if key.name.casefold() == folded]
+            if len(candidates) == 1:
+                return candidates[0]
+        name = ".".join(parts)
+        raise AssetNotFound(
+            "A2042",
+            f"`{name}` is several tables: {', '.join(sorted(map(str, candidates)))}."
+            if candidates
+            else f"There is no table `{name}` here.",
+            hint="Write namespace.name."
+            if candidates
+            else did_you_mean(name, map(str, known)) or "See them all: mainstem list",
+            known=sorted(map(str, known)),
+        )

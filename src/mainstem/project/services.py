@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The services of one open project: database, lake, engine, workers; made when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mainstem.config import Environment, Variables
+from mainstem.database import Database, open_database
+from mainstem.engines import open_engine
+from mainstem.lake import Lake
+from mainstem.models import Discovered, WorkerPool, discover
+from mainstem.state import MIGRATIONS
+from mainstem.types import Clock
+
+if TYPE_CHECKING:
+    from mainstem.types import Engine
+
+STATE_FOLDER = ".mainstem"
+"""Git-ignored: catalog, data files, logs, caches."""
+
+
+class Services:
+    """What a project works with; nothing is opened before somebody asks.
+
+    Args:
+        folder: The project.
+        process: Environment variables, also those of worker processes.
+        clock: Source of time.
+    """
+
+    def __init__(self, folder: Path, *, process: Mapping[str, str], clock: Clock) -> None:
+        self.folder = folder
+        self.clock = clock
+        self._process = process
+        self._environment: Environment | None = None
+        self._variables: Variables | None = None
+        self._closers: list[Callable[[], None]] = []
+
+    def configure(self, environment: Environment, variables: Variables) -> None:
+        """Say where catalog and data are; known only once mainstem.yml is read."""
+        self._environment = environment
+        self._variables = variables
+
+    @property
+    def state_folder(self) -> Path:
+        """Where everything that is not the user's lives."""
+        return self.folder / STATE_FOLDER
+
+    @cached_property
+    def database(self) -> Database:
+        """Catalog and run state, in one file."""
+        self.state_folder.mkdir(exist_ok=True)
+        url = self._setting("database") or str(self.state_folder / "mainstem.db")
+        database = open_database(url)
+        self._closers.append(database.close)
+        database.migrate(MIGRATIONS)
+        return database
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake; in a project `main` is protected (SEMANTICS, Branches and merges)."""
+        warehouse = self._setting("warehouse") or str(self.state_folder / "warehouse")
+        lake = Lake.open(self.database, str(self.folder / warehouse), clock=self.clock)
+        if not lake.ref("main").protected:
+            lake.protect("main")
+        return lake
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What computes."""
+        engine = open_engine("duckdb", temp_directory=str(self.state_folder / "spill"))
+        self._closers.append(engine.close)
+        return engine
+
+    @cached_property
+    def workers(self) -> WorkerPool:
+        """Processes that run the user's Python."""
+        pool = WorkerPool(self.folder, environment=self._process, clock=self.clock)
+        self._closers.append(pool.close)
+        return pool
+
+    def discover(self, files: tuple[str, ...]) -> tuple[Discovered, ...]:
+        """Import Python files in a worker and tell what they define."""
+        return discover(self.workers, files)
+
+    def on_close(self, closer: Callable[[], None]) -> None:
+        """Register what has to be released with the project."""
+        self._closers.append(closer)
+
+    def close(self) -> None:
+        """Release what was opened, last first."""
+        while self._closers:
+            self._closers.pop()()
+
+    def _setting(self, name: Literal["database", "warehouse"]) -> str:
+        assert self._environment is not None, "opened before mainstem.yml was read"
+        assert self._variables is not None, "opened before mainstem.yml was read"
+        lake = self._environment.lake
+        text = lake.database if name == "database" else lake.warehouse
+        return self._variables.expand(text, of=f"the lake's `{name}`")

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The project as it was last loaded, valid while nothing that it was made from changed.
+
+A project in which nothing changed imports no parser of SQL or YAML and no user code: this module
+and what it unpickles are all that a run with nothing to do needs. Everything else is in `loading`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from mainstem.config import Environment, Settings, load_variables
+from mainstem.errors import MainstemError
+from mainstem.graph import Graph
+from mainstem.models import Discovered, PythonCheck, is_current
+from mainstem.project.cache import DiskCache
+from mainstem.project.files import ProjectFile, digest_of, scan
+from mainstem.types import Clock
+
+Discover = Callable[[tuple[str, ...]], tuple[Discovered, ...]]
+"""Imports Python files in a worker and tells what they define."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedProject:
+    """A project as its files say it is."""
+
+    settings: Settings
+    environment: Environment
+    graph: Graph
+    judges: tuple[PythonCheck, ...] = ()
+    """Checks written in Python."""
+    problems: tuple[MainstemError, ...] = ()
+    """Everything wrong in the files and between them; nothing is run while there are any."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that templates read, as digests of their values."""
+    python: tuple[Discovered, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRequest:
+    """What to load, and by what."""
+
+    folder: Path
+    environment: str | None
+    variables: Mapping[str, Any]
+    """Of the command line."""
+    process: Mapping[str, str]
+    """Environment variables."""
+    discover: Discover
+    """For Python files that are new or changed."""
+
+    @property
+    def digest(self) -> str:
+        """Identity of everything but the files."""
+        asked = [self.environment, dict(self.variables)]
+        return digest_of(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS))
+
+    def cache(self, name: str) -> DiskCache:
+        """Open one of the caches of this project and environment."""
+        file = f"{name}-{self.environment or 'default'}.pickle"
+        folder = self.folder / ".mainstem" / "cache"
+        return DiskCache(folder / file, version=version("mainstem"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Snapshot:
+    request: str
+    files: Mapping[str, ProjectFile]
+    read_at_ns: int
+    loaded: LoadedProject | None
+    """`None` if there were problems: they are looked for anew each time."""
+
+
+def load_project(request: LoadRequest, *, clock: Clock) -> LoadedProject:
+    """Load a project, from the snapshot if it still holds.
+
+    Raises:
+        ConfigInvalid: mainstem.yml is wrong, so nothing else can be said.
+    """
+    cache = request.cache("project")
+    before: _Snapshot | None = cache.load()
+    now_ns = int(clock.now().timestamp() * 1e9)
+    files = scan(
+        request.folder,
+        known=before.files if before is not None else {},
+        read_at_ns=before.read_at_ns if before is not None else 0,
+    )
+    if before is not None and before.loaded is not None and _holds(before, request, files):
+        return before.loaded
+    loaded: LoadedProject = import_module("mainstem.project.loading").load(request, files)
+    cache.store(
+        _Snapshot(
+            request=request.digest,
+            files={file.path: file for file in files},
+            read_at_ns=now_ns,
+            loaded=None if loaded.problems else loaded,
+        )
+    )
+    return loaded
+
+
+def _holds(before: _Snapshot, request: LoadRequest, files: tuple[ProjectFile, ...]) -> bool:
+    loaded = before.loaded
+    assert loaded is not None, "asked only for a whole result"
+    if before.request != request.digest or len(files) != len(before.files):
+        return False
+    same = all(
+        file.path in before.files and before.files[file.path].digest == file.digest
+        for file in files
+    )
+    return same and _env_holds(loaded, request) and _python_holds(loaded, request, files)
+
+
+def _env_holds(loaded: LoadedProject, request: LoadRequest) -> bool:
+    if not loaded.env:
+        return True
+    name = loaded.environment.name
+    values = load_variables(request.folder, name, process=request.process).values
+    return env_is_current(loaded.env, values)
+
+
+def _python_holds(
+    loaded: LoadedProject, request: LoadRequest, files: tuple[ProjectFile, ...]
+) -> bool:
+    """Look at what Python files depend on beyond the files that were scanned."""
+    scanned = {file.path for file in files}
+    return all(
+        (set(found.files) <= scanned and not found.absent and not found.installed)
+        or is_current(found, request.folder)
+        for found in loaded.python
+    )
+
+
+def env_is_current(read: Mapping[str, str], values: Mapping[str, str]) -> bool:
+    """Tell whether environment variables have the values that were read."""
+    return all(env_digest(values.get(name)) == digest for name, digest in read.items())
+
+
+def env_digest(value: str | None) -> str:
+    """Give a value's digest: values of the environment may be secret, and are never kept."""
+    return "" if value is None else digest_of(value.encode())

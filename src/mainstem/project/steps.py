@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each kind of asset becomes a step, and its checks become gates: where the kinds meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mainstem.checks import gates_of, quarantine_predicate
+from mainstem.config import Variables
+from mainstem.errors import InternalError
+from mainstem.graph import Asset, PlannedAsset
+from mainstem.ingest import FileStep
+from mainstem.models import PythonGate, PythonStep, Rule, SeedStep, SqlStep, compiled_sql
+from mainstem.project.services import Services
+from mainstem.project.snapshot import LoadedProject
+from mainstem.runs import Gate, Step
+from mainstem.types import Schema
+
+
+class Steps:
+    """Makes steps and gates of one loaded project."""
+
+    def __init__(
+        self, loaded: LoadedProject, services: Services, variables: Variables, *, folder: Path
+    ) -> None:
+        self._loaded = loaded
+        self._services = services
+        self._variables = variables
+        self._folder = folder
+
+    def step_of(self, asset: Asset, planned: PlannedAsset) -> Step:
+        """Make the step that does what the plan says."""
+        engine = self._services.engine
+        rules = _rules(asset)
+        match asset.kind:
+            case "sql":
+                return SqlStep(
+                    asset,
+                    compiled_sql(asset, self._loaded.graph.assets),
+                    engine,
+                    is_full_rebuild=planned.is_full_rebuild,
+                    quarantine=rules,
+                )
+            case "python":
+                return self._python_step(asset)
+            case "file":
+                return FileStep(
+                    asset,
+                    engine,
+                    project_folder=self._folder,
+                    expand=self._variables.expand,
+                    quarantine=rules,
+                )
+            case "seed":
+                return SeedStep(asset, engine, folder=self._folder)
+            case "external":
+                raise InternalError("A9010", f"{asset.key} is not built by this project.")
+
+    def gates_of(self, asset: Asset) -> Sequence[Gate]:
+        """Make the gates of an asset: those written in YAML and SQL, and those in Python."""
+        gates: list[Gate] = list(
+            gates_of(
+                asset.checks,
+                engine=self._services.engine,
+                resolve_name=self._loaded.graph.resolve,
+                clock=self._services.clock,
+            )
+        )
+        judges = [judge for judge in self._loaded.judges if judge.key == asset.key]
+        variables = self._loaded.environment.vars
+        gates += [
+            PythonGate(judge, self._services.workers, variables=variables) for judge in judges
+        ]
+        return gates
+
+    def _python_step(self, asset: Asset) -> PythonStep:
+        graph = self._loaded.graph
+        members = [
+            graph[key]
+            for key in graph.order
+            if key == asset.key or (asset.group and graph[key].group == asset.group)
+        ]
+        effects = [key for key in asset.inputs if graph[key].materialized == "none"]
+        return PythonStep(
+            members,
+            self._services.workers,
+            effects=effects,
+            variables=self._loaded.environment.vars,
+        )
+
+
+def _rules(asset: Asset) -> Callable[[Schema], Sequence[Rule]] | None:
+    specs = [spec for spec in asset.checks if spec.quarantine]
+    if not specs:
+        return None
+
+    def rules(schema: Schema) -> list[Rule]:
+        found = [(spec, quarantine_predicate(spec, schema)) for spec in specs]
+        return [
+            Rule(check_id=spec.title, predicate=predicate) for spec, predicate in found if predicate
+        ]
+
+    return rules
