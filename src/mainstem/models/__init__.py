@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mainstem.models.check_file import CheckFile, load_check
     from mainstem.models.definition import RawCheck, Reference, Seed, SqlModel
     from mainstem.models.properties import Properties, PropertyIndex, load_properties
     from mainstem.models.python.assemble import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mainstem.models.python.definition import Discovered, PythonCheck, PythonModel
     from mainstem.models.quarantine import Rule, quarantine_key
     from mainstem.models.resolved import CompiledSql, compiled_sql, resolve_inputs
+    from mainstem.models.seed import SeedStep, load_seed, seed_key
     from mainstem.models.sql_model import Surroundings, key_of, load_sql_model
     from mainstem.models.sql_step import SqlStep
     from mainstem.models.worker.discovery import discover, is_current
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from mainstem.models.worker.step import PythonStep
 
 _HOME = {
+    "CheckFile": "check_file",
     "CompiledSql": "resolved",
     "Context": "python.context",
     "Discovered": "python.definition",
@@ -57,6 +60,7 @@ _HOME = {
     "Reference": "definition",
     "Rule": "quarantine",
     "Seed": "definition",
+    "SeedStep": "seed",
     "SqlModel": "definition",
     "SqlStep": "sql_step",
     "Surroundings": "sql_model",
@@ -70,7 +74,9 @@ _HOME = {
     "expression": "python.checks_dsl",
     "is_current": "worker.discovery",
     "key_of": "sql_model",
+    "load_check": "check_file",
     "load_properties": "properties",
+    "load_seed": "seed",
     "load_sql_model": "sql_model",
     "multi_asset": "python.declaration",
     "not_null": "python.checks_dsl",
@@ -83,11 +89,13 @@ _HOME = {
     "resolve_inputs": "resolved",
     "resolved_check": "python.assemble",
     "row_count": "python.checks_dsl",
+    "seed_key": "seed",
     "sql": "python.checks_dsl",
     "unique": "python.checks_dsl",
 }
 
 __all__ = [
+    "CheckFile",
     "CompiledSql",
     "Context",
     "Discovered",
@@ -102,6 +110,7 @@ __all__ = [
     "Reference",
     "Rule",
     "Seed",
+    "SeedStep",
     "SqlModel",
     "SqlStep",
     "Surroundings",
@@ -115,7 +124,9 @@ __all__ = [
     "expression",
     "is_current",
     "key_of",
+    "load_check",
     "load_properties",
+    "load_seed",
     "load_sql_model",
     "multi_asset",
     "not_null",
@@ -128,6 +139,7 @@ __all__ = [
     "resolve_inputs",
     "resolved_check",
     "row_count",
+    "seed_key",
     "sql",
     "unique",
 ]

@@ -18,9 +18,7 @@ def require_contract(session: Session, asset: Asset, schema: Schema) -> None:
     model = asset.definition
     if not isinstance(model, SqlModel) or not model.contract:
         return
-    casts = ", ".join(
-        f'cast(null as {of}) as "{name}"' for name, of in model.contract
-    )
+    casts = ", ".join(f'cast(null as {of}) as "{name}"' for name, of in model.contract)
     promised = session.describe(f"select {casts}")
     faults = [_fault(field.name, str(field.type), schema) for field in promised]
     faults += [

@@ -16,10 +16,7 @@ def checks_in(merged: Merged) -> tuple[RawCheck, ...]:
     """Collect the checks of a header; those of property files come with `Properties`."""
     homes = {id(home): home for home in merged.homes.values() if home.document is not None}
     return tuple(
-        check
-        for home in homes.values()
-        if home.file == merged.file
-        for check in checks_of(home)
+        check for home in homes.values() if home.file == merged.file for check in checks_of(home)
     )
 
 

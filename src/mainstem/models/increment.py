@@ -231,9 +231,7 @@ def _overlaps(file: DataFile, column: int, bounds: tuple[Physical, Physical]) ->
     return not (upper < bounds[0] or lower > bounds[1])  # type: ignore[operator]  # of one kind, see above
 
 
-def _register(
-    session: Session, current: TableRef, files: tuple[DataFile, ...], name: str
-) -> None:
+def _register(session: Session, current: TableRef, files: tuple[DataFile, ...], name: str) -> None:
     rows = sum(file.record_count for file in files)
     part = replace(current, key=AssetKey(_NAMESPACE, name), files=files, row_count=rows)
     session.register(part)

@@ -16,11 +16,14 @@ from mainstem.config import PROPERTY_FILE, Document, Keys, problems_of
 from mainstem.errors import ConfigInvalid, InternalError, MainstemError, ModelInvalid, Where
 from mainstem.types import LayoutColumn, did_you_mean, nearest
 
-_LAYOUT = re.compile(r"\s*(?:(?P<transform>[a-z_]+)\s*\(\s*(?P<inner>[^()]+?)\s*\)|(?P<column>[^()]+?))\s*\Z")
+_LAYOUT = re.compile(
+    r"\s*(?:(?P<transform>[a-z_]+)\s*\(\s*(?P<inner>[^()]+?)\s*\)|(?P<column>[^()]+?))\s*\Z"
+)
 _TRANSFORMS = ("identity", "year", "month", "day", "hour")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*\Z")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DBT_NAMES = {"unique_key": "key", "incremental_strategy": "strategy", "schema": "namespace"}
+_SEED_OPTIONS = ("column_types", "delimiter", "quote_columns")
 _DBT_STRATEGIES = {
     "delete+insert": "delete_insert",
     "merge": "upsert",
@@ -81,7 +84,9 @@ def header_problems(document: Document) -> list[ConfigInvalid]:
     return list(problems_of(document, _header_shape())) if document.value else []
 
 
-def config_options(values: Mapping[str, Any], *, file: str) -> Mapping[str, Any]:
+def config_options(
+    values: Mapping[str, Any], *, file: str, is_seed: bool = False
+) -> Mapping[str, Any]:
     """Translate what `config(...)` was called with: dbt's names are taken too.
 
     Raises:
@@ -91,7 +96,7 @@ def config_options(values: Mapping[str, Any], *, file: str) -> Mapping[str, Any]
     translated: dict[str, Any] = {}
     for written, value in values.items():
         name = _DBT_NAMES.get(written, written)
-        if name not in known and name not in {"alias", "meta", "docs", "group"}:
+        if name not in known and not (is_seed and name in _SEED_OPTIONS):
             raise ModelInvalid(
                 "A2031",
                 f"config() does not know `{written}`.",

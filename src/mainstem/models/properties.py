@@ -127,7 +127,12 @@ def load_properties(text: str, path: str) -> tuple[Properties, ...]:
 
 def _properties(name: str, section: str, written: Written) -> Properties:
     nested = written.values.get("config")
-    options = config_options(nested, file=written.file) if isinstance(nested, dict) else {}
+    is_seed = section == "seeds"
+    options = (
+        config_options(nested, file=written.file, is_seed=is_seed)
+        if isinstance(nested, dict)
+        else {}
+    )
     options = {
         **options,
         **{name: value for name, value in written.values.items() if name not in _NOT_OPTIONS},
@@ -174,5 +179,10 @@ def _combined(entries: list[Properties]) -> Properties:
         columns=columns,
         checks=tuple(check for entry in entries for check in entry.checks),
         where=first.where,
-        written=Written(values=values, document=first.written.document, path=first.written.path, file=first.where.file),
+        written=Written(
+            values=values,
+            document=first.written.document,
+            path=first.written.path,
+            file=first.where.file,
+        ),
     )

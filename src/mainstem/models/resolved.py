@@ -86,9 +86,7 @@ def compiled_sql(asset: Asset, assets: Mapping[AssetKey, Asset]) -> CompiledSql:
     return CompiledSql(
         key=asset.key,
         sql=sql,
-        incremental_sql=qualify(
-            parse(incremental, file=asset.file), model.names, ephemeral=inlined
-        )
+        incremental_sql=qualify(parse(incremental, file=asset.file), model.names, ephemeral=inlined)
         if incremental
         else sql,
         reads=tuple(reads),

@@ -19,7 +19,9 @@ from mainstem.types import LayoutColumn, did_you_mean
 
 _MATERIALIZED = ("view", "table", "incremental", "ephemeral")
 _STRATEGIES = ("append", "upsert", "delete_insert", "replace_partitions")
-_CONTRACT_HINT = "Write `contract: true` with types under `columns:`, or `contract: {column: type}`."
+_CONTRACT_HINT = (
+    "Write `contract: true` with types under `columns:`, or `contract: {column: type}`."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,24 +147,42 @@ def _strategy(
     if materialized in {"view", "ephemeral"}:
         for name in ("strategy", "partition_by"):
             if merged.values.get(name) is not None:
-                fault("A2033", f"`{name}` has no meaning for a model that is materialized as "
-                      f"{materialized}: it stores no rows.", "Set `materialized: table`.", name)
+                fault(
+                    "A2033",
+                    f"`{name}` has no meaning for a model that is materialized as "
+                    f"{materialized}: it stores no rows.",
+                    "Set `materialized: table`.",
+                    name,
+                )
         return "append"
     if written is None:
         return "upsert" if row_key and materialized == "incremental" else "append"
     if materialized == "table":
-        fault("A2033", "`strategy` has no meaning for a model that is materialized as table: all its "
-              "rows are replaced.", "Set `materialized: incremental`, or leave `strategy` out.")
+        fault(
+            "A2033",
+            "`strategy` has no meaning for a model that is materialized as table: all its "
+            "rows are replaced.",
+            "Set `materialized: incremental`, or leave `strategy` out.",
+        )
     if written not in _STRATEGIES:
-        fault("A2032", f"`strategy` is `{written}`; allowed is {', '.join(_STRATEGIES)}.",
-              did_you_mean(str(written), _STRATEGIES))
+        fault(
+            "A2032",
+            f"`strategy` is `{written}`; allowed is {', '.join(_STRATEGIES)}.",
+            did_you_mean(str(written), _STRATEGIES),
+        )
         return "append"
     if written in {"upsert", "delete_insert"} and not row_key:
-        fault("A2033", f"`strategy: {written}` needs `key`: the columns that identify a row.",
-              "Write for example `key: [order_id]`.")
+        fault(
+            "A2033",
+            f"`strategy: {written}` needs `key`: the columns that identify a row.",
+            "Write for example `key: [order_id]`.",
+        )
     if written == "replace_partitions" and not partition_by:
-        fault("A2033", "`strategy: replace_partitions` needs `partition_by`.",
-              "Write for example `partition_by: [month(ordered_at)]`.")
+        fault(
+            "A2033",
+            "`strategy: replace_partitions` needs `partition_by`.",
+            "Write for example `partition_by: [month(ordered_at)]`.",
+        )
     strategy: Strategy = written
     return strategy
 

@@ -13,7 +13,7 @@ import orjson
 
 from mainstem.errors import ErrorGroup, MainstemError, ModelInvalid, SqlInvalid, UserError, Where
 from mainstem.graph import Asset
-from mainstem.models.definition import RawCheck, Reference, SqlModel
+from mainstem.models.definition import Reference, SqlModel
 from mainstem.models.header import split_header
 from mainstem.models.options import Merged, Written, config_options, header_problems, merge
 from mainstem.models.properties import Properties
@@ -111,7 +111,9 @@ def load_sql_model(text: str, path: str, surroundings: Surroundings) -> Asset:
     if compiled.rendered.config:
         # An option of the header wins over the same one in config(...): it stands above.
         written = config_options(compiled.rendered.config, file=path)
-        layers.insert(-1 if split.header is not None else len(layers), Written(values=written, file=path))
+        layers.insert(
+            -1 if split.header is not None else len(layers), Written(values=written, file=path)
+        )
     merged = merge(layers, file=path)
     settled = settle(merged, compiled.main.volatile or compiled.other_volatile, problems)
     problems.extend(_contradictions(compiled, settled, path))
@@ -166,7 +168,9 @@ def _contradictions(compiled: Compiled, settled: Settled, path: str) -> list[Mai
                 "A2033",
                 f"{word}() is used, but the model is materialized as {settled.materialized}.",
                 hint="Set `materialized: incremental` in the header.",
-                where=where_at(compiled.body, max(compiled.body.find(word), 0), file=path, length=len(word)),
+                where=where_at(
+                    compiled.body, max(compiled.body.find(word), 0), file=path, length=len(word)
+                ),
             )
         ]
     return []
@@ -205,7 +209,9 @@ def _asset(
         kind="sql",
         materialized=settled.materialized,
         code_version=_digest(forms),
-        code_text_hash=_digest([text, settled.digest, *(f"{u.kind} {u.name} {u.digest}" for u in used)]),
+        code_text_hash=_digest(
+            [text, settled.digest, *(f"{u.kind} {u.name} {u.digest}" for u in used)]
+        ),
         volatile=settled.volatile,
         on_code_change=settled.on_code_change,
         upstream_mutable=settled.upstream_mutable,

@@ -150,9 +150,7 @@ class SqlStep:
     ) -> StepOutcome:
         session.register(current)
         newer = _newer_than(session, current)
-        prepared = self._prepared(
-            session, context, self.compiled.incremental_sql, newer_than=newer
-        )
+        prepared = self._prepared(session, context, self.compiled.incremental_sql, newer_than=newer)
         good, bad = self._part(session, context, prepared)
         increment = Increment(
             asset=self.asset,
@@ -163,9 +161,15 @@ class SqlStep:
         )
         write, row_count = write_increment(session, context, increment)
         context.progress(rows=row_count)
-        changes, notes = bad.write(session, context, replaces=False) if bad else ((), ())
+        side, notes = bad.write(session, context, replaces=False) if bad else ((), ())
+        key = self.asset.key
+        # Nothing new: the table keeps its version, and nothing downstream is built again.
+        is_same = not row_count and not _adds_columns(write.schema, current.schema)
         return StepOutcome(
-            changes=(write, *changes), rows={self.asset.key: row_count}, notes=notes
+            changes=side if is_same else (write, *side),
+            rows={key: row_count},
+            unchanged=(key,) if is_same else (),
+            notes=notes,
         )
 
     def _prepared(
@@ -197,6 +201,12 @@ def _is_same_view(context: StepContext, key: AssetKey, sql: str, schema: Schema)
         return False
     before = [(field.name, str(field.type)) for field in current.schema]
     return before == [(field.name, str(field.type)) for field in schema]
+
+
+def _adds_columns(schema: Schema, current: Schema) -> bool:
+    return {field.id: str(field.type) for field in schema} != {
+        field.id: str(field.type) for field in current
+    }
 
 
 def _always(_column: str, _lookback: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mainstem.sql.place import relocate, where_at
     from mainstem.sql.query import Query, TableName, parse
     from mainstem.sql.rewrite import expand, pin_time, qualify, table_name
-    from mainstem.sql.template import Rendered, RenderContext, render
+    from mainstem.sql.template import RenderContext, Rendered, render
 
 _PLACES = {
     "change": ("change_parts", "column_lines"),

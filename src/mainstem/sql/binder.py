@@ -9,10 +9,10 @@ from dataclasses import replace
 from sqlglot import exp
 
 from mainstem.errors import SqlInvalid
+from mainstem.sql.marker import REF_NAMESPACE
 from mainstem.sql.place import where_at
 from mainstem.sql.query import Query
 from mainstem.sql.relation import Column, Origin, Relation, Scope, origins_of
-from mainstem.sql.marker import REF_NAMESPACE
 from mainstem.sql.scope import is_file_name, name_of, table_parts
 from mainstem.sql.types_of import common_type, field_type, type_of
 from mainstem.types import AssetKey, Schema, Struct, Type, nearest
@@ -62,9 +62,13 @@ class Binder:
             renamed = _alias_columns(cte)
             if clause.args.get("recursive") and isinstance(cte.this, exp.SetOperation):
                 anchor = _renamed(self.bind(cte.this.this, scope), renamed)
-                scope.ctes[name.casefold()] = Relation(name=name.casefold(), columns=anchor, shown=name)
+                scope.ctes[name.casefold()] = Relation(
+                    name=name.casefold(), columns=anchor, shown=name
+                )
             columns = _renamed(self.bind(cte.this, scope), renamed)
-            scope.ctes[name.casefold()] = Relation(name=name.casefold(), columns=columns, shown=name)
+            scope.ctes[name.casefold()] = Relation(
+                name=name.casefold(), columns=columns, shown=name
+            )
 
     def _add_sources(self, node: exp.Expr | None, scope: Scope) -> None:
         """Add a relation and what is joined to it."""
@@ -105,7 +109,9 @@ class Binder:
         scope: Scope,
     ) -> None:
         """Make one column of two that USING or NATURAL equates."""
-        left = next((one for one in before if one.find(name) and name.casefold() not in one.merged), None)
+        left = next(
+            (one for one in before if one.find(name) and name.casefold() not in one.merged), None
+        )
         right = next((one for one in added if one.find(name)), None)
         for side, found in ((before, left), (added, right)):
             if found is None and all(one.columns is not None for one in side):
@@ -139,7 +145,9 @@ class Binder:
         if isinstance(node, exp.Query | exp.Values):
             # DuckDB's subqueries in FROM see the relations to their left, as if LATERAL.
             columns = self.bind(node, scope)
-            return Relation(name=name, columns=_renamed(columns, renamed), shown=name or "the subquery")
+            return Relation(
+                name=name, columns=_renamed(columns, renamed), shown=name or "the subquery"
+            )
         for argument in node.args.get("expressions") or ():
             self.expression(argument, scope)
         return Relation(name=name, columns=None, shown=name)
@@ -168,7 +176,8 @@ class Binder:
         if key is None or schema is None:
             return Relation(name="", columns=None, shown=shown, asset=key, path=path)
         columns = [
-            Column(field.name, field.type, frozenset({(key, field.name)})) for field in schema.fields
+            Column(field.name, field.type, frozenset({(key, field.name)}))
+            for field in schema.fields
         ]
         return Relation(name="", columns=columns, shown=shown, asset=key, path=path)
 
@@ -239,9 +248,7 @@ class Binder:
     ) -> list[Column] | None:
         excluded = {_last_name(part) for part in star.args.get("except_") or ()}
         replaced = {one.alias.casefold(): one for one in star.args.get("replace") or ()}
-        renamed = {
-            _last_name(one.this): one.alias for one in star.args.get("rename") or ()
-        }
+        renamed = {_last_name(one.this): one.alias for one in star.args.get("rename") or ()}
         self._require(star, relations, scope)
         if any(relation.columns is None for relation in relations):
             for one in replaced.values():
@@ -384,7 +391,11 @@ class Binder:
         holders = [
             one for one in scope.relations if one.find(name) is not None and name not in one.merged
         ]
-        if len(holders) < 2 or any(not one.is_in_star for one in holders) or name in scope.alias_names:
+        if (
+            len(holders) < 2
+            or any(not one.is_in_star for one in holders)
+            or name in scope.alias_names
+        ):
             return
         shown = " and ".join(dict.fromkeys(one.shown or one.name for one in holders))
         self._add(
@@ -409,7 +420,9 @@ class Binder:
             more = f": mainstem show {only.asset}" if only.asset is not None else ""
             listed = "" if more else f" ({', '.join(one.name for one in only.columns)})"
             hint = f"{only.shown} has {count} column{'s' if count != 1 else ''}{listed}{more}"
-        self._add(node, "A2041", f"column `{name}` does not exist in {place}.", hint=hint, known=close)
+        self._add(
+            node, "A2041", f"column `{name}` does not exist in {place}.", hint=hint, known=close
+        )
 
     def _unknown_relation(self, node: exp.Expr, identifier: exp.Expr, scope: Scope) -> None:
         known = [one.name for one in scope.relations if one.name]
@@ -424,7 +437,13 @@ class Binder:
         )
 
     def _add(
-        self, node: exp.Expr, code: str, summary: str, *, hint: str = "", known: list[str] | None = None
+        self,
+        node: exp.Expr,
+        code: str,
+        summary: str,
+        *,
+        hint: str = "",
+        known: list[str] | None = None,
     ) -> None:
         start = node.meta.get("start", 0)
         length = node.meta.get("end", start) + 1 - start
@@ -485,7 +504,9 @@ def _parts(node: exp.Expr) -> Iterator[exp.Expr]:
             names = [current.this, *(current.args.get("expressions") or ())]
             hidden |= {one.name.casefold() for one in names if isinstance(one, exp.Expr)}
         if isinstance(current, exp.Column):
-            first = current.args.get("catalog") or current.args.get("db") or current.args.get("table")
+            first = (
+                current.args.get("catalog") or current.args.get("db") or current.args.get("table")
+            )
             if (first or current).name.casefold() not in hidden:
                 yield current
             continue
@@ -501,9 +522,9 @@ def _makes_many(node: exp.Expr) -> bool:
     return (
         node.find(exp.Columns) is not None
         or isinstance(node, exp.Explode | exp.Unnest)
-        or node.find(exp.Star) is not None
+        or (node.find(exp.Star) is not None
         and not isinstance(node, exp.Query)
-        and not node.find(exp.Count)
+        and not node.find(exp.Count))
     )
 
 

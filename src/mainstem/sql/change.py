@@ -92,7 +92,9 @@ def _passed_through(select: exp.Select, ctes: dict[str, exp.Expr]) -> exp.Expr |
     only = select.expressions
     if len(only) != 1 or type(only[0]) is not exp.Star or any(only[0].args.values()):
         return None
-    if any(value for key, value in select.args.items() if key not in {"expressions", "from_", "with_"}):
+    if any(
+        value for key, value in select.args.items() if key not in {"expressions", "from_", "with_"}
+    ):
         return None
     sources = list(sources_of(select))
     if len(sources) != 1:
@@ -114,9 +116,7 @@ def _has_clauses(node: exp.Subquery) -> bool:
     return any(value for key, value in node.args.items() if key not in {"this", "alias"})
 
 
-def _projections_that_shape_rows(
-    select: exp.Select, projections: list[exp.Expr]
-) -> set[int]:
+def _projections_that_shape_rows(select: exp.Select, projections: list[exp.Expr]) -> set[int]:
     """Find the projections on which it depends which rows there are, or in what order."""
     if select.args.get("distinct") is not None:
         return {id(item) for item in projections}

@@ -18,8 +18,7 @@ from jinja2.sandbox import SandboxedEnvironment, SecurityError
 
 from mainstem.errors import MainstemError, SqlInvalid, Where
 from mainstem.sql.marker import RUN_STARTED_AT, quoted
-from mainstem.sql.place import where_at
-from mainstem.sql.template import Recorder, Rendered, RenderContext, digest
+from mainstem.sql.template import Recorder, RenderContext, Rendered, digest
 from mainstem.types import AssetKey, did_you_mean, nearest
 
 _UNDEFINED = re.compile(r"'([^']+)' is undefined")
@@ -103,7 +102,7 @@ class Renderer:
             undefined=StrictUndefined,
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
             keep_trailing_newline=True,
-            autoescape=False,  # noqa: S701  # SQL, not HTML
+            autoescape=False,  # SQL, not HTML
         )
         names = ("ref", "source", "config", "var", "env_var", "is_incremental", "newer_than")
         for name in names:
@@ -212,7 +211,9 @@ class Renderer:
     def _undefined(self, error: UndefinedError, where: Where) -> SqlInvalid:
         match = _UNDEFINED.match(str(error))
         if match is None:
-            return SqlInvalid("A2021", f"the template uses what is not there: {error}.", where=where)
+            return SqlInvalid(
+                "A2021", f"the template uses what is not there: {error}.", where=where
+            )
         name = match[1]
         known = list(self.environment.globals)
         column = where.excerpt.find(name) + 1

@@ -74,7 +74,9 @@ def parse(sql: str, *, file: str = "", dialect: str = "duckdb", line_offset: int
     normal = normalise(tree)
     return Query(
         text=shifted,
-        tables=tuple(_table_name(shifted, use.parts, use.is_aliased, use.is_ref) for use in normal.tables),
+        tables=tuple(
+            _table_name(shifted, use.parts, use.is_aliased, use.is_ref) for use in normal.tables
+        ),
         normal_form=normal.digest,
         volatile=normal.volatile,
         is_select=True,

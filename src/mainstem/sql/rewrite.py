@@ -117,7 +117,10 @@ def pin_time(sql: str, when: datetime) -> str:
 
 
 def expand(
-    sql: str, *, when: datetime, newer_than: Callable[[str, str], str] = lambda _column, _back: "true"
+    sql: str,
+    *,
+    when: datetime,
+    newer_than: Callable[[str, str], str] = lambda _column, _back: "true",
 ) -> str:
     """Fill in what templates left open: `newer_than(...)` and `run_started_at`.
 

@@ -17,8 +17,8 @@ from importlib import import_module
 from typing import Any
 
 from mainstem.errors import SqlInvalid, Where
-from mainstem.sql.place import where_at
 from mainstem.sql.marker import NEWER_THAN, REF_NAMESPACE, Used, quoted
+from mainstem.sql.place import where_at
 from mainstem.types import AssetKey, did_you_mean, nearest
 
 _EXPRESSION = re.compile(r"\{\{(?![-+])(.*?)(?<![-+])\}\}", re.DOTALL)
@@ -99,7 +99,9 @@ class Recorder:
         for mapping in positional:
             if not isinstance(mapping, Mapping):
                 raise self.fault(
-                    "A2024", "config() takes options by name.", "Write config(materialized='table')."
+                    "A2024",
+                    "config() takes options by name.",
+                    "Write config(materialized='table').",
                 )
             self.options.update(mapping)
         self.options.update(options)
@@ -135,7 +137,9 @@ class Recorder:
 
     def this(self) -> str:
         """Name the model's own table."""
-        return ".".join(quoted(part) for part in (self.context.key.namespace, self.context.key.name))
+        return ".".join(
+            quoted(part) for part in (self.context.key.namespace, self.context.key.name)
+        )
 
     def is_incremental(self) -> bool:
         """Tell whether rows are added to a table that is there; both answers are compiled."""

@@ -77,9 +77,7 @@ def _unified(one: Type, other: Type) -> Type | None:
 
 
 def _is_number(of: Type | None) -> bool:
-    return isinstance(of, Primitive) and (
-        of in _INTEGERS or of in {FLOAT, DOUBLE} or of.is_decimal
-    )
+    return isinstance(of, Primitive) and (of in _INTEGERS or of in {FLOAT, DOUBLE} or of.is_decimal)
 
 
 def _decimal_sizes(of: Type | None) -> tuple[int, int] | None:
@@ -215,7 +213,11 @@ def _cast(node: exp.Expr, child: TypeOf) -> Type | None:  # noqa: ARG001  # one 
 
 def declared_type(of: exp.Expr) -> Type | None:
     """Read a type as SQL writes it; `None` for what tables do not store, or is not listed."""
-    if not isinstance(of, exp.DataType) or of.args.get("nested") and not isinstance(of, exp.DataType):
+    if (
+        not isinstance(of, exp.DataType)
+        or (of.args.get("nested")
+        and not isinstance(of, exp.DataType))
+    ):
         return None
     kind = of.this.value if isinstance(of.this, exp.DataType.Type) else str(of.this)
     if kind == "DECIMAL":

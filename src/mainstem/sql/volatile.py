@@ -21,9 +21,7 @@ _TREES: dict[str, str] = {
     "UtcTime": "current_time",
 }
 
-VOLATILE_TREES = {
-    getattr(exp, name): shown for name, shown in _TREES.items() if hasattr(exp, name)
-}
+VOLATILE_TREES = {getattr(exp, name): shown for name, shown in _TREES.items() if hasattr(exp, name)}
 
 VOLATILE_NAMES = frozenset(
     {
