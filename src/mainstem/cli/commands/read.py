@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, Literal, TextIO
 
 import click
 
@@ -20,6 +20,13 @@ from mainstem.errors import UserError
 
 TABLE_LIMIT = 1000
 _BINARY = ("parquet", "arrow")
+Format = Literal["csv", "json", "parquet", "arrow"]
+_FORMATS: dict[str, Format] = {
+    "csv": "csv",
+    "json": "json",
+    "parquet": "parquet",
+    "arrow": "arrow",
+}
 
 
 @click.command(name="query")
@@ -55,13 +62,13 @@ def query_command(
         raise UserError(
             "A1059", "There is no query.", hint='mainstem query "select ..." or --file FILE'
         )
-    wanted = "json" if is_json else file_format
     with project_of(**where) as project, ExitStack() as stack:
-        if wanted == "table":
+        if file_format == "table" and not is_json:
             shown = TABLE_LIMIT if limit is None else limit
             table = project.sql(text, at=at, limit=shown + 1)
             _print_table(table, shown, output, target)
             return
+        wanted = _FORMATS["json" if is_json else file_format]
         stream = _stream(target, wanted, stack)
         rows = project.export(text, stream, wanted, at=at, limit=limit)
     if target is not None:

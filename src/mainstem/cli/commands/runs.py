@@ -60,7 +60,7 @@ def runs_log(*, run: int, step: str | None, follow: bool, is_json: bool) -> None
         seen = 0
         while True:
             is_over = project.run_detail(run).finished_at is not None
-            entries = project.run_log(run, step)
+            entries = project.run_log(run, step or "")
             fresh = entries[seen:]
             seen = len(entries)
             if is_json and not follow:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -124,7 +124,7 @@ def log_command(
         output.lines(commit_lines(commits, output.look, now=SystemClock().now()))
 
 
-def _list_refs(kind: str, *, is_json: bool) -> None:
+def _list_refs(kind: Literal["branch", "tag"], *, is_json: bool) -> None:
     output = Output.of_process(is_json=is_json)
     with project_of() as project:
         refs = project.lake.refs(kind)

@@ -83,7 +83,7 @@ def run_command(
     opening, selection = _divide(options)
     with project_of(**opening) as project:
         _permit(project, yes=yes)
-        width = max((len(str(asset.key)) for asset in project.graph.assets), default=0)
+        width = max((len(str(key)) for key in project.graph.assets), default=0)
         with Reporter(output, SystemClock(), key_width=width) as reporter, _interrupts(project):
             finished = project.run(
                 **selection,

@@ -19,8 +19,9 @@ def diff_lines(found: Comparison, look: Look) -> list[str]:
         if look.has_glyphs
         else f"{found.before}@{found.before_commit[:8]} -> {found.after}@{found.after_commit[:8]}"
     ]
-    entries = [*found.added, *found.removed, *found.changed]
-    width = max((len(str(entry.key)) for entry in entries), default=0) + 3
+    keys = [entry.key for entry in (*found.added, *found.removed)]
+    keys += [change.key for change in found.changed]
+    width = max((len(str(key)) for key in keys), default=0) + 3
     for entry in found.added:
         rows = plural(entry.row_count, "row") if entry.kind == "table" else entry.kind
         lines.append(f"  {look.paint('+', 'green')} {entry.key!s:<{width}}{rows}")
@@ -29,7 +30,7 @@ def diff_lines(found: Comparison, look: Look) -> list[str]:
         lines.append(f"  {look.paint('-', 'red')} {entry.key!s:<{width}}{rows}")
     for change in found.changed:
         lines += _changed(change, found.rows.get(change.key), width, look)
-    if not entries:
+    if not keys:
         lines.append("  nothing differs")
     return lines
 
