@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, BinaryIO, Literal
 
 import orjson
@@ -58,7 +59,13 @@ def _json(reader: pa.RecordBatchReader, stream: BinaryIO) -> int:
 
 
 def _plain(value: Any) -> Any:
-    return value.hex() if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    # `sum()` of integers gives whole decimals: JSON has integers for those that fit.
+    if isinstance(value, Decimal) and value == value.to_integral_value() and abs(value) < 2**63:
+        exponent = value.as_tuple().exponent
+        return int(value) if exponent == 0 else str(value)
+    return str(value)
 
 
 def _flat_schema(schema: pa.Schema) -> pa.Schema:

@@ -26,6 +26,7 @@ from mainstem.models import (
     load_properties,
     load_seed,
     load_sql_model,
+    seed_key,
 )
 from mainstem.project.files import ProjectFile, digest_of
 from mainstem.project.snapshot import env_digest, env_is_current
@@ -182,12 +183,13 @@ def _properties_of(
 ) -> Properties | None:
     if file.kind == "check" or not index.entries:
         return None
-    section = "models" if file.kind == "sql" else "seeds"
-    namespace = "seeds" if file.kind == "seed" else str(options.get("namespace") or "")
+    if file.kind == "seed":
+        return index.of(seed_key(file.path), section="seeds")
     try:
-        return index.of(key_of(file.path, namespace=namespace), section=section)
+        key = key_of(file.path, namespace=str(options.get("namespace") or ""))
     except MainstemError:
         return None  # loading the file says it better
+    return index.of(key, section="models")
 
 
 def _each(error: MainstemError) -> tuple[MainstemError, ...]:
