@@ -116,9 +116,7 @@ class ScriptedStep:
                     provenance=provenance or Provenance(origin="derived", data_version=""),
                     schema=target.schema,
                     table_id=target.table_id,
-                    added=(
-                        DataFile(path=path, record_count=rows, size_bytes=100, schema_id=0),
-                    )
+                    added=(DataFile(path=path, record_count=rows, size_bytes=100, schema_id=0),)
                     if rows
                     else (),
                 )

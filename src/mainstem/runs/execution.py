@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -14,7 +15,8 @@ from mainstem.runs.driver import Driver
 from mainstem.runs.event import RunEvent, RunFinished, RunStarted, StepFinished, StepLogged
 from mainstem.runs.identity import own_identity
 from mainstem.runs.options import RunControl, RunOptions
-from mainstem.runs.recovery import Heartbeat, clear_the_way, wait_for
+from mainstem.runs.recovery import clear_the_way, wait_for
+from mainstem.runs.scope import open_scope
 from mainstem.runs.services import Services
 from mainstem.runs.wiring import Wiring, wire
 from mainstem.state import Held, Lease, RunRecord
@@ -48,7 +50,7 @@ def execute(
         Cancelled: Stopped while it waited for another run.
     """
     options = options or RunOptions()
-    emit = on_event or _ignore
+    emit = _one_at_a_time(on_event)
     skipped = _skipped(plan)
     wiring = wire(plan, services.graph, services.gates_of)
     if not wiring.units:
@@ -61,7 +63,8 @@ def execute(
     emit(_started(run, plan, wiring))
     for event in skipped:
         emit(event)
-    driver = Driver(plan, services, wiring=wiring, lease=(run, held), options=options, emit=emit)
+    scope = open_scope(plan, services, wiring=wiring, lease=(run, held), options=options, emit=emit)
+    driver = Driver(scope)
     control.listen(driver.interrupt)
     heartbeat = Heartbeat(
         services.database,
@@ -80,8 +83,17 @@ def execute(
     return finished
 
 
-def _ignore(_event: RunEvent) -> None:
-    pass
+def _one_at_a_time(
+    on_event: Callable[[RunEvent], None] | None,
+) -> Callable[[RunEvent], None]:
+    lock = threading.Lock()
+
+    def emit(event: RunEvent) -> None:
+        if on_event is not None:
+            with lock:
+                on_event(event)
+
+    return emit
 
 
 def _begin(

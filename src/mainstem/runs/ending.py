@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The end of a run: what passed is published, or the run gives up and leaves order behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from mainstem import state
+from mainstem.errors import Cancelled, MainstemError
+from mainstem.lake import Commit
+from mainstem.runs.book import Book
+from mainstem.runs.cancelling import Cancellation
+from mainstem.runs.event import RunFinished, StepFinished
+from mainstem.runs.judging import evaluate
+from mainstem.runs.machine import State, reconsider
+from mainstem.runs.moves import EndRun, FinishStep
+from mainstem.runs.publishing import Candidate, conclude, publish
+from mainstem.runs.reporting import gate_reason
+from mainstem.runs.scope import Scope
+from mainstem.runs.step import Gate
+from mainstem.types import AssetKey, Relation
+
+
+def publish_run(
+    scope: Scope, book: Book, run_state: State, end: EndRun
+) -> tuple[EndRun, Commit | None]:
+    """Publish what the machine says, and again with less if the merged candidate fails.
+
+    Returns:
+        How the run ended after all, and the commit on the target, if any.
+    """
+
+    def judge(
+        gates: Sequence[tuple[int, Gate]], relation: Callable[[AssetKey], Relation]
+    ) -> Mapping[int, str]:
+        return _judge_merged(scope, book, gates, relation)
+
+    while True:
+        candidate = _candidate(scope, book, end)
+        if not candidate.keys:
+            with scope.services.database.write() as transaction:
+                book.flush(transaction)
+                conclude(transaction, candidate, scope.services, scope.options)
+            return end, None
+        commit, held = publish(candidate, scope.services, scope.options, judge)
+        if commit is not None:
+            book.flush()
+            return end, commit
+        run_state, instructions = reconsider(run_state, held)
+        for instruction in instructions:
+            if isinstance(instruction, FinishStep):
+                book.finish(instruction)
+            elif isinstance(instruction, EndRun):
+                end = instruction
+
+
+def give_up(scope: Scope, book: Book, error: BaseException) -> None:
+    """Leave order behind when the run itself cannot go on: its branch sealed, its leases free."""
+    is_stop = isinstance(error, KeyboardInterrupt | Cancelled)
+    candidate = replace(
+        _candidate(scope, book, EndRun("failed", ())), status="cancelled" if is_stop else "failed"
+    )
+    try:
+        with scope.services.database.write() as transaction:
+            book.flush(transaction)
+            text = str(error)[:2000] or type(error).__name__
+            conclude(transaction, candidate, scope.services, scope.options, error=text)
+    except MainstemError as second:
+        # The next run finds the dead one and clears up; the first error is what matters.
+        error.add_note(f"and then: {second}")
+
+
+def summary(
+    scope: Scope,
+    book: Book,
+    end: EndRun,
+    commit: Commit | None,
+    *,
+    skipped: Sequence[StepFinished],
+    elapsed_s: float,
+) -> RunFinished:
+    """Sum a run up."""
+    published = _candidate(scope, book, end).keys if commit is not None else ()
+    options = scope.options
+    days = options.kept_days if end.status == "succeeded" else options.kept_days_after_failure
+    has_branch = scope.branch.exists
+    return RunFinished(
+        run_id=scope.run.id,
+        status=end.status,
+        branch=scope.plan.branch,
+        published=tuple(key for key in published if key in scope.services.graph),
+        commit_id=commit.id if commit is not None else "",
+        run_branch=scope.branch.name if has_branch else "",
+        kept_days=days if has_branch else 0,
+        elapsed_s=elapsed_s,
+        steps=(*skipped, *book.done.values()),
+        held_readers_keep=_what_readers_keep(scope, book),
+    )
+
+
+def _candidate(scope: Scope, book: Book, end: EndRun) -> Candidate:
+    keys = [key for index in end.publish for key in book.courses[index].published]
+    units = scope.wiring.units
+    gates: list[tuple[int, Gate]] = [
+        (index, gate)
+        for index, unit in enumerate(units)
+        if index in end.publish or unit.judges_only
+        for gate in (*unit.early, *unit.late)
+    ]
+    return Candidate(
+        run=scope.run,
+        held=scope.held,
+        run_branch=scope.branch.name if scope.branch.exists else "",
+        keys=tuple(dict.fromkeys(keys)),
+        gates=gates,
+        status=end.status,
+        message=f"run {scope.run.id}: {_some(keys)}",
+    )
+
+
+def _judge_merged(
+    scope: Scope,
+    book: Book,
+    gates: Sequence[tuple[int, Gate]],
+    relation: Callable[[AssetKey], Relation],
+) -> Mapping[int, str]:
+    held: dict[int, str] = {}
+    for index, gate in gates:
+        result = evaluate(gate, relation, Cancellation())
+        book.add_results(index, (result,))
+        if result.holds_publishing:
+            reason = gate_reason(book.courses[index].checks)
+            held[index] = f"{reason} on what {scope.plan.branch} is by now"
+    return held
+
+
+def _what_readers_keep(scope: Scope, book: Book) -> dict[AssetKey, str]:
+    found: dict[AssetKey, str] = {}
+    for key, event in book.done.items():
+        entry = scope.entries.get(key)
+        if event.status not in {"held", "failed"} or entry is None:
+            continue
+        with scope.services.database.read() as transaction:
+            run = state.run_of(transaction, entry.provenance.run_id)
+        found[key] = (
+            f"the version of run {run.id} ({run.finished_at:%Y-%m-%d %H:%M})"
+            if run is not None and run.finished_at is not None
+            else "the version of before"
+        )
+    return found
+
+
+def _some(keys: Sequence[AssetKey]) -> str:
+    names = [str(key) for key in dict.fromkeys(keys)]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
