@@ -15,7 +15,7 @@ from mainstem.runs.driver import Driver
 from mainstem.runs.event import RunEvent, RunFinished, RunStarted, StepFinished, StepLogged
 from mainstem.runs.identity import own_identity
 from mainstem.runs.options import RunControl, RunOptions
-from mainstem.runs.recovery import clear_the_way, wait_for
+from mainstem.runs.recovery import Heartbeat, clear_the_way, wait_for
 from mainstem.runs.scope import open_scope
 from mainstem.runs.services import Services
 from mainstem.runs.wiring import Wiring, wire
