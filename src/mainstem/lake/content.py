@@ -221,6 +221,25 @@ def relation(catalog: Catalog, commit: Commit, key: AssetKey) -> Relation:
     )
 
 
+def table_at(catalog: Catalog, commit: Commit, key: AssetKey) -> Entry:
+    """Look up a table that must be there.
+
+    Raises:
+        AssetNotFound: It is not there; names the nearest ones.
+        UserError: It is a view.
+    """
+    entry = find_entry(catalog, commit.root, key)
+    if entry is None:
+        raise missing(catalog, commit, key)
+    if entry.kind != "table":
+        raise UserError(
+            "A5043",
+            f"{key} is a view: it has neither files nor columns of its own.",
+            hint="Change the view's query, or ask for a table.",
+        )
+    return entry
+
+
 def missing(catalog: Catalog, commit: Commit, key: AssetKey) -> AssetNotFound:
     """Say that a table is not there, and what is."""
     names = [str(known) for known in relations(catalog, commit.root)]

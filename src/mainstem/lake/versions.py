@@ -378,6 +378,11 @@ class Versions:
             found = named.find_ref(catalog, branch)
             return found is not None and found.protected
 
+    def is_closed(self, branch: str) -> bool:
+        """Tell whether a branch refuses direct writes for good: sealed or protected."""
+        found = self.ref(branch)
+        return found.sealed or found.protected
+
     def _catalog(self, transaction: Transaction) -> Catalog:
         return open_catalog(
             transaction, caches=self._caches, warehouse=self.warehouse, clock=self.clock
