@@ -149,7 +149,7 @@ def _ask(session: Session, part: Part, definition: FileTable, *, delimiter: str)
     if options.header is not None:
         arguments.append(f"header={str(options.header).lower()}")
     rows = session.rows(
-        "select HasHeader, [column.type for column in Columns], Escape, DateFormat, "
+        "select HasHeader, [one.type for one in Columns], Escape, DateFormat, "
         f"TimestampFormat from sniff_csv({', '.join(arguments)})"
     )
     has_header, types, escape, dates, timestamps = rows[0]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which columns a load reads, under which names and types: rules, globs and contract, decided
-before data is read, and again when values did not fit.
+"""Which columns a load reads, under which names and types: rules, globs and contract.
+
+Decided before data is read, and again when values did not fit.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from mainstem.config import (
 from mainstem.errors import ConfigInvalid, MainstemError
 from mainstem.graph import Asset
 from mainstem.ingest.column_type import type_problem
-from mainstem.ingest.table import ColumnRule, CsvOptions, FileTable, RawCheck, Write
+from mainstem.ingest.table import ColumnRule, Contract, CsvOptions, FileTable, RawCheck, Write
 from mainstem.types import AssetKey, LayoutColumn
 
 _LAYOUT = re.compile(r"(?:(year|month|day|hour)\s*\(\s*(.+?)\s*\)|([^()]+))")
@@ -114,8 +114,10 @@ def _definition(
     document: Document, stem: str, path: tuple[str, ...], options: Mapping[str, Any]
 ) -> FileTable:
     key = names_of(options.get("key"))
-    contract = options.get("contract") or "evolve"
-    contracts = contract if isinstance(contract, dict) else {"columns": contract, "types": contract}
+    contract: Any = options.get("contract") or "evolve"
+    contracts: dict[str, Contract] = (
+        contract if isinstance(contract, dict) else {"columns": contract, "types": contract}
+    )
     nulls = options.get("null_values")
     nulls = nulls if isinstance(nulls, list) else [] if nulls is None else [nulls]
     return FileTable(

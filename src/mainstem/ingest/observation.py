@@ -7,7 +7,6 @@ reads a file (for its digest) only if size or time differ from what was loaded.
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from mainstem.ingest.table import FileTable
 from mainstem.types import AssetKey, nearest
 
 Mode = Literal["nothing", "add", "reload"]
-"""nothing: all is loaded; add: some files are new; reload: all files are read, all rows replaced."""
+"""nothing: all is loaded; add: some are new; reload: all are read, and all rows replaced."""
 
 _WILD = frozenset("*?[")
 _BLOCK = 1 << 20
@@ -88,12 +87,13 @@ def observe(
     known: Mapping[str, Mapping[str, Any]] = (cursor or {}).get("files", {})
     try:
         present = find_files(definition, project_folder, expand=expand, asset=asset)
-    except MainstemError as problem:
-        return Observation(key=asset.key, mode="nothing", summary=problem.summary, problem=problem)
+    except MainstemError as error:
+        return _failed(asset, error)
     if not present and not known:
-        problem = _nothing_found(definition, asset)
-        return Observation(key=asset.key, mode="nothing", summary=problem.summary, problem=problem)
-    new, changed, kept = [], [], []
+        return _failed(asset, _nothing_found(definition, asset))
+    new: list[FoundFile] = []
+    changed: list[FoundFile] = []
+    kept: list[FoundFile] = []
     for file in present:
         state = known.get(file.name)
         if state is None:
@@ -110,6 +110,10 @@ def observe(
     other_options = bool(known) and (cursor or {}).get("options") != asset.code_version
     found = _Found(new, changed, kept, removed, is_first=first, other_options=other_options)
     return _decide(asset, definition, found)
+
+
+def _failed(asset: Asset, problem: MainstemError) -> Observation:
+    return Observation(key=asset.key, mode="nothing", summary=problem.summary, problem=problem)
 
 
 def digest_of(path: str) -> str:
@@ -148,18 +152,23 @@ def find_files(
         )
     base = project_folder / folder
     found: dict[str, FoundFile] = {}
-    for pattern in definition.patterns:
-        pattern = expand(pattern)
-        if _WILD.isdisjoint(pattern):
-            file = _look(base / pattern, project_folder, where)
+    for written in definition.patterns:
+        pattern = expand(written)
+        paths = [base / pattern] if _WILD.isdisjoint(pattern) else _matches(base, pattern)
+        for path in paths:
+            file = _look(path, project_folder, where)
             found[file.name] = file
-            continue
-        for name in glob.iglob(pattern, root_dir=base, recursive=True):
-            path = base / name
-            if path.is_file():
-                file = _look(path, project_folder, where)
-                found[file.name] = file
     return sorted(found.values(), key=lambda file: file.name)
+
+
+def _matches(base: Path, pattern: str) -> list[Path]:
+    """Expand a glob; files whose name begins with a dot must be asked for, as in a shell."""
+    root = Path(pattern).anchor
+    found = Path(root).glob(pattern[len(root) :]) if root else base.glob(pattern)
+    wants_hidden = pattern.rpartition("/")[2].startswith(".")
+    return [
+        path for path in found if path.is_file() and (wants_hidden or not path.name.startswith("."))
+    ]
 
 
 def unreadable(path: str, error: OSError, where: Where | None = None) -> SourceUnavailable:
@@ -294,8 +303,9 @@ def _look(path: Path, project_folder: Path, where: Where | None) -> FoundFile:
 
 
 def _identity(path: Path, project_folder: Path) -> str:
-    absolute = os.path.normpath(os.path.abspath(path))
-    root = os.path.normpath(os.path.abspath(project_folder))
+    # Links are not followed: a name must not change because a disk was moved.
+    absolute = os.path.normpath(path.absolute())
+    root = os.path.normpath(project_folder.absolute())
     if absolute.startswith(root + os.sep):
         return absolute[len(root) + 1 :].replace(os.sep, "/")
     return absolute.replace(os.sep, "/")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What would be read, without reading it all: for `ingest NAME --preview` and `init --from FILE`."""
+"""What would be read, without reading it: for `ingest NAME --preview` and `init --from FILE`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows that were not taken in: kept in `<namespace>.<name>__quarantine` with the reason, or counted."""
+"""Rows that were not taken in: kept in `<namespace>.<name>__quarantine` with their reason."""
 
 from __future__ import annotations
 

@@ -247,7 +247,8 @@ class TypedScan:
         found = []
         for name, of in self._casts.items():
             rows = session.rows(
-                f"select count(*), min({FILE_COLUMN}), list(distinct {quote(name)}::varchar)[:1000] "
+                f"select count(*), min({FILE_COLUMN}), "
+                f"list(distinct {quote(name)}::varchar)[:1000] "
                 f"from ({self.base}) where {_is_bad(name, of)}"
             )
             count, file, values = rows[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys: rows by which files replace others, and the rule that a key is there once and never null."""
+"""Keys: which rows a load replaces, and the rule that a key is there once and never null."""
 
 from __future__ import annotations
 
@@ -135,9 +135,11 @@ def _candidates(session: Session, current: TableRef, batch: str, key: str) -> tu
 
     def may_hold(file: DataFile) -> bool:
         lower, upper = file.lower_bounds.get(column.id), file.upper_bounds.get(column.id)
-        if low is None or lower is None or upper is None or type(lower) is not type(low):
-            return True
-        return bool(upper >= low and lower <= high)
+        if isinstance(lower, str) and isinstance(upper, str) and isinstance(low, str):
+            return upper >= low and lower <= high
+        if isinstance(lower, int) and isinstance(upper, int) and isinstance(low, int):
+            return upper >= low and lower <= high
+        return True
 
     return tuple(file for file in current.files if may_hold(file))
 

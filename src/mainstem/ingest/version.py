@@ -62,5 +62,5 @@ def cursor_of(
 
 
 def interval_of(files: Sequence[FoundFile]) -> str:
-    """Say which part of the source the rows came from: two loads are disjoint if no file is equal."""
+    """Say which part of the source rows came from: with no file in common they are disjoint."""
     return ",".join(sorted(file.digest[:_DIGEST_CHARACTERS] for file in files))
