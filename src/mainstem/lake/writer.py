@@ -126,7 +126,7 @@ class _Writing:
     def _next_name(self) -> str:
         # Several workers may share one target, so a counter alone would not do.
         self._number += 1
-        return f"{self._target.prefix}-{self._number:05d}-{uuid.uuid4().hex[:12]}.parquet"
+        return f"{self._target.prefix}{self._number:05d}-{uuid.uuid4().hex[:12]}.parquet"
 
 
 class _File:

@@ -152,7 +152,7 @@ class TableLab:
             key=self.key,
             warehouse=self.warehouse,
             directory="data",
-            prefix=f"a{self._attempt:05d}",
+            prefix=f"a{self._attempt:05d}-",
             schema=assigned,
             spec=spec,
             table_id=TABLE_ID,
