@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mainstem.errors import KeyNotUnique, ModelInvalid, Where
+from mainstem.errors import ModelInvalid
 from mainstem.graph import Asset
 from mainstem.models.definition import Strategy
+from mainstem.models.row_key import key_columns, register_part, require_unique
 from mainstem.runs import StepContext
 from mainstem.types import (
-    AssetKey,
     DataFile,
     Operation,
     Physical,
@@ -20,12 +20,9 @@ from mainstem.types import (
     Session,
     TableRef,
     TableWrite,
-    did_you_mean,
 )
 
 _BATCH = '"__mainstem_batch"'
-_NAMESPACE = "__mainstem"
-_SHOWN = 10
 _Bounds = tuple[Physical, Physical] | None
 
 
@@ -106,21 +103,21 @@ def _replace_by_key(
 ) -> tuple[TableWrite, int]:
     """Rewrite the files that may hold one of the new keys (copy on write)."""
     asset, current = increment.asset, increment.current
-    keys = _key_columns(increment)
+    keys = key_columns(asset, increment.schema, current.schema)
     session.rows(f"create or replace temp table {_BATCH} as {increment.sql}")
     row_count: int = session.rows(f"select count(*) from {_BATCH}")[0][0]
     if increment.strategy == "upsert":
-        _require_unique(session, asset, keys)
+        require_unique(session, asset, _BATCH, keys)
     target = context.target(
         asset.key, increment.schema, partition_by=asset.partition_by, replaces=False
     )
     touched = _files_with_keys(session, current, keys) if row_count else ()
     sql = f"select * from {_BATCH}"
     if touched:
-        _register(session, current, touched, "touched")
+        old = register_part(session, current, touched, "touched")
         same = " and ".join(f"b.{key} is not distinct from t.{key}" for key in keys)
         sql = (
-            f"select * from {_NAMESPACE}.touched as t where not exists "
+            f"select * from {old} as t where not exists "
             f"(select 1 from {_BATCH} as b where {same}) union all by name {sql}"
         )
     files = session.write(sql, target) if row_count else ()
@@ -140,47 +137,6 @@ def _replace_by_key(
     return write, row_count
 
 
-def _key_columns(increment: Increment) -> tuple[str, ...]:
-    for key in increment.asset.row_key:
-        for schema in (increment.schema, increment.current.schema):
-            if schema.field(key) is None:
-                raise ModelInvalid(
-                    "A2047",
-                    f"the key column `{key}` of {increment.asset.key} is not among its columns.",
-                    hint=did_you_mean(key, schema.names) or "Select it, or change `key:`.",
-                    where=Where(file=increment.asset.file, asset=str(increment.asset.key)),
-                    known=schema.names,
-                )
-    return tuple(_quoted(key) for key in increment.asset.row_key)
-
-
-def _require_unique(session: Session, asset: Asset, keys: Sequence[str]) -> None:
-    columns = ", ".join(keys)
-    is_null = " or ".join(f"{key} is null" for key in keys)
-    null_count = session.rows(f"select count(*) from {_BATCH} where {is_null}")[0][0]
-    repeated = session.rows(
-        f"select {columns}, count(*) from {_BATCH} where not ({is_null}) group by {columns} "
-        f"having count(*) > 1 order by count(*) desc, {columns} limit {_SHOWN + 1}"
-    )
-    if not null_count and not repeated:
-        return
-    found = []
-    if repeated:
-        shown = ", ".join("/".join(str(value) for value in row[:-1]) for row in repeated[:_SHOWN])
-        more = " and more" if len(repeated) > _SHOWN else ""
-        found.append(f"these keys come more than once: {shown}{more}")
-    if null_count:
-        found.append(f"{null_count:,} rows have a null in their key")
-    raise KeyNotUnique(
-        "A2048",
-        f"the new rows of {asset.key} cannot be matched by ({', '.join(asset.row_key)}): "
-        f"{'; '.join(found)}.",
-        hint="Select one row for each key (for example with `qualify row_number() over ... = 1`), "
-        "or use `strategy: delete_insert`.",
-        where=Where(file=asset.file, line=asset.line, asset=str(asset.key)),
-    )
-
-
 def _files_with_keys(
     session: Session, current: TableRef, keys: Sequence[str]
 ) -> tuple[DataFile, ...]:
@@ -191,9 +147,9 @@ def _files_with_keys(
     same = " and ".join(f"b.{key} is not distinct from t.{key}" for key in keys)
     touched = []
     for file in candidates:
-        _register(session, current, (file,), "candidate")
+        one = register_part(session, current, (file,), "candidate")
         found = session.rows(
-            f"select 1 from {_NAMESPACE}.candidate as t where exists "
+            f"select 1 from {one} as t where exists "
             f"(select 1 from {_BATCH} as b where {same}) limit 1"
         )
         if found:
@@ -231,18 +187,8 @@ def _overlaps(file: DataFile, column: int, bounds: tuple[Physical, Physical]) ->
     return not (upper < bounds[0] or lower > bounds[1])  # type: ignore[operator]  # of one kind, see above
 
 
-def _register(session: Session, current: TableRef, files: tuple[DataFile, ...], name: str) -> None:
-    rows = sum(file.record_count for file in files)
-    part = replace(current, key=AssetKey(_NAMESPACE, name), files=files, row_count=rows)
-    session.register(part)
-
-
 def _row_count(files: Sequence[DataFile]) -> int:
     return sum(file.record_count for file in files)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 _PHYSICAL = {

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mainstem.errors import AssetNotFound, MainstemError, Where
 from mainstem.graph import Asset
@@ -14,8 +14,9 @@ from mainstem.models.increment import Increment, write_increment
 from mainstem.models.inputs import pinned, register_inputs
 from mainstem.models.quarantine import BadRows, Rule, part_rows
 from mainstem.models.resolved import CompiledSql
+from mainstem.models.row_key import key_columns, require_unique_files
 from mainstem.runs import StepContext, StepOutcome
-from mainstem.sql import expand, table_name
+from mainstem.sql import expand, relocate, table_name
 from mainstem.types import (
     AssetKey,
     Engine,
@@ -27,6 +28,10 @@ from mainstem.types import (
     ViewRef,
     ViewWrite,
 )
+
+
+_ENGINE_SQL = "<sql>"
+"""What the engine calls the file of a query that it was given as text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +90,19 @@ class SqlStep:
                 finally:
                     deregister()
         except MainstemError as error:
-            if error.where is None or not (error.where.file or error.where.line):
-                error.where = Where(
-                    file=self.asset.file, line=self.asset.line, asset=str(self.asset.key)
-                )
+            error.where = self._place(error.where)
             raise
+
+    def _place(self, where: Where | None) -> Where:
+        """Give the place in the model's file of what went wrong in the SQL that ran."""
+        asset = str(self.asset.key)
+        if where is not None and where.file not in {"", _ENGINE_SQL}:
+            return where if where.asset else replace(where, asset=asset)
+        plain = Where(file=self.asset.file, line=self.asset.line, asset=asset)
+        if where is None or not where.excerpt:
+            return plain
+        found = relocate(where, self.model.template or self.model.sql)
+        return replace(found, file=self.asset.file, asset=asset) if found.line else plain
 
     def _build(self, session: Session, context: StepContext) -> StepOutcome:
         if self.asset.materialized == "view":
@@ -129,7 +142,11 @@ class SqlStep:
         target = context.target(
             key, prepared.schema, partition_by=self.asset.partition_by, replaces=True
         )
+        if self._upserts:
+            key_columns(self.asset, prepared.schema)
         files = session.write(good, target)
+        if self._upserts and files:
+            require_unique_files(session, self.asset, files, target)
         row_count = sum(file.record_count for file in files)
         write = TableWrite(
             key=key,
@@ -144,6 +161,12 @@ class SqlStep:
         context.progress(rows=row_count)
         changes, notes = bad.write(session, context, replaces=True) if bad else ((), ())
         return StepOutcome(changes=(write, *changes), rows={key: row_count}, notes=notes)
+
+    @property
+    def _upserts(self) -> bool:
+        """Whether rows are matched by key: then no key may repeat from the first build on."""
+        is_incremental = self.asset.materialized == "incremental"
+        return is_incremental and self.model.strategy == "upsert"
 
     def _build_increment(
         self, session: Session, context: StepContext, current: TableRef
