@@ -6,13 +6,13 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
 from mainstem.engines import faults, writing
-from mainstem.engines.names import in_brackets, quote, quote_key, type_sql
+from mainstem.engines.names import escape_glob, in_brackets, quote, quote_key, type_sql
 from mainstem.engines.registration import file_path, table_select
 from mainstem.engines.storage_types import hugeint_of, storage_type
 from mainstem.errors import SqlInvalid, Where
@@ -96,7 +96,13 @@ class DuckDBSession:
 
     def reader(self, sql: str, parameters: Sequence[object] = ()) -> pa.RecordBatchReader:
         """Run a query and stream it as Arrow; read it to the end before the next statement."""
-        return self._run(sql, lambda: self._query(sql, parameters).to_arrow_reader(_BATCH_ROWS))
+        found = self._run(sql, lambda: self._query(sql, parameters).to_arrow_reader(_BATCH_ROWS))
+        # Its own class makes the new one, so that PyArrow is imported only by whoever streams.
+        return type(found).from_batches(found.schema, self._batches(sql, found))
+
+    def relation(self, sql: str) -> duckdb.DuckDBPyRelation:
+        """Give a query as DuckDB's own relation, for users' Python; lives as long as the session."""
+        return self._run(sql, lambda: self._query(sql, ()))
 
     def write(self, sql: str, target: WriteTarget) -> tuple[DataFile, ...]:
         """Run a query and write its rows as data files: fsynced, with statistics, uncommitted.
@@ -161,6 +167,14 @@ class DuckDBSession:
             )
         return self._connection.sql(sql)
 
+    def _batches(self, sql: str, found: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """Pass batches on; a fault in the middle is an error of the interface too."""
+        while True:
+            batch = self._run(sql, lambda: next(found, None))
+            if batch is None:
+                return
+            yield batch
+
     def _fetch(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         statements = self._connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
@@ -188,6 +202,8 @@ class DuckDBSession:
             self.saw_fatal_error = self.saw_fatal_error or faults.is_fatal(error)
             cause, before = (error, prefix) if faults.has_fields(error) else self._again(error, sql)
             raise faults.translate(cause, sql=sql, prefix=before, files=self._files) from error
+        except OSError as error:  # Arrow's, while it streams
+            raise faults.translate(error, sql=sql, prefix=prefix, files=self._files) from error
         finally:
             self._idle.set()
 
@@ -271,7 +287,8 @@ class DuckDBSession:
                 raise faults.truncated_file(
                     path, str(table.key), size=size, expected=file.size_bytes
                 )
-            self._files[path] = str(table.key)
+            # DuckDB speaks of the path as it was given, or as it was found.
+            self._files[path] = self._files[escape_glob(path)] = str(table.key)
 
 
 def _repeated(name: str, first: str) -> SqlInvalid:
