@@ -108,7 +108,7 @@ def pieces(value: Any) -> Iterator[pa.Table]:
         ):
             yield from_rows(value)
         case _ if hasattr(value, "__arrow_c_stream__"):
-            yield from _batches(pa.RecordBatchReader.from_stream(value))
+            yield from _from_stream(value)
         case _:
             raise NotRows(kind)
 
@@ -169,6 +169,14 @@ def _from_pandas(frame: Any) -> pa.Table:
     if named:
         frame = frame.reset_index(level=named)
     return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+
+
+def _from_stream(value: Any) -> Iterator[pa.Table]:
+    try:
+        reader = pa.RecordBatchReader.from_stream(value)
+    except (pa.ArrowException, TypeError, ValueError):
+        raise NotRows(_kind(value)) from None  # one column without a name, such as a series
+    yield from _batches(reader)
 
 
 def _from_lazy(frame: Any) -> Iterator[pa.Table]:

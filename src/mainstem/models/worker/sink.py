@@ -26,8 +26,11 @@ _ROWS_AT_ONCE = 20_000
 class Sink:
     """Takes the pieces of one output and writes them."""
 
-    def __init__(self, expected: Expected, ask: Ask, file: str) -> None:
+    def __init__(
+        self, expected: Expected, ask: Ask, *, file: str = "", flush_bytes: int = _FLUSH_BYTES
+    ) -> None:
         self.expected = expected
+        self._flush_bytes = flush_bytes
         self._ask = ask
         self._where = Where(file=file, asset=str(expected.key))
         self._pieces: list[pa.Table] = []
@@ -85,7 +88,7 @@ class Sink:
     def _take(self, piece: pa.Table) -> None:
         self._pieces.append(piece)
         self._held_bytes += piece.nbytes
-        if self._held_bytes >= _FLUSH_BYTES and not self._is_merged:
+        if self._held_bytes >= self._flush_bytes and not self._is_merged:
             self._flush()
 
     def _flush(self) -> None:
@@ -135,7 +138,7 @@ def write_all(request: Build, result: Any, ask: Ask) -> tuple[Written, ...]:
         StepFailed: It is of a type that has no rows, or for an output that was not announced.
         SchemaDrifted: Its pieces have different columns.
     """
-    sinks = {each.key: Sink(each, ask, request.file) for each in request.outputs}
+    sinks = {each.key: Sink(each, ask, file=request.file) for each in request.outputs}
     where = Where(file=request.file, asset=str(request.outputs[0].key))
     if request.is_multi:
         for pair in _iterated(result, where):
