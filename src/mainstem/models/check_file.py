@@ -81,6 +81,6 @@ def _asset_key(name: object, where: Where) -> AssetKey:
         f"`{name}` is not an asset key."
         if name
         else "the check does not say which asset it judges.",
-        hint="Begin the file with a header: /* --- , asset: namespace.name , --- */ on three lines.",
+        hint="Begin the file with three lines: `/* ---`, `asset: namespace.name`, `--- */`.",
         where=where,
     )

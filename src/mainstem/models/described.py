@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks and described columns as they stand in headers and property files: kept raw, with lines."""
+"""Checks and described columns of headers and property files: kept raw, with their lines."""
 
 from __future__ import annotations
 

@@ -90,8 +90,8 @@ def _replace_partitions(
     if increment.current.spec.fields and increment.current.spec != write.spec:
         raise ModelInvalid(
             "A2046",
-            f"{increment.asset.key} is laid out by other partitions than `partition_by` says now, so "
-            "partitions cannot be replaced one by one.",
+            f"{increment.asset.key} is laid out by other partitions than `partition_by` says now, "
+            "so partitions cannot be replaced one by one.",
             hint="Build it anew: mainstem run --full-refresh.",
         )
     partitions = tuple(dict.fromkeys(file.partition for file in write.added))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of SQL models: checked where they are written, merged, and read (GRAMMAR 4).
 
-In-file wins over property files, those over the folder tree of mainstem.yml; tags and checks add up.
+In-file wins over property files, those over the folder tree of mainstem.yml; tags and checks
+add up.
 """
 
 from __future__ import annotations
@@ -150,8 +151,9 @@ def layout_in(merged: Merged, problems: list[MainstemError]) -> tuple[LayoutColu
 
 @lru_cache(maxsize=1)
 def _header_shape() -> Keys:
-    match PROPERTY_FILE.keys["models"].shape:
-        case object(of=Keys(keys=known)):
-            keys = {name: key for name, key in known.items() if name not in {"name", "config"}}
-            return Keys(title="a model's header", keys=keys)
-    raise InternalError("A9004", "the table of property keys has another shape than expected.")
+    items = PROPERTY_FILE.keys["models"].shape
+    known = getattr(items, "of", None)
+    if not isinstance(known, Keys):
+        raise InternalError("A9004", "the table of property keys has another shape than expected.")
+    keys = {name: key for name, key in known.keys.items() if name not in {"name", "config"}}
+    return Keys(title="a model's header", keys=keys)

@@ -99,7 +99,7 @@ def load_properties(text: str, path: str) -> tuple[Properties, ...]:
     """Read a property file.
 
     Raises:
-        ConfigInvalid: It is not YAML, or has unknown keys or wrong types (`ErrorGroup` for several).
+        ConfigInvalid: It is not YAML, has unknown keys or wrong types (`ErrorGroup` for several).
     """
     document = load_yaml(text, path)
     if document.value is None:

@@ -61,10 +61,8 @@ def require_unique(session: Session, asset: Asset, relation: str, keys: Sequence
         more = " and more" if len(repeated) > _SHOWN else ""
         found.append(f"these keys come more than once: {shown}{more}")
     if null_count:
-        one = null_count == 1
-        found.append(
-            f"{null_count:,} {'row has' if one else 'rows have'} a null in {'its' if one else 'their'} key"
-        )
+        one = "1 row has a null in its key"
+        found.append(one if null_count == 1 else f"{null_count:,} rows have a null in their key")
     raise KeyNotUnique(
         "A2048",
         f"the new rows of {asset.key} cannot be matched by ({', '.join(asset.row_key)}): "

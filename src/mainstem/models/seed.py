@@ -82,7 +82,7 @@ def _types(
             raise ModelInvalid(
                 "A2036",
                 f"`{of}` cannot be the type of the seed's column `{name}`.",
-                hint="Write a type of DuckDB: bigint, double, decimal(10,2), date, timestamp, text.",
+                hint="Write a DuckDB type: bigint, double, decimal(10,2), date, timestamp, text.",
                 where=properties.where if properties is not None else Where(file=path),
             )
     return types

@@ -29,7 +29,6 @@ from mainstem.types import (
     ViewWrite,
 )
 
-
 _ENGINE_SQL = "<sql>"
 """What the engine calls the file of a query that it was given as text."""
 

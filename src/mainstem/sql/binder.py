@@ -57,10 +57,13 @@ class Binder:
 
     def _bind_ctes(self, node: exp.Expr, scope: Scope) -> None:
         clause = node.args.get("with_")
-        for cte in clause.expressions if clause is not None else ():
+        if clause is None:
+            return
+        is_recursive = bool(clause.args.get("recursive"))
+        for cte in clause.expressions:
             name = cte.alias
             renamed = _alias_columns(cte)
-            if clause.args.get("recursive") and isinstance(cte.this, exp.SetOperation):
+            if is_recursive and isinstance(cte.this, exp.SetOperation):
                 anchor = _renamed(self.bind(cte.this.this, scope), renamed)
                 scope.ctes[name.casefold()] = Relation(
                     name=name.casefold(), columns=anchor, shown=name
@@ -360,7 +363,7 @@ class Binder:
         return None
 
     def _lookup(self, node: exp.Column, scope: Scope) -> Column | None:
-        """Find what a column means, looking outwards; `None` if nothing fits, or cannot be known."""
+        """Find what a column means, looking outwards; `None` if nothing fits."""
         parts = [node.args.get(name) for name in ("catalog", "db", "table", "this")]
         names = [part.name.casefold() for part in parts if part is not None]
         if names[0] == REF_NAMESPACE.casefold():
@@ -522,9 +525,11 @@ def _makes_many(node: exp.Expr) -> bool:
     return (
         node.find(exp.Columns) is not None
         or isinstance(node, exp.Explode | exp.Unnest)
-        or (node.find(exp.Star) is not None
-        and not isinstance(node, exp.Query)
-        and not node.find(exp.Count))
+        or (
+            node.find(exp.Star) is not None
+            and not isinstance(node, exp.Query)
+            and not node.find(exp.Count)
+        )
     )
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Columns, types and lineage of a query without data, and names in it that do not exist.
 
-Asked for at plan, lineage and compile, and before a model is built; never on the loading path. Where
-something cannot be known (a file, a table function, a column expression), any name is let through:
+Asked for at plan, lineage and compile, and before a model is built; never on the loading path.
+Where something cannot be known (a file, a table function, a column expression), any name is let through:
 an error of this module is an error of the query.
 """
 

@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError
+from jinja2.exceptions import SecurityError
 from jinja2.nodes import Macro
-from jinja2.sandbox import SandboxedEnvironment, SecurityError
+from jinja2.sandbox import SandboxedEnvironment
 
 from mainstem.errors import MainstemError, SqlInvalid, Where
 from mainstem.sql.marker import RUN_STARTED_AT, quoted
@@ -31,6 +32,8 @@ class Relation(str):
 
     name: str
     schema: str
+    table: str
+    identifier: str
 
     @classmethod
     def of(cls, key: AssetKey) -> Relation:
@@ -130,7 +133,7 @@ class Renderer:
                 sql = self._template(text, file).render()
             except MainstemError:
                 raise
-            except Exception as error:  # a template runs the user's code: any error may come out
+            except Exception as error:  # noqa: BLE001  # a template runs the user's code: any error may come out
                 raise self._explain(error, text, file) from None
             finally:
                 self._recorder = None
@@ -164,13 +167,13 @@ class Renderer:
             try:
                 tree = self.environment.parse(text, filename=file)
                 exported = self._template(text, file).make_module().__dict__
-            except Exception as error:  # same boundary as rendering
+            except Exception as error:  # noqa: BLE001  # same boundary as rendering
                 raise self._explain(error, text, file) from None
             for macro in tree.find_all(Macro):
                 if macro.name in homes:
                     raise SqlInvalid(
                         "A2026",
-                        f"the macro `{macro.name}` is defined twice: in {homes[macro.name]} and here.",
+                        f"the macro `{macro.name}` is defined in {homes[macro.name]} and here again.",
                         hint="Rename one of them.",
                         where=_line(text, file, macro.lineno),
                     )

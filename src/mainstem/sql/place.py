@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
 from mainstem.errors import Where
@@ -79,7 +80,9 @@ def _origin(where: Where, lines: list[str]) -> int | None:
             pattern = ".*?".join(re.escape(piece) for piece in pieces)
             if re.fullmatch(pattern, rendered, re.DOTALL):
                 return index
-    return None
+    # Names were written out in full: the most similar line, if one is similar enough.
+    close = difflib.get_close_matches(rendered, [line.strip() for line in lines], n=1, cutoff=0.6)
+    return next((index for index in order if close and lines[index].strip() == close[0]), None)
 
 
 _TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")

@@ -14,7 +14,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
 from mainstem.errors import SqlInvalid
-from mainstem.sql.normal import normalise
+from mainstem.sql.normal import TableUse, normalise
 from mainstem.sql.place import where_at
 
 # sqlglot warns on stderr about statements that it keeps as text; they become our own error.
@@ -74,9 +74,7 @@ def parse(sql: str, *, file: str = "", dialect: str = "duckdb", line_offset: int
     normal = normalise(tree)
     return Query(
         text=shifted,
-        tables=tuple(
-            _table_name(shifted, use.parts, use.is_aliased, use.is_ref) for use in normal.tables
-        ),
+        tables=tuple(_table_name(shifted, use) for use in normal.tables),
         normal_form=normal.digest,
         volatile=normal.volatile,
         is_select=True,
@@ -147,9 +145,8 @@ def _unclosed(sql: str) -> str:
     return ""
 
 
-def _table_name(
-    sql: str, parts: tuple[exp.Identifier, ...], is_aliased: bool, is_ref: bool
-) -> TableName:
+def _table_name(sql: str, use: TableUse) -> TableName:
+    parts, is_aliased, is_ref = use.parts, use.is_aliased, use.is_ref
     first, last = parts[0], parts[-1]
     start = first.meta.get("start", 0)
     line_start = sql.rfind("\n", 0, start) + 1

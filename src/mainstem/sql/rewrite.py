@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from mainstem.errors import InternalError
 from mainstem.sql.marker import NEWER_THAN, REF_NAMESPACE, RUN_STARTED_AT, quoted

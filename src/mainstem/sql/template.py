@@ -72,7 +72,7 @@ class Recorder:
         """Name an asset: `ref('flights')`, `ref('staging.flights')`, `ref('shop', 'flights')`."""
         if options:
             raise self.fault("A2024", f"ref() takes no `{next(iter(options))}`.", "Give a name.")
-        if not 1 <= len(names) <= 2 or not all(isinstance(name, str) and name for name in names):
+        if not 1 <= len(names) <= 2 or not all(names):
             raise self.fault("A2024", "ref() takes the name of one asset.", "Write ref('orders').")
         if len(names) == 2 and names[0] != self.context.project_name:
             raise self.fault(
@@ -85,7 +85,7 @@ class Recorder:
 
     def source(self, *names: str) -> str:
         """Name a table that another project or a loader fills: `source('raw', 'flights')`."""
-        if len(names) != 2 or not all(isinstance(name, str) and name for name in names):
+        if len(names) != 2 or not all(names):
             raise self.fault(
                 "A2024",
                 "source() takes a namespace and a name.",

@@ -63,13 +63,13 @@ def _unified(one: Type, other: Type) -> Type | None:
     if one == other:
         return one
     if one in _INTEGERS and other in _INTEGERS:
-        return max(one, other, key=_INTEGERS.index)  # type: ignore[arg-type]  # both are in it
+        return max(one, other, key=_INTEGERS.index)
     if DOUBLE in {one, other} and all(_is_number(of) for of in (one, other)):
         return DOUBLE
-    sizes = _decimal_sizes(one), _decimal_sizes(other)
-    if sizes[0] is not None and sizes[1] is not None:
-        (p1, s1), (p2, s2) = sizes
-        return _decimal(max(p1 - s1, p2 - s2) + max(s1, s2), max(s1, s2))
+    first, second = _decimal_sizes(one), _decimal_sizes(other)
+    if first is not None and second is not None:
+        whole, scale = _widest(first, second)
+        return _decimal(whole + scale, scale)
     pair = {one, other}
     if pair == {DATE, TIMESTAMP}:
         return TIMESTAMP
@@ -84,6 +84,11 @@ def _decimal_sizes(of: Type | None) -> tuple[int, int] | None:
     if isinstance(of, Primitive) and of.is_decimal:
         return of.precision_and_scale
     return (_DIGITS[of], 0) if isinstance(of, Primitive) and of in _DIGITS else None
+
+
+def _widest(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
+    """Give the digits before and behind the point that hold values of both."""
+    return max(first[0] - first[1], second[0] - second[1]), max(first[1], second[1])
 
 
 def _decimal(precision: int, scale: int) -> Type | None:
@@ -121,10 +126,10 @@ def _additive(node: exp.Expr, child: TypeOf) -> Type | None:
         return _unified(left, right)
     if DOUBLE in {left, right} and _is_number(left) and _is_number(right):
         return DOUBLE
-    sizes = _decimal_sizes(left), _decimal_sizes(right)
-    if sizes[0] is not None and sizes[1] is not None:
-        (p1, s1), (p2, s2) = sizes
-        return _decimal(max(p1 - s1, p2 - s2) + max(s1, s2) + 1, max(s1, s2))
+    first, second = _decimal_sizes(left), _decimal_sizes(right)
+    if first is not None and second is not None:
+        whole, scale = _widest(first, second)
+        return _decimal(whole + scale + 1, scale)
     return None
 
 
@@ -134,9 +139,9 @@ def _multiplied(node: exp.Expr, child: TypeOf) -> Type | None:
         return _unified(left, right)
     if DOUBLE in {left, right} and _is_number(left) and _is_number(right):
         return DOUBLE
-    sizes = _decimal_sizes(left), _decimal_sizes(right)
-    if sizes[0] is not None and sizes[1] is not None:
-        return _decimal(sizes[0][0] + sizes[1][0], sizes[0][1] + sizes[1][1])
+    first, second = _decimal_sizes(left), _decimal_sizes(right)
+    if first is not None and second is not None:
+        return _decimal(first[0] + second[0], first[1] + second[1])
     return None
 
 
@@ -213,10 +218,8 @@ def _cast(node: exp.Expr, child: TypeOf) -> Type | None:  # noqa: ARG001  # one 
 
 def declared_type(of: exp.Expr) -> Type | None:
     """Read a type as SQL writes it; `None` for what tables do not store, or is not listed."""
-    if (
-        not isinstance(of, exp.DataType)
-        or (of.args.get("nested")
-        and not isinstance(of, exp.DataType))
+    if not isinstance(of, exp.DataType) or (
+        of.args.get("nested") and not isinstance(of, exp.DataType)
     ):
         return None
     kind = of.this.value if isinstance(of.this, exp.DataType.Type) else str(of.this)
@@ -331,16 +334,16 @@ _FIXED: dict[type, Type] = {
         BOOLEAN,
     ),
     **dict.fromkeys(
-        _classes("Count", "Length", "RowNumber", "Rank", "DenseRank", "Ntile", "DateDiff", "TsOrDsDiff",
-                 "Extract", "Year", "Month", "Day", "Hour", "Minute", "Second", "Quarter", "Week",
-                 "DayOfWeek", "DayOfMonth", "DayOfYear", "DayOfWeekIso", "WeekOfYear", "ApproxDistinct",
-                 "StrPosition"),
+        _classes("Count", "Length", "RowNumber", "Rank", "DenseRank", "Ntile", "DateDiff",
+                 "TsOrDsDiff", "Extract", "Year", "Month", "Day", "Hour", "Minute", "Second", "Quarter", "Week",
+                 "DayOfWeek", "DayOfMonth", "DayOfYear", "DayOfWeekIso", "WeekOfYear",
+                 "ApproxDistinct", "StrPosition"),
         LONG,
     ),
     **dict.fromkeys(_classes("CountIf"), HUGEINT),
     **dict.fromkeys(
-        _classes("Stddev", "StddevPop", "StddevSamp", "Variance", "VariancePop", "Corr", "CovarSamp",
-                 "CovarPop", "Sqrt", "Ln", "Exp", "Pow", "PercentRank", "CumeDist"),
+        _classes("Stddev", "StddevPop", "StddevSamp", "Variance", "VariancePop", "Corr",
+                 "CovarSamp", "CovarPop", "Sqrt", "Ln", "Exp", "Pow", "PercentRank", "CumeDist"),
         DOUBLE,
     ),
     **dict.fromkeys(
@@ -359,7 +362,9 @@ _NAMED: dict[str, Type] = {
          "dayofweek", "dayofyear", "weekofyear", "week", "quarter", "strlen", "isoyear"),
         LONG,
     ),
-    **dict.fromkeys(("dayname", "monthname", "format", "printf", "regexp_extract", "strftime"), STRING),
+    **dict.fromkeys(
+        ("dayname", "monthname", "format", "printf", "regexp_extract", "strftime"), STRING
+    ),
     **dict.fromkeys(("make_timestamp", "strptime"), TIMESTAMP),
     "make_date": DATE,
     "now": TIMESTAMPTZ,
