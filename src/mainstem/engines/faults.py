@@ -15,6 +15,7 @@ from mainstem.errors import (
     Cancelled,
     EngineUnavailable,
     MainstemError,
+    SourceUnavailable,
     SqlInvalid,
     StepFailed,
     StorageFailed,
@@ -22,6 +23,8 @@ from mainstem.errors import (
 )
 from mainstem.types import nearest
 
+_MEMORY = {"Out of Memory", "OutOfMemory"}
+"""By the fields of an error, and by its class."""
 UNBOUND = (
     duckdb.ParserException,
     duckdb.SyntaxException,
@@ -52,7 +55,7 @@ _TYPES = {"INT8": "TINYINT", "INT16": "SMALLINT", "INT32": "INTEGER", "INT64": "
 
 
 def translate(
-    error: duckdb.Error,
+    error: duckdb.Error | OSError,
     *,
     sql: str,
     prefix: str = "",
@@ -61,7 +64,8 @@ def translate(
     """Make an error of the interface from what DuckDB raised.
 
     Args:
-        error: As raised; its text is JSON, because `errors_as_json` is on in our instances.
+        error: As raised; its text is JSON, because `errors_as_json` is on in our instances. While
+            Arrow streams a result it is an OSError with the same text.
         sql: The query as its author wrote it.
         prefix: What was put before it to run it; positions are counted from behind it.
         files: Names of tables by path of their data files, to say whose file is broken.
@@ -69,18 +73,20 @@ def translate(
     details = _details(error)
     kind = str(details.get("exception_type", "")) or type(error).__name__.removesuffix("Exception")
     message = _clean(str(details.get("exception_message", error)))
-    if kind == "INTERRUPT" or isinstance(error, duckdb.InterruptException):
+    if kind in {"INTERRUPT", "Interrupt"} or isinstance(error, duckdb.InterruptException):
         return cancelled()
     if broken := _BROKEN_FILE.search(message):
         path = next(group for group in broken.groups() if group)
-        return broken_file(path, (files or {}).get(path, ""), message)
+        if path in (files or {}):
+            return broken_file(path, (files or {})[path], message)
+        return SourceUnavailable(
+            "A7534", f"{path} cannot be read: {message.splitlines()[0]}.", hint="Is the path right?"
+        )
     if isinstance(error, UNBOUND):
         return _unbound(kind, message, details, sql, prefix)
-    if isinstance(error, duckdb.OutOfMemoryException) and "max_temp_directory_size" not in message:
+    if kind in _MEMORY and "max_temp_directory_size" not in message:
         return out_of_memory(message)
-    if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException) and _NO_SPACE.search(
-        message
-    ):
+    if kind in {"IO", *_MEMORY} and _NO_SPACE.search(message):
         return cannot_write(message)
     if kind in {"FATAL", "INTERNAL", "IO", "Connection", "HTTP"}:
         return EngineUnavailable("A7530", f"DuckDB could not go on: {message}", details=sql)
@@ -153,7 +159,7 @@ def out_of_memory(message: str) -> StorageFailed:
     )
 
 
-def _details(error: duckdb.Error) -> dict[str, Any]:
+def _details(error: Exception) -> dict[str, Any]:
     text = str(error)
     start = text.find("{")
     if start < 0:

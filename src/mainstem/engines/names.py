@@ -75,15 +75,16 @@ def _member(field: Field) -> str:
 
 def file_list(paths: list[str]) -> str:
     """Write paths as the list that `read_parquet` takes; glob characters mean themselves."""
-    return "[" + ", ".join(literal(_escape_glob(path)) for path in paths) + "]"
+    return "[" + ", ".join(literal(escape_glob(path)) for path in paths) + "]"
 
 
-def _escape_glob(path: str) -> str:
+def escape_glob(path: str) -> str:
+    """Write a path so that `read_parquet` takes its `*`, `?` and `[` as they are."""
     if not any(character in path for character in "*?["):
         return path
     return "".join(f"[{char}]" if char in "*?[" else char for char in path)
 
 
 def in_brackets(sql: str) -> str:
-    """Put a query in brackets: a last comment ends at the line break, a last semicolon goes."""
-    return f"({sql.rstrip().rstrip(';')}\n)"
+    """Put a query without semicolon in brackets; a comment at its end stops at the line break."""
+    return f"({sql}\n)"

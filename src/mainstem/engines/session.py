@@ -15,6 +15,7 @@ from mainstem.engines import faults, writing
 from mainstem.engines.names import escape_glob, in_brackets, quote, quote_key, type_sql
 from mainstem.engines.registration import file_path, table_select
 from mainstem.engines.storage_types import hugeint_of, storage_type
+from mainstem.engines.tokens import without_semicolon
 from mainstem.errors import SqlInvalid, Where
 from mainstem.types import (
     AssetKey,
@@ -116,6 +117,7 @@ class DuckDBSession:
             StorageFailed: The disk is full, or a data file of an input is damaged.
             Cancelled: `interrupt` was called.
         """
+        sql = without_semicolon(sql)
         given, types = self._describe(sql)
         plan = writing.plan_copy(given, target, given_types=[str(of) for of in types])
         statement = plan.statement(sql)
@@ -248,8 +250,9 @@ class DuckDBSession:
 
     def _view_select(self, view: ViewRef) -> str:
         """Give the view's query with each column in the type that the view promises."""
+        sql = without_semicolon(view.sql)
         try:
-            given, types = self._describe(view.sql)
+            given, types = self._describe(sql)
         except SqlInvalid as error:
             raise SqlInvalid(
                 "A7503",
@@ -273,8 +276,8 @@ class DuckDBSession:
                 continue
             is_as_promised = False
         if is_as_promised and given.names == view.schema.names:
-            return view.sql.rstrip().rstrip(";")
-        return f"select {', '.join(columns)} from {in_brackets(view.sql)} as query"
+            return sql
+        return f"select {', '.join(columns)} from {in_brackets(sql)} as query"
 
     def _look_at_files(self, table: TableRef) -> None:
         for file in table.files:

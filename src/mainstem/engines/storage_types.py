@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
+from mainstem.engines.tokens import speaks_of_hugeint
 from mainstem.errors import SqlInvalid
 from mainstem.types import Field, List, Map, Primitive, Struct, Type
 
@@ -55,8 +53,6 @@ _CASTS = {
     "variant": "cast it to JSON, or to the type it holds",
     "geometry": "cast it to BLOB (well-known binary), or to VARCHAR",
 }
-
-_SAYS_HUGEINT = re.compile(r"u?hugeint|u?int128|factorial", re.IGNORECASE)
 
 
 def _children(of: DuckDBPyType) -> list[tuple[str, Any]]:
@@ -112,19 +108,7 @@ def hugeint_of(sql: str) -> Type:
     from: tables never hold one. Then BIGINT, and a value beyond it is an error; otherwise
     decimal(38,0).
     """
-    if not _SAYS_HUGEINT.search(sql) and not re.search(r"\d{19}", sql):
-        return Primitive("long")
-    tokens = duckdb.tokenize(sql)
-    encoded = sql.encode()  # offsets of tokens count bytes
-    for (start, kind), (end, _) in zip(tokens, [*tokens[1:], (len(encoded), None)], strict=True):
-        text = encoded[start:end].decode(errors="replace").strip()
-        is_name = kind in {duckdb.token_type.identifier, duckdb.token_type.keyword}
-        is_number = kind == duckdb.token_type.numeric_const
-        if is_name and _SAYS_HUGEINT.fullmatch(text.strip('"')):
-            return Primitive("decimal(38,0)")
-        if is_number and text.isdigit() and int(text) >= 2**63:
-            return Primitive("decimal(38,0)")
-    return Primitive("long")
+    return Primitive("decimal(38,0)" if speaks_of_hugeint(sql) else "long")
 
 
 def _not_storable(of: DuckDBPyType, column: str) -> SqlInvalid:
