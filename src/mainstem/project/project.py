@@ -245,7 +245,7 @@ class Project:
         recover(self.services.database, self.lake, self.clock)
         planned = _plan_options(options)
         plan = self._plan(select, exclude, planned)
-        return execute(
+        finished = execute(
             plan,
             RunServices(
                 graph=self.graph,
@@ -266,6 +266,20 @@ class Project:
             on_event=on_event,
             control=self.control,
         )
+        self._project(finished)
+        return finished
+
+    def _project(self, finished: RunFinished) -> None:
+        """Write Iceberg's metadata of what was published, for readers that are not Mainstem.
+
+        Behind the commit, not in it: whoever asks for a path that is not there yet makes it.
+        """
+        if finished.commit_id:
+            entries = self.lake.entries(finished.commit_id)
+            for key in finished.published:
+                entry = entries.get(key)
+                if entry is not None and entry.kind == "table":
+                    self.lake.metadata_path(key, finished.commit_id)
 
     def cancel(self) -> None:
         """Stop the run that goes on: once cleanly, twice at once."""
@@ -433,8 +447,11 @@ class Project:
                 columns_of=sources.columns_of,
             ),
         )
-        if any(item.action == "build" for item in plan.assets):
-            self.work.require_columns(plan, at=at)
+        building = [item.key for item in plan.assets if item.action == "build"]
+        if building:
+            # Names that do not exist are found before anything runs.
+            analysis = import_module("mainstem.project.analysis").Analysis
+            analysis(self.graph, self.lake, at=at).require(building)
         return plan
 
     def _keys(self, include: Selection, exclude: Selection) -> tuple[AssetKey, ...]:

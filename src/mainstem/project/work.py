@@ -5,18 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from mainstem.checks import CheckGate, failing_rows
 from mainstem.config import Variables
-from mainstem.errors import SelectionInvalid
-from mainstem.graph import Asset, Plan, PlannedAsset
+from mainstem.errors import GateFailed, SelectionInvalid
+from mainstem.graph import Asset, PlannedAsset
 from mainstem.lake import MergeResult
 from mainstem.models import compiled_sql
 from mainstem.project.analysis import Analysis
 from mainstem.project.compare import Comparison, compare
-from mainstem.project.export import export
 from mainstem.project.lineage import LineageNode, asset_lineage, column_lineage
 from mainstem.project.reading import ReadingSession
 from mainstem.project.services import Services
@@ -51,14 +51,6 @@ class Work:
     def analysis(self, at: str) -> Analysis:
         """Columns, types and lineage, with the lake's tables at a ref as the ground."""
         return Analysis(self._loaded.graph, self._services.lake, at=at)
-
-    def require_columns(self, plan: Plan, *, at: str) -> None:
-        """Find columns and tables that do not exist before anything runs.
-
-        Raises:
-            SqlInvalid: A model to be built reads one (`ErrorGroup` for several).
-        """
-        self.analysis(at).require([item.key for item in plan.assets if item.action == "build"])
 
     def check(self, keys: Collection[AssetKey], *, at: str) -> list[CheckResult]:
         """Evaluate the checks of assets on data as it is at a ref."""
@@ -110,7 +102,10 @@ class Work:
             text = session.prepare(query)
             if limit is not None:
                 text = f"select * from ({text}\n) limit {int(limit)}"
-            return export(session.session.reader(text), stream, file_format)
+            # Arrow is not needed to build, so what writes its formats is imported when asked for.
+            export = import_module("mainstem.project.export").export
+            rows: int = export(session.session.reader(text), stream, file_format)
+            return rows
 
     def first_rows(self, key: AssetKey, *, at: str, limit: int) -> pa.Table:
         """Give the first rows of a table or view."""
@@ -200,10 +195,44 @@ class Work:
         dry_run: bool,
         message: str,
     ) -> MergeResult:
-        """Merge, with the checks of what both sides changed as gates on the merged result."""
-        return self._services.lake.merge(
-            source, into, message=message, on_conflict=on_conflict, dry_run=dry_run
+        """Merge, with checks as gates: those that look at a table that the merge changes."""
+        lake = self._services.lake
+
+        def judge(result: MergeResult) -> None:
+            if result.commit is not None:
+                self._require_gates(result.commit.id, set(result.merged))
+
+        return lake.merge(
+            source, into, message=message, on_conflict=on_conflict, dry_run=dry_run, gates=judge
         )
+
+    def _require_gates(self, commit: str, changed: Collection[AssetKey]) -> None:
+        """Evaluate the gates that read changed tables, as they are in a commit.
+
+        Raises:
+            GateFailed: A check of severity `error` does not hold.
+        """
+        lake, graph = self._services.lake, self._loaded.graph
+        entries = lake.entries(commit)
+        relation: Callable[[AssetKey], Relation] = partial(lake.relation, at=commit)
+        token = _Never()
+        results = [
+            gate.evaluate(relation, token)
+            for key in graph.order
+            if key in entries
+            for gate in self.gates_of(graph[key])
+            if not changed.isdisjoint(gate.reads) or key in changed
+        ]
+        failed = [result for result in results if result.holds_publishing]
+        if failed:
+            first = failed[0]
+            raise GateFailed(
+                "A4040",
+                f"The merged data fails {len(failed)} check{'s' if len(failed) > 1 else ''}: "
+                f"{first.asset}: {first.message or first.check_id}.",
+                hint="Nothing was merged. Mend the data or the check on the branch, then merge.",
+                details="\n".join(f"{one.check_id}: {one.message}" for one in failed[1:]),
+            )
 
     def _reading(self, at: str) -> ReadingSession:
         return ReadingSession(self._services.engine, self._services.lake, at=at)
