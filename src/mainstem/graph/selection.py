@@ -54,8 +54,8 @@ def select(
         exclude: Expressions of what to leave out.
 
     Raises:
-        SelectionInvalid: An expression cannot be read (A2030), uses an unknown method (A2031), or
-            matches nothing (A2032).
+        SelectionInvalid: An expression cannot be read (A2006), uses an unknown method (A2007), or
+            matches nothing (A2008).
     """
     chosen = _union(graph, include, must_match=True) if include else set(graph.order)
     return graph.sorted(chosen - _union(graph, exclude, must_match=False))
@@ -73,7 +73,7 @@ def _intersection(graph: Graph, part: str, *, must_match: bool) -> set[AssetKey]
     terms = part.split(",")
     if not all(terms):
         raise SelectionInvalid(
-            "A2030",
+            "A2006",
             f"`{part}` has an empty part next to a comma.",
             hint="A comma intersects two selections: tag:daily,path:models/marts.",
         )
@@ -87,7 +87,7 @@ def _term(graph: Graph, term: str, *, must_match: bool) -> set[AssetKey]:
     match = _TERM.fullmatch(term)
     if match is None or not match["value"] or (match["family"] and match["down"]):
         raise SelectionInvalid(
-            "A2030",
+            "A2006",
             f"`{term}` is not a selection.",
             hint="Write a name, method:value, +name, name+2 or @name; `@` already takes children.",
         )
@@ -131,7 +131,7 @@ def _matcher(method: str, value: str, term: str) -> Callable[[Asset], bool]:
         return lambda asset: matches(asset, folded)
     if method in _LATER or method.startswith("config."):
         raise SelectionInvalid(
-            "A2033",
+            "A2009",
             f"`{method}:` in `{term}` is a method of dbt that Mainstem does not have yet.",
             known=sorted(_METHODS),
         )
@@ -142,7 +142,7 @@ def _matcher(method: str, value: str, term: str) -> Callable[[Asset], bool]:
 def _unknown_method(method: str, term: str, known: list[str]) -> SelectionInvalid:
     close = nearest(method, known, limit=1)
     return SelectionInvalid(
-        "A2031",
+        "A2007",
         f"`{method}:` in `{term}` is not a selection method.",
         hint=f"Did you mean `{close[0]}:`?" if close else f"Methods: {', '.join(known)}.",
         known=known,
@@ -152,7 +152,7 @@ def _unknown_method(method: str, term: str, known: list[str]) -> SelectionInvali
 def _unknown_value(method: str, value: str, known: list[str]) -> SelectionInvalid:
     close = nearest(value, known, limit=1)
     return SelectionInvalid(
-        "A2032",
+        "A2008",
         f"`{method}:{value}` matches no asset.",
         hint=f"Did you mean `{method}:{close[0]}`?" if close else f"Known: {', '.join(known)}.",
         known=close or known[:10],
@@ -162,7 +162,7 @@ def _unknown_value(method: str, value: str, known: list[str]) -> SelectionInvali
 def _nothing_matches(graph: Graph, method: str, value: str, term: str) -> SelectionInvalid:
     if method == "fqn":
         return SelectionInvalid(
-            "A2032",
+            "A2008",
             f"`{term}` matches no asset.",
             hint=graph.names.suggestion(value) or "`mainstem list` shows all assets.",
             known=nearest(value, [str(key) for key in graph.order]),

@@ -262,6 +262,8 @@ class Driver:
         return AttemptSucceeded(index, attempt, has_changes=has_changes)
 
     def _failed(self, index: int, attempt: int, error: MainstemError | None) -> AttemptFailed:
+        if isinstance(error, LeaseLost):
+            raise error
         self._measure(index)
         self.book.courses[index].error = error
         may_retry = error is not None and (error.is_retryable or isinstance(error, StepFailed))
@@ -287,7 +289,7 @@ class Driver:
 
     def _timeout_error(self, index: int, live: _Live) -> StepFailed:
         return StepFailed(
-            "A6003",
+            "A6012",
             f"{self.scope.wiring.units[index].key} did not finish within its timeout of "
             f"{live.timeout_s:g} s (attempt {live.attempt}).",
             hint="Give it a longer `timeout`, or less to do.",
@@ -321,7 +323,7 @@ class Driver:
 
 def _unexpected(key: AssetKey, error: BaseException) -> StepFailed:
     return StepFailed(
-        "A6006",
+        "A6015",
         f"{key} failed: {type(error).__name__}: {error}",
         details="".join(traceback.format_exception(error)),
     )

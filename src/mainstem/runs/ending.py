@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from mainstem import state
 from mainstem.errors import Cancelled, MainstemError
+from mainstem.graph import view_tombstone
 from mainstem.lake import Commit
 from mainstem.runs.book import Book
 from mainstem.runs.cancelling import Cancellation
@@ -16,7 +17,7 @@ from mainstem.runs.judging import evaluate
 from mainstem.runs.machine import State, reconsider
 from mainstem.runs.moves import EndRun, FinishStep
 from mainstem.runs.publishing import Candidate, conclude, publish
-from mainstem.runs.reporting import gate_reason
+from mainstem.runs.reporting import Course, gate_reason
 from mainstem.runs.scope import Scope
 from mainstem.runs.step import Gate
 from mainstem.types import AssetKey, Relation
@@ -114,9 +115,19 @@ def _candidate(scope: Scope, book: Book, end: EndRun) -> Candidate:
         run_branch=scope.branch.name if scope.branch.exists else "",
         keys=tuple(dict.fromkeys(keys)),
         gates=gates,
+        versions=[item for index in end.publish for item in _versions(book.courses[index])],
         status=end.status,
         message=f"run {scope.run.id}: {_some(keys)}",
     )
+
+
+def _versions(course: Course) -> list[tuple[AssetKey, str]]:
+    views = [
+        (work.asset.key, view_tombstone(work.asset.code_version))
+        for work in course.works
+        if work.asset.materialized == "view"
+    ]
+    return [*course.versions.items(), *views]
 
 
 def _judge_merged(

@@ -114,7 +114,7 @@ def _begin(
 
     def on_wait(lease: Lease) -> bool:
         if control.is_requested:
-            raise Cancelled("A6004", f"Stopped while waiting for run {lease.run_id}.")
+            raise Cancelled("A6013", f"Stopped while waiting for run {lease.run_id}.")
         if lease.run_id not in told:
             told.append(lease.run_id)
             text = f"waits for run {lease.run_id}, which is building it on {lease.branch}"

@@ -34,6 +34,8 @@ class Candidate:
     keys: Collection[AssetKey]
     gates: Sequence[tuple[int, Gate]]
     """Passing gates of what is published, with their step."""
+    versions: Sequence[tuple[AssetKey, str]] = ()
+    """What is published, as tombstones would name it."""
     status: str
     message: str
 
@@ -51,7 +53,7 @@ def publish(
         The commit; or nothing and, for each step that has to be held after all, why.
 
     Raises:
-        BranchConflict: Another one moved the target three times in between (A6005), or what it did
+        BranchConflict: Another one moved the target three times in between (A6014), or what it did
             does not commute with what this run did.
         LeaseLost: Another run took over.
     """
@@ -79,10 +81,13 @@ def publish(
                 transaction=transaction,
             )
             state.mark_published(transaction, candidate.run.id, candidate.keys, commit_id=commit.id)
+            if options.plan.force:
+                # What came back on purpose may be linked and built again like anything else.
+                state.clear_tombstones(transaction, target, candidate.versions)
             conclude(transaction, candidate, services, options, commit_id=commit.id)
             return commit, {}
     raise BranchConflict(
-        "A6005",
+        "A6014",
         f"`{target}` was moved by others {_LOSSES} times while run {candidate.run.id} published.",
         hint="Nothing was published. Run again: what was built is linked, not computed anew.",
     )

@@ -123,7 +123,7 @@ def wait_for(
             lease = blocked.lease
             if not wait or not on_wait(lease):
                 raise BranchBusy(
-                    "A6001",
+                    "A6010",
                     f"Run {lease.run_id} is building {lease.asset} on {lease.branch}.",
                     hint="Run again when it has finished, or leave --no-wait out to wait for it.",
                 ) from None
@@ -168,6 +168,6 @@ class Heartbeat:
                     expires_at = self._clock.now() + self._lease
                     state.renew(transaction, self._held, expires_at=expires_at)
             except MainstemError as error:
-                if not error.is_retryable or error.code == "A6002":
+                if not error.is_retryable or error.code == "A6011":
                     self._on_lost(error)
                     return

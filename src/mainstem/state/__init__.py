@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is remembered of runs, beside what the lake holds: functions over an open transaction.
 
-No transaction is opened here, so that `runs` can move state and tables in one. Called by `runs`, and
-by `project` for listings.
+No transaction is opened here, so that `runs` can move state and tables in one. Called by `runs`,
+and by `project` for listings.
 """
 
 from mainstem.state.lease import (

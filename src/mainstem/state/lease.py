@@ -117,7 +117,7 @@ def compare_fences(transaction: Transaction, held: Held) -> None:
     lost = sorted(asset for asset, fence in held.fences.items() if now.get(asset) != fence)
     if lost:
         raise LeaseLost(
-            "A6002",
+            "A6011",
             f"Run {held.run_id} no longer holds {lost[0]} on {held.branch}: another run took over.",
             hint="Nothing more was committed by this run. Run it again: what it built is linked.",
         )

@@ -130,10 +130,10 @@ def finish_run(
     run_branch: str = "",
     error: str = "",
 ) -> None:
-    """Write how a run ended; its leases are released apart."""
+    """Write how a run ended, unless somebody who took over already did; frees no leases."""
     transaction.execute(
         "update run set status = ?, finished_at = ?, commit_id = ?, run_branch = ?, error = ? "
-        "where id = ?",
+        "where id = ? and status = 'running'",
         (status, to_us(at), commit_id, run_branch, error, run_id),
     )
 

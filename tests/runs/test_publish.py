@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run publishes, what it holds back, and what happens when the target moves meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainstem.errors import BranchConflict, SourceUnavailable, StepFailed
+from mainstem.runs import StepFinished
+from mainstem.types import AssetKey, Provenance, TableWrite
+
+RAISED = StepFailed("A6015", "it broke.")
+
+
+def _statuses(finished):
+    return {str(step.key): step.status for step in finished.steps}
+
+
+def _fail(_step, _context):
+    raise RAISED
+
+
+def _append(world, name, branch="main"):
+    """Write to a table beside any run."""
+    key = AssetKey.parse(name)
+    target = world.lake.target(branch, key, _schema(world, name), attempt="hand", replaces=False)
+    world.lake.commit(
+        branch,
+        [
+            TableWrite(
+                key=key,
+                operation="append",
+                provenance=Provenance(origin="manual", data_version="by hand"),
+                schema=target.schema,
+                table_id=target.table_id,
+            )
+        ],
+        message="by hand",
+    )
+
+
+def _schema(world, name):
+    return world.lake.relation(AssetKey.parse(name), "main").schema
+
+
+def test_what_failed_and_all_that_needs_it_changes_nothing(world):
+    world.source("raw.a")
+    world.add("staging.b", "raw.a")
+    world.add("marts.c", "staging.b")
+    world.add("marts.d", "raw.a")
+    world.scripts["staging.b"] = _fail
+
+    finished = world.run()
+
+    assert finished.status == "failed"
+    assert finished.exit_code == 2
+    assert _statuses(finished) == {
+        "raw.a": "read",
+        "staging.b": "failed",
+        "marts.c": "skipped",
+        "marts.d": "built",
+    }
+    assert {str(key) for key in world.lake.entries("main")} == {"raw.a", "marts.d"}
+
+
+def test_a_failed_gate_holds_the_new_version_while_readers_keep_the_old(world):
+    world.source("raw.a")
+    world.add("staging.b", "raw.a")
+    check = world.gate("staging.b")
+    world.run()
+    before = world.version("staging.b")
+    world.add("staging.b", "raw.a", code="2")
+    world.verdicts[check] = False
+
+    finished = world.run()
+
+    assert finished.status == "held"
+    assert finished.published == ()
+    assert world.version("staging.b") == before
+    assert world.version("staging.b", finished.run_branch) != before
+    assert finished.held_readers_keep[AssetKey.parse("staging.b")].startswith("the version of run")
+
+
+def test_the_branch_of_a_failed_run_is_sealed_and_kept_for_30_days(world):
+    world.source("raw.a")
+    world.add("staging.b", "raw.a")
+    world.verdicts[world.gate("staging.b")] = False
+
+    finished = world.run()
+
+    ref = world.lake.ref(finished.run_branch)
+    assert ref.sealed
+    assert finished.kept_days == 30
+    assert round((ref.expires_at - world.clock.now()).total_seconds() / 86400) == 30
+
+
+def test_the_branch_of_a_good_run_expires_after_14_days(world):
+    world.source("raw.a")
+
+    finished = world.run()
+
+    ref = world.lake.ref(finished.run_branch)
+    assert not ref.sealed
+    assert round((ref.expires_at - world.clock.now()).total_seconds() / 86400) == 14
+
+
+def test_an_asset_whose_check_relied_on_a_held_one_is_held_with_it(world):
+    world.source("raw.a")
+    world.add("staging.b", "raw.a")
+    world.add("staging.c", "raw.a")
+    world.gate("staging.b", "equal_to", "staging.c")
+    world.verdicts[world.gate("staging.c")] = False
+
+    finished = world.run()
+
+    assert _statuses(finished) == {"raw.a": "read", "staging.b": "held", "staging.c": "held"}
+    assert {str(key) for key in world.lake.entries("main")} == {"raw.a"}
+
+
+def test_a_gate_that_reads_what_is_built_later_is_evaluated_late(world):
+    world.source("raw.a")
+    world.add("staging.b", "raw.a")
+    check = world.gate("raw.a", "complete", "staging.b")
+    world.verdicts[check] = lambda seen: seen["staging.b"].row_count == 10
+
+    finished = world.run()
+
+    assert finished.status == "succeeded"
+    assert world.evaluated == [check]
+
+
+def test_gates_of_a_view_judge_new_data_and_hold_it(world):
+    world.source("raw.a")
+    world.add("staging.v", "raw.a", materialized="view")
+    check = world.gate("staging.v")
+    world.run()
+    before = world.version("raw.a")
+    world.sources["raw.a"] = "two"
+    world.verdicts[check] = False
+
+    finished = world.run()
+
+    assert _statuses(finished) == {"raw.a": "held", "staging.v": "held"}
+    assert world.version("raw.a") == before
+
+
+def test_a_view_is_not_rebuilt_because_data_came_but_what_reads_it_is(world):
+    world.source("raw.a")
+    world.add("staging.v", "raw.a", materialized="view")
+    world.add("marts.t", "staging.v")
+    world.run()
+    world.sources["raw.a"] = "two"
+
+    world.run()
+
+    assert world.executed == ["raw.a", "marts.t"]
+
+
+def test_a_cursor_moves_with_its_rows_or_not_at_all(world):
+    world.source("raw.a")
+    world.verdicts[world.gate("raw.a")] = False
+
+    world.run()
+
+    assert world.lake.cursor(AssetKey.parse("raw.a"), "main") is None
+
+
+def test_a_publish_onto_a_moved_target_keeps_both(world):
+    world.source("raw.a")
+    world.source("raw.other")
+    world.run()
+    world.sources["raw.a"] = "two"
+    world.scripts["raw.a"] = lambda _step, _context: _append(world, "raw.other")
+
+    finished = world.run("raw.a")
+
+    assert finished.status == "succeeded"
+    assert world.version("raw.a") == "read:two"
+    assert world.version("raw.other") == "by hand"
+
+
+def test_gates_whose_reads_moved_are_evaluated_again_on_the_merged_result(world):
+    world.source("raw.a")
+    world.source("raw.other")
+    check = world.gate("raw.a", "equal_to", "raw.other")
+    world.run()
+    world.sources["raw.a"] = "two"
+    world.scripts["raw.a"] = lambda _step, _context: _append(world, "raw.other")
+
+    finished = world.run("raw.a")
+
+    assert finished.status == "succeeded"
+    assert world.evaluated == [check, check]
+    assert [ref.name for ref in world.lake.refs() if "candidate" in ref.name] == []
+
+
+def test_what_fails_on_the_merged_result_is_held(world):
+    world.source("raw.a")
+    world.source("raw.other")
+    check = world.gate("raw.a", "equal_to", "raw.other")
+    world.run()
+    before = world.version("raw.a")
+    world.sources["raw.a"] = "two"
+    world.scripts["raw.a"] = lambda _step, _context: _append(world, "raw.other")
+    world.verdicts[check] = lambda seen: seen["raw.other"].data_version != "by hand"
+
+    finished = world.run("raw.a")
+
+    assert finished.status == "held"
+    assert world.version("raw.a") == before
+    assert "on what main is by now" in finished.steps[-1].reason
+
+
+def test_a_publish_that_loses_three_times_gives_up_and_loses_nothing(world, monkeypatch):
+    world.source("raw.a")
+    world.source("raw.other")
+    world.run()
+    world.sources["raw.a"] = "two"
+    honest, looks = world.lake.ref, []
+
+    def raced(name):
+        # Looks in turn: when the run begins, then before and within each try to publish.
+        found = honest(name)
+        looks.append(name)
+        if len(looks) % 2 == 0:
+            _append(world, "raw.other")
+        return found
+
+    monkeypatch.setattr(world.lake, "ref", raced)
+    with pytest.raises(BranchConflict) as caught:
+        world.run("raw.a")
+
+    assert caught.value.code == "A6014"
+    assert world.version("raw.a") == "read:one"
+
+
+def test_a_step_that_cannot_be_committed_fails_alone(world):
+    world.source("raw.a")
+    world.add("staging.b")
+    world.add("staging.c")
+
+    def stale(step, context):
+        outcome = step.write(context)
+        changes = tuple(
+            TableWrite(
+                **{
+                    **{name: getattr(change, name) for name in change.__slots__},
+                    "base_version": "a version that never was",
+                }
+            )
+            for change in outcome.changes
+        )
+        return type(outcome)(changes=changes)
+
+    world.scripts["staging.b"] = stale
+
+    finished = world.run()
+
+    assert _statuses(finished)["staging.b"] == "failed"
+    assert _statuses(finished)["staging.c"] == "built"
+
+
+def test_an_effect_runs_each_time_and_publishes_nothing(world):
+    world.source("raw.a")
+    world.add("ops.mail", "raw.a", kind="python", materialized="none")
+    world.run()
+
+    again = world.run()
+
+    assert world.executed == ["ops.mail"]
+    assert again.status == "succeeded"
+    assert (again.commit_id, again.run_branch) == ("", "")
+
+
+def test_a_group_is_built_by_one_step(world):
+    for name in ("g.x", "g.y"):
+        world.add(name, kind="python", group="both")
+
+    finished = world.run()
+
+    assert world.executed == ["g.x"]
+    assert _statuses(finished) == {"g.x": "built", "g.y": "built"}
+
+
+def test_a_flaky_step_is_tried_again_and_says_so(world):
+    world.source("raw.a")
+    world.step_options["raw.a"] = {"retries": 2, "retry_delay_s": 4.0}
+    failures = [SourceUnavailable("A3001", "not now."), SourceUnavailable("A3001", "not now.")]
+
+    def flaky(_step, _context):
+        if failures:
+            raise failures.pop()
+
+    world.scripts["raw.a"] = flaky
+
+    finished = world.run()
+
+    assert finished.status == "succeeded"
+    retried = [event for event in world.events if type(event).__name__ == "StepRetried"]
+    assert [event.delay_s for event in retried] == [3.0, 6.0]
+
+
+def test_every_step_ends_with_an_event_and_the_summary_comes_last(world):
+    world.source("raw.a")
+    world.add("staging.b", "raw.a")
+
+    finished = world.run()
+
+    ended = [str(event.key) for event in world.events if isinstance(event, StepFinished)]
+    assert ended == ["raw.a", "staging.b"]
+    assert world.events[-1] is finished
+
+
+def test_whatever_a_step_raises_is_a_failure_of_that_step(world):
+    world.add("staging.a")
+    world.add("staging.b")
+
+    def leave(_step, _context):
+        raise SystemExit(3)
+
+    world.scripts["staging.a"] = leave
+
+    finished = world.run()
+
+    assert _statuses(finished) == {"staging.a": "failed", "staging.b": "built"}
+    error = finished.steps[0].error or finished.steps[1].error
+    assert "SystemExit" in error.details
+
+
+def test_a_step_that_writes_to_another_asset_fails(world):
+    world.add("staging.a")
+    world.add("staging.b")
+    world.scripts["staging.a"] = lambda step, context: step.write(
+        context, key=AssetKey.parse("staging.b")
+    )
+
+    finished = world.run("staging.a")
+
+    assert _statuses(finished) == {"staging.a": "failed"}
