@@ -25,6 +25,7 @@ from mainstem.lake.content import (
 )
 from mainstem.lake.draft import Draft, done_between
 from mainstem.lake.merge_key import Findings, KeyMerge, Sides
+from mainstem.lake.merge_rows import Outcome, RowMerge, Versions, carry_out, discard
 from mainstem.lake.ref import find_ref, head_of, is_sealed
 from mainstem.lake.revision import resolve
 from mainstem.lake.trie import Difference
@@ -73,21 +74,46 @@ def merge(
     Raises:
         BranchConflict: A branch is sealed, or the target moved three times under the gates.
     """
-    for _ in range(_LOSSES):
+    outcomes: dict[Versions, Outcome] = {}
+    try:
+        return _merge(lake, merging, outcomes, gates, transaction, dry_run=dry_run)
+    finally:
+        if dry_run:
+            discard(outcomes.values())
+
+
+def _merge(
+    lake: Transactions,
+    merging: Merging,
+    outcomes: dict[Versions, Outcome],
+    gates: Callable[[MergeResult], None] | None,
+    transaction: Transaction | None,
+    *,
+    dry_run: bool,
+) -> MergeResult:
+    losses = 0
+    while losses < _LOSSES:
         with _transaction(lake, merging, transaction, dry_run=dry_run) as catalog:
-            result = _prepare(catalog, merging)
-            if result.commit is None or gates is None or transaction is not None:
+            result, pending = _prepare(catalog, merging, outcomes)
+            while pending and transaction is not None:
+                outcomes.update((one.versions, carry_out(one)) for one in pending)
+                result, pending = _prepare(catalog, merging, outcomes)
+            if not pending and (result.commit is None or gates is None or transaction is not None):
                 if result.commit is not None and not dry_run:
                     if gates is not None:
                         gates(result)
                     _move(catalog, merging.into, result.commit)
                 return _told(result, dry_run=dry_run)
-        if dry_run:
-            return _told(result, dry_run=True)
+        if pending:
+            outcomes.update((one.versions, carry_out(one)) for one in pending)
+            continue
+        if dry_run or gates is None or result.commit is None:
+            return _told(result, dry_run=dry_run)
         gates(result)
         with lake.writing(durable=lake.is_protected(merging.into, None)) as catalog:
             if _move(catalog, merging.into, result.commit):
                 return result
+        losses += 1
     raise BranchConflict(
         "A5035",
         f"`{merging.into}` moved {_LOSSES} times while the merge was being checked.",
@@ -125,8 +151,10 @@ def _told(result: MergeResult, *, dry_run: bool) -> MergeResult:
     return replace(result, commit=None) if dry_run else result
 
 
-def _prepare(catalog: Catalog, merging: Merging) -> MergeResult:
-    """Write the commit of a merge, or find the conflicts; the ref is not moved yet."""
+def _prepare(
+    catalog: Catalog, merging: Merging, outcomes: dict[Versions, Outcome]
+) -> tuple[MergeResult, list[RowMerge]]:
+    """Write the commit of a merge, or find conflicts, or rows to read; the ref is not moved."""
     source, into = merging.source, merging.into
     if source == into:
         raise UserError("A5034", f"`{into}` cannot be merged into itself.")
@@ -137,11 +165,11 @@ def _prepare(catalog: Catalog, merging: Merging) -> MergeResult:
     theirs = resolve(catalog, source)
     base = merge_base(catalog, ours, theirs)
     if base.id == theirs.id:
-        return MergeResult(commit=None, notes=(f"`{into}` has all of `{source}` already",))
-    draft, findings = Draft(catalog, ours), Findings()
+        return MergeResult(commit=None, notes=(f"`{into}` has all of `{source}` already",)), []
+    draft, findings = Draft(catalog, ours), Findings(outcomes=outcomes)
     _merge_keys(draft, findings, base, theirs, on_conflict=merging.on_conflict)
-    if findings.conflicts:
-        return _result(None, findings, stale=())
+    if findings.conflicts or findings.pending:
+        return _result(None, findings, stale=()), findings.pending
     stale = _stale(catalog, ours.root, draft.root(), findings.kept)
     told = {
         "merged_from": source,
@@ -154,7 +182,7 @@ def _prepare(catalog: Catalog, merging: Merging) -> MergeResult:
         meta=told,
         parents=(theirs,),
     )
-    return _result(commit, findings, stale=stale)
+    return _result(commit, findings, stale=stale), []
 
 
 def _merge_keys(

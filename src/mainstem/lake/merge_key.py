@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from mainstem.lake.content import load_state, load_view, slot_of, table_entry, view_entry
 from mainstem.lake.draft import Done, Draft
 from mainstem.lake.interval import are_disjoint
+from mainstem.lake.merge_rows import Outcome, RowMerge, Versions, lay_over, request
 from mainstem.lake.table_apply import relink
 from mainstem.lake.table_merge import merge_states
-from mainstem.lake.table_state import TableConflict
+from mainstem.lake.table_state import TableConflict, TableState
 from mainstem.lake.text_merge import merge_text
 from mainstem.lake.values import Conflict, Entry, OnConflict
 from mainstem.lake.version import merged_provenance
@@ -55,6 +56,11 @@ class Sides:
 @dataclass(slots=True)
 class Findings:
     """What a merge comes to, filled key by key."""
+
+    outcomes: dict[Versions, Outcome] = field(default_factory=dict)
+    """Of row merges that were carried out before."""
+    pending: list[RowMerge] = field(default_factory=list)
+    """Row merges to carry out: until then nothing is decided."""
 
     merged: list[AssetKey] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
@@ -171,7 +177,7 @@ class KeyMerge:
             self._clash(key, table, cursor, Conflict(key=key, kind="cursor", message=message))
             return
         base = table.base
-        result = merge_states(
+        result: TableState | TableConflict | None = merge_states(
             load_state(catalog, base.content) if base and base.kind == "table" else None,
             load_state(catalog, ours.content),
             load_state(catalog, theirs.content),
@@ -180,6 +186,10 @@ class KeyMerge:
             ids=draft.snapshot_ids(key),
             manifests=catalog.objects,
         )
+        if isinstance(result, TableConflict) and result.kind == "keys_may_overlap":
+            result = self._merge_rows(key, base, ours, theirs)
+        if result is None:
+            return
         if isinstance(result, TableConflict):
             self._clash(key, table, cursor, from_table(key, result))
             return
@@ -191,6 +201,19 @@ class KeyMerge:
         )
         self._take_cursor(key, cursor)
         self._findings.merged.append(key)
+
+    def _merge_rows(
+        self, key: AssetKey, base: Entry | None, ours: Entry, theirs: Entry
+    ) -> TableState | TableConflict | None:
+        catalog, findings = self._draft.catalog, self._findings
+        outcome = findings.outcomes.get((ours.content, theirs.content))
+        if outcome is None:
+            findings.pending.append(request(catalog, key, base, ours, theirs))
+            return None
+        if isinstance(outcome.change, TableConflict):
+            return outcome.change
+        state = load_state(catalog, ours.content)
+        return lay_over(catalog, state, outcome, ids=self._draft.snapshot_ids(key))
 
     def _merge_views(
         self, key: AssetKey, table: Sides, cursor: Sides, ours: Entry, theirs: Entry

@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from mainstem.errors import UserError
+from mainstem.errors import BranchConflict, UserError
 from mainstem.lake import planner
 from mainstem.lake.catalog import Catalog
 from mainstem.lake.commit import is_ancestor, load_commit
@@ -25,12 +25,13 @@ from mainstem.lake.content import (
     slot_of,
     table_entry,
 )
+from mainstem.lake.diff import schema_changes
 from mainstem.lake.draft import Draft, done_between
 from mainstem.lake.ref import head_of
 from mainstem.lake.revision import resolve
-from mainstem.lake.table_apply import apply, relink
+from mainstem.lake.table_apply import apply, relink, united_schemas, united_specs
 from mainstem.lake.table_state import TableState
-from mainstem.lake.values import Commit, Conflict, Entry, conflict_error
+from mainstem.lake.values import Commit, Conflict, Entry
 from mainstem.lake.version import derived_version
 from mainstem.lake.writing import advance, writable
 from mainstem.types import AssetKey, DataFile, TableWrite
@@ -74,7 +75,7 @@ def revert(
             None if new is None else load_entry(catalog, new),
         )
     if reverting.conflicts:
-        raise conflict_error(tuple(reverting.conflicts), what=f"Reverting {target.short_id}")
+        raise _refused(target, reverting.conflicts)
     told = {
         "reverted": target.id,
         "reverted_versions": reverting.versions,
@@ -88,6 +89,16 @@ def revert(
         is_event=True,
     )
     return advance(catalog, ref, commit, why="revert")
+
+
+def _refused(target: Commit, conflicts: list[Conflict]) -> BranchConflict:
+    names = ", ".join(str(conflict.key) for conflict in conflicts[:5])
+    return BranchConflict(
+        "A5040",
+        f"{target.short_id} cannot be taken back, because of {names}: {conflicts[0].message}.",
+        hint="Nothing was changed. Revert the later commits first, newest to oldest.",
+        details="\n".join(f"{conflict.key}: {conflict.message}" for conflict in conflicts),
+    )
 
 
 def _check(catalog: Catalog, branch: str, head: Commit, target: Commit) -> None:
@@ -180,10 +191,18 @@ class _Reverting:
         if old is None:
             self._clash(key, "the commit made it, and other rows came since")
             return
-        if load_state(catalog, old.content).schema_id != state.schema_id:
-            self._clash(key, "its columns changed with the commit or since, and rows came since")
+        before, after = load_state(catalog, old.content), load_state(catalog, new.content)
+        changes = schema_changes(before.schema, after.schema)
+        if any(change.change != "added" for change in changes) or not (brought or removed):
+            self._clash(key, "the commit changed its columns, and the table went on since")
             return
-        self._invert(now, state, brought, removed)
+        # What comes back may have been written with schemas and layouts that are not in use now.
+        whole = dataclasses.replace(
+            state,
+            schemas=united_schemas(state.schemas, before.schemas),
+            specs=united_specs(state.specs, before.specs),
+        )
+        self._invert(now, whole, brought, removed)
 
     def _invert(
         self, now: Entry, state: TableState, brought: list[str], removed: list[DataFile]

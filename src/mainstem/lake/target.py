@@ -20,7 +20,7 @@ from mainstem.lake.evolution import assign_ids
 from mainstem.lake.layout import assign_spec
 from mainstem.lake.ref import head_of, load_ref
 from mainstem.lake.table_state import table_location
-from mainstem.types import AssetKey, LayoutColumn, Schema, WriteTarget
+from mainstem.types import AssetKey, LayoutColumn, PartitionSpec, Schema, WriteTarget
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -62,7 +62,28 @@ def prepare(
         if state is not None and keeps_layout
         else assign_spec(partition_by, assigned, allocator)
     )
-    location = state.location if state is not None else table_location(key, table_id)
+    return record_target(
+        catalog,
+        key,
+        schema=assigned,
+        spec=spec,
+        allocator=allocator,
+        location=state.location if state is not None else table_location(key, table_id),
+        attempt=attempt,
+    )
+
+
+def record_target(
+    catalog: Catalog,
+    key: AssetKey,
+    *,
+    schema: Schema,
+    spec: PartitionSpec,
+    allocator: TableAllocator,
+    location: str,
+    attempt: str,
+) -> WriteTarget:
+    """Record how the names of an attempt's files will begin; ids are allocated already."""
     directory = f"{location}/data"
     safe = _UNSAFE.sub("-", attempt).strip("-.")[:80] or "attempt"
     prefix = f"{safe}-{allocator.prefix_number()}-"
@@ -75,9 +96,9 @@ def prepare(
         warehouse=catalog.warehouse,
         directory=directory,
         prefix=prefix,
-        schema=assigned,
+        schema=schema,
         spec=spec,
-        table_id=table_id,
+        table_id=allocator.table_id,
     )
 
 

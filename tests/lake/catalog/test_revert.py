@@ -85,7 +85,7 @@ def test_rows_that_were_rewritten_since_are_a_conflict(lake, author):
     with pytest.raises(BranchConflict) as caught:
         lake.revert("main", made.id)
 
-    assert caught.value.code == "A5030"
+    assert caught.value.code == "A5040"
     assert author.rows("raw.flights") == 20
 
 
