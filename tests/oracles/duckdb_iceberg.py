@@ -22,15 +22,20 @@ def main() -> None:
         import_extension(name)
         connection.execute(f"load {name}")
     connection.execute("set timezone = 'UTC'")
-    print(json.dumps({"ready": duckdb.__version__}), flush=True)
+    answer({"ready": duckdb.__version__})
     for line in sys.stdin:
         asked = json.loads(line)
         try:
             rows = connection.execute(asked["sql"]).fetchall()
-            answer = {"rows": [[repr(value) for value in row] for row in rows]}
+            found = {"rows": [[repr(value) for value in row] for row in rows]}
         except Exception as error:  # noqa: BLE001  # whatever it is, the test shows it
-            answer = {"error": str(error)}
-        print(json.dumps(answer), flush=True)
+            found = {"error": str(error)}
+        answer(found)
+
+
+def answer(value: object) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
 
 
 main()

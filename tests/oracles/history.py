@@ -239,9 +239,7 @@ class History:
         columns.remove(column)
         state = self.lab.state
         self._evolve(
-            drop_column(
-                state.schema, (*path, column.name), self.lab.allocator, spec=state.spec
-            ),
+            drop_column(state.schema, (*path, column.name), self.lab.allocator, spec=state.spec),
             f"drop {path} {column.name}",
         )
 
@@ -249,9 +247,7 @@ class History:
         path, columns = self._level()
         column = self.chance.choice(columns)
         old, column.name = column.name, self._name()
-        edited = rename_column(
-            self.lab.state.schema, (*path, old), column.name, self.lab.allocator
-        )
+        edited = rename_column(self.lab.state.schema, (*path, old), column.name, self.lab.allocator)
         self._evolve(edited, f"rename {path} {old} {column.name}")
 
     def reorder(self) -> None:
@@ -364,11 +360,12 @@ class History:
 
 def _primitive(of: str, chance: random.Random) -> Any:
     if of.startswith("decimal"):
-        digits = int(of[len("decimal(") :].split(",")[0])
+        digits = int(of[len("decimal(") : of.index(",")])
         unscaled = [0, 1, -1, 10**digits - 1, 1 - 10**digits, chance.randint(-999, 999)]
         return Decimal(f"{chance.choice(unscaled)}E-2")
     when = chance.choice([-1, 1]) * timedelta(
-        days=chance.choice([0, 1, 45, 400, 20000]), microseconds=chance.choice([0, 1, 3_600_000_001])
+        days=chance.choice([0, 1, 45, 400, 20000]),
+        microseconds=chance.choice([0, 1, 3_600_000_001]),
     )
     match of:
         case "boolean":

@@ -47,7 +47,7 @@ def split(
         for position, (part, (name, of)) in enumerate(zip(spec.fields, sources, strict=True))
     }
     groups = (
-        pa.table({**keys, "row": pa.array(range(data.num_rows), pa.int64())})
+        pa.table({**keys, "row": pa.arange(0, data.num_rows)})
         .group_by(list(keys), use_threads=False)
         .aggregate([("row", "list")])
         .combine_chunks()

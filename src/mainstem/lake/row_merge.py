@@ -183,7 +183,7 @@ def _rows(ref: TableRef, files: Iterable[DataFile], schema: Schema) -> pa.Table:
 
 
 def _numbers(rows: pa.Table) -> pa.Array:
-    return pa.array(range(rows.num_rows), pa.int64())
+    return pa.arange(0, rows.num_rows)
 
 
 def _in_schema(ref: TableRef, schema: Schema) -> TableRef:

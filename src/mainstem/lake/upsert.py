@@ -143,13 +143,20 @@ def matching_rows(ref: TableRef, keys: pa.Table, fields: tuple[Field, ...]) -> M
     found: Matches = []
     if not keys.num_rows:
         return found
+    first = keys.column(0).unique()
     spans = [_Span(keys.column(position), field) for position, field in enumerate(fields)]
     for file in ref.files:
         if not all(span.may_be_in(file) for span in spans):
             continue
         own = key_columns(read_file(ref, file, Schema(fields=fields)), fields)
-        numbered = own.append_column(_ROW, pa.array(range(own.num_rows), pa.int64()))
-        matched = numbered.join(keys, keys.column_names, join_type="left semi")
+        numbered = own.append_column(_ROW, pa.arange(0, own.num_rows))
+        # A join hashes every row of the file; this leaves it few.
+        likely = numbered.filter(pc.is_in(own.column(0), value_set=first))
+        matched = (
+            likely
+            if keys.num_columns == 1 or not likely.num_rows
+            else likely.join(keys, keys.column_names, join_type="left semi")
+        )
         if matched.num_rows:
             found.append((file, matched.column(_ROW).combine_chunks()))
     return found
@@ -161,7 +168,7 @@ def rewritten(
     """Stream the rows of files without the matched ones, then further rows."""
     for file, positions in matches:
         rows = read_file(ref, file, schema)
-        numbers = pa.array(range(rows.num_rows), pa.int64())
+        numbers = pa.arange(0, rows.num_rows)
         stays = pc.invert(pc.is_in(numbers, value_set=positions))
         yield from rows.filter(stays).to_batches()
     if behind is not None:

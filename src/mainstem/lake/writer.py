@@ -34,7 +34,10 @@ _HELD_BYTES = 128 << 20
 _OPEN_FILES = 64
 """Partitions written at a time; with more, the one written longest ago is closed."""
 
-_ROW_GROUP_ROWS = 1 << 18
+_ROW_GROUP_ROWS = 1 << 20
+_ROW_GROUP_BYTES = 64 << 20
+"""In memory; a file's size is looked at between row groups."""
+
 _FLOATS = frozenset({Primitive("float"), Primitive("double")})
 
 
@@ -96,9 +99,10 @@ class _Writing:
             file = _File(self._target, partition, self._next_name())
         # Put behind the others: the first of the dict is the one written longest ago.
         self._open[partition] = file
-        for start in range(0, rows.num_rows, _ROW_GROUP_ROWS):
-            file.write(rows.slice(start, _ROW_GROUP_ROWS))
-            if file.size >= self._file_bytes and start + _ROW_GROUP_ROWS < rows.num_rows:
+        step = _rows_per_group(rows)
+        for start in range(0, rows.num_rows, step):
+            file.write(rows.slice(start, step))
+            if file.size >= self._file_bytes and start + step < rows.num_rows:
                 self._close(file)
                 file = self._open[partition] = _File(self._target, partition, self._next_name())
         if file.size >= self._file_bytes:
@@ -205,6 +209,11 @@ class _File:
         """Close without a footer and remove the file."""
         self._sink.close()
         self._path.unlink(missing_ok=True)
+
+
+def _rows_per_group(rows: pa.Table) -> int:
+    bytes_per_row: int = rows.nbytes // max(1, rows.num_rows) + 1
+    return max(1 << 12, min(_ROW_GROUP_ROWS, _ROW_GROUP_BYTES // bytes_per_row))
 
 
 def _portions(

@@ -15,13 +15,22 @@ from typing import Any
 import pyarrow as pa
 
 from mainstem.lake.arrow_types import schema_of_arrow
-from mainstem.lake.evolution import assign_ids, schema_text
+from mainstem.lake.evolution import assign_ids, schema_text, with_schema_id
 from mainstem.lake.iceberg import write_metadata
 from mainstem.lake.layout import assign_spec
 from mainstem.lake.planner import table_ref
 from mainstem.lake.reader import read_arrow
+from mainstem.lake.row_merge import merge_rows
+from mainstem.lake.schema_merge import merge_schemas
 from mainstem.lake.table_apply import apply
-from mainstem.lake.table_state import SnapshotIds, TableState, state_from_bytes, state_to_bytes
+from mainstem.lake.table_merge import merge_states
+from mainstem.lake.table_state import (
+    SnapshotIds,
+    TableConflict,
+    TableState,
+    state_from_bytes,
+    state_to_bytes,
+)
 from mainstem.lake.upsert import delete_rows, replace_rows, upsert_rows
 from mainstem.lake.writer import write_arrow
 from mainstem.types import (
@@ -214,6 +223,60 @@ class TableLab:
         state = apply(self.branches[branch], intent, ids=self.ids(), manifests=self.manifests)
         self.branches[branch] = state_from_bytes(state_to_bytes(state))
         return state
+
+    def merge(
+        self, source: str, base: str, *, ours: Collection[str], theirs: Collection[str]
+    ) -> TableConflict | None:
+        """Merge a branch into `main`, by rows where files cannot tell; gives what stands against.
+
+        Args:
+            source: The branch.
+            base: Name of a branch that stayed at the merge base.
+            ours: Operations on `main` since then.
+            theirs: Operations on `source` since then.
+        """
+        merged = merge_states(
+            self.branches[base],
+            self.state,
+            self.on(source),
+            ours,
+            theirs,
+            ids=self.ids(),
+            manifests=self.manifests,
+        )
+        if isinstance(merged, TableState):
+            self.branches["main"] = state_from_bytes(state_to_bytes(merged))
+            return None
+        if merged.kind != "keys_may_overlap":
+            return merged
+        return self._merge_rows(source, base)
+
+    def _merge_rows(self, source: str, base: str) -> TableConflict | None:
+        before = None if self.branches[base] is None else self.on(base).schema
+        united, _ = merge_schemas(before, self.state.schema, self.on(source).schema)
+        schema = with_schema_id(united, self.allocator)
+        target = replace(self.target(self.state.schema), schema=schema)
+        change = merge_rows(
+            None if before is None else self.ref(base),
+            self.ref(),
+            self.ref(source),
+            row_key=self.state.row_key,
+            target=target,
+        )
+        if isinstance(change, TableConflict):
+            return change
+        intent = TableWrite(
+            key=self.key,
+            operation="upsert",
+            provenance=Provenance(origin="manual", data_version=""),
+            schema=target.schema,
+            spec=target.spec,
+            table_id=target.table_id,
+            added=change.added,
+            removed=change.removed,
+        )
+        self.commit(intent)
+        return None
 
     def evolve(self, schema: Schema, *, branch: str = "main") -> TableState:
         """Change the schema alone."""
