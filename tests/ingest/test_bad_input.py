@@ -389,9 +389,7 @@ def test_a_rule_of_a_check_sets_rows_aside(shop):
     outcome = shop.load(asset, quarantine=lambda schema: [Rule()])
 
     assert outcome.rows == {asset.key: 2}
-    assert [row[3:] for row in shop.quarantined(asset)] == [
-        ("raw.t/between(x)", '{"id":2,"x":50}')
-    ]
+    assert [row[3:] for row in shop.quarantined(asset)] == [("raw.t/between(x)", '{"id":2,"x":50}')]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from pyarrow import feather
 
 
 def test_a_csv_file_becomes_a_typed_table(shop):
-    shop.file("data/t.csv", "id,name,price,day,seen\n1,a,1.5,2024-01-31,true\n2,b,,2024-02-01,false\n")
+    shop.file(
+        "data/t.csv", "id,name,price,day,seen\n1,a,1.5,2024-01-31,true\n2,b,,2024-02-01,false\n"
+    )
     asset = shop.asset("t.csv")
 
     outcome = shop.load(asset)
@@ -122,7 +124,7 @@ def test_arrow_files_are_read(shop, form):
 def test_columns_are_typed_renamed_selected_and_rows_filtered(shop):
     shop.file("data/t.csv", "Order Id,at,internal_x,amount\n1,2024-01-01T05:00:00Z,9,10\n2,,8,-1\n")
     asset = shop.asset(
-        '{files: t.csv, columns: {Order Id: {rename: id, type: int}, at: timestamptz, '
+        "{files: t.csv, columns: {Order Id: {rename: id, type: int}, at: timestamptz, "
         'amount: "decimal(10,2)"}, select: ["*", "!internal_*"], where: amount > 0}'
     )
 

@@ -15,6 +15,7 @@ from mainstem.errors import ConfigInvalid, ContractBroken, SchemaDrifted, Where
 from mainstem.graph import Asset
 from mainstem.ingest.opening import wider
 from mainstem.ingest.scan import Fault
+from mainstem.ingest.strict import strict_cast
 from mainstem.ingest.table import FileTable
 from mainstem.types import Schema, Session, did_you_mean, nearest
 
@@ -53,7 +54,7 @@ class Fit:
         """
         every = {**self.names, **self.filters}
         columns = [
-            f"try_cast({quote(name)} as {self.lenient[name]}) as {quote(new)}"
+            f"{strict_cast(quote(name), self.lenient[name])} as {quote(new)}"
             if name in self.lenient
             else quote(name)
             if name == new
@@ -238,7 +239,7 @@ def _widened(session: Session, of: str, values: Sequence[str]) -> str:
     for candidate in candidates:
         listed = ", ".join(f"({literal(value)})" for value in values)
         rows = session.rows(
-            f"select bool_and(try_cast(value as {candidate}) is not null) "
+            f"select bool_and({strict_cast('value', candidate)} is not null) "
             f"from (values {listed}) as given(value)"
         )
         if rows[0][0]:

@@ -8,7 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mainstem.errors import ContractBroken, InternalError, MainstemError, StepFailed, Where
+from mainstem.errors import (
+    ConfigInvalid,
+    ContractBroken,
+    InternalError,
+    MainstemError,
+    SqlInvalid,
+    StepFailed,
+    Where,
+)
 from mainstem.graph import Asset
 from mainstem.ingest.fitting import Fit, drifted, fit_columns, refit
 from mainstem.ingest.observation import FoundFile, files_text
@@ -137,7 +145,12 @@ class Load:
             self.session, scan.columns, self.asset, known=known, declared=opened.fixed
         )
         for _ in range(_MAX_READINGS):
-            written, faults = self._write(scan, fit)
+            try:
+                written, faults = self._write(scan, fit)
+            except StepFailed as error:
+                if not scan.recover(self.session, error.summary):
+                    raise
+                continue
             next_fit = refit(self.session, fit, faults, self.asset, is_free=self.is_free)
             if next_fit is None:
                 self._require_some_rows(written, faults, fit)
@@ -148,12 +161,12 @@ class Load:
 
     def _write(self, scan: Scan, fit: Fit) -> tuple[_Written, list[Fault]]:
         is_keyed = self.definition.write == "upsert"
-        ranks = is_keyed and len(getattr(scan, "names", ())) > 1
+        ranks = is_keyed and scan.file_count > 1
         query = scan.query(fit.types, with_file=ranks)
         keep = (FILE_COLUMN,) if ranks else ()
         asked = replace(fit, names={**fit.names, **{name: name for name in fit.unwanted}})
         sql = asked.select(query, self.definition.where, keep=keep)
-        schema = self.session.describe(fit.select(query, self.definition.where))
+        schema = self._described(fit, query)
         keys = key_columns(self.asset, schema) if self.asset.row_key else ()
         if ranks:
             sql = last_file_wins(sql, keys)
@@ -166,6 +179,20 @@ class Load:
         if parted is not None and parted.bad_count:
             written = self._with_bad_rows(written, parted)
         return written, scan.faults(self.session)
+
+    def _described(self, fit: Fit, query: str) -> Schema:
+        try:
+            return self.session.describe(fit.select(query, self.definition.where))
+        except SqlInvalid as error:
+            if not self.definition.where:
+                raise
+            raise ConfigInvalid(
+                "A3007",
+                f"`where` of {self.asset.key} cannot be used: {error.summary}",
+                hint=error.hint,
+                where=Where(file=self.asset.file, line=self.asset.line, asset=str(self.asset.key)),
+                known=error.known,
+            ) from error
 
     def _write_rows(
         self, sql: str, schema: Schema, keys: Sequence[str], *, is_parted: bool
@@ -260,19 +287,23 @@ class Load:
 
     def _require_some_rows(self, written: _Written, faults: Sequence[Fault], fit: Fit) -> None:
         """Refuse a load of which no row fits: then the files are of another kind, not damaged."""
-        if written.row_count or written.rejects or not faults:
+        rejected = sum(fault.rows for fault in faults)
+        malformed = sum(fault.rows for fault in faults if fault.kind != "cast")
+        is_kept = written.row_count or written.rejects
+        if not rejected or (is_kept and malformed <= written.row_count):
             return
-        cast = next((fault for fault in faults if fault.kind == "cast"), None)
+        cast = next((fault for fault in faults if fault.kind == "cast" and not malformed), None)
         self._discard(written)
         if cast is not None:
             types = {name.casefold(): of for name, of in fit.types.items()}
             of = types.get(cast.column.casefold(), "of the column's type")
             raise drifted(cast, self.asset, of, whole_file=True)
-        fault = faults[0]
+        fault = next(fault for fault in faults if fault.kind != "cast")
         line = f":{fault.line}" if fault.line else ""
         raise ContractBroken(
             "A3034",
-            f"{fault.file}{line}: {fault.reason}; none of the {fault.rows:,} rows can be read.",
+            f"{fault.file}{line}: {fault.reason}; {malformed:,} rows are malformed, "
+            f"{written.row_count:,} are not.",
             hint="Look at what is found: mainstem ingest "
             f"{self.definition.source} --preview; then set `delimiter`, `quote`, `header` or "
             "`skip`.",

@@ -13,16 +13,11 @@ import pyarrow as pa
 from mainstem.engines import literal, quote
 from mainstem.errors import ConfigInvalid, ContractBroken, MainstemError
 from mainstem.ingest.column_type import sql_type
+from mainstem.ingest.csv_scan import CsvScan
 from mainstem.ingest.dialect import SAMPLE_ROWS, Sniffed, sniff
-from mainstem.ingest.scan import (
-    FILE_COLUMN,
-    PATH_COLUMN,
-    CsvScan,
-    Scan,
-    TypedScan,
-    file_pattern,
-)
+from mainstem.ingest.scan import FILE_COLUMN, PATH_COLUMN, Scan, file_pattern
 from mainstem.ingest.table import FileTable
+from mainstem.ingest.typed_scan import TypedScan
 from mainstem.ingest.unpacking import Part, opened
 from mainstem.types import Session
 
@@ -293,12 +288,33 @@ def _valid_lines(
 
 
 def _typed(session: Session, base: str, parts: Sequence[Part]) -> Opened:
-    described = session.rows(f"describe {base}")
+    try:
+        described = session.rows(f"describe {base}")
+    except MainstemError as error:
+        raise _not_readable(parts, error) from error
     columns: Mapping[str, str] = {
         str(name): str(of) for name, of, *_ in described if name != FILE_COLUMN
     }
     names = {index: part.name for index, part in enumerate(parts)}
     return Opened(scan=TypedScan(base=base, columns=columns, names=names))
+
+
+def _not_readable(parts: Sequence[Part], error: MainstemError) -> ContractBroken:
+    for part in parts:
+        # All are opened by one statement; the engine's error may name the path.
+        if part.path in str(error.summary) or len(parts) == 1:
+            return ContractBroken(
+                "A3021",
+                f"{part.name} is not a readable {part.format} file.",
+                hint="Check that it was copied whole, or set `format:`.",
+                details=error.summary,
+            )
+    names = ", ".join(part.name for part in parts[:3])
+    return ContractBroken(
+        "A3021",
+        f"The files {names} cannot be read together: {error.summary}",
+        details=error.details,
+    )
 
 
 def _list(parts: Iterable[Part]) -> str:

@@ -120,7 +120,8 @@ class FileStep:
                     session=session,
                     context=context,
                     current=current,
-                    replaces=seen.mode == "reload",
+                    # An empty table has no rows whose types would bind the first ones.
+                    replaces=seen.mode == "reload" or current is None or not current.row_count,
                     is_free=self._is_free(seen, current),
                     provenance=provenance,
                     scratch=Path(scratch),

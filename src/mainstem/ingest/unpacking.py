@@ -71,12 +71,10 @@ def parts_of(file: FoundFile, definition: FileTable, scratch: Path) -> list[Part
             compression=compression,
         )
         return [_recoded(part, definition, scratch)]
-    except OSError as error:
-        if isinstance(error, gzip.BadGzipFile):
-            raise _damaged(file.name, error) from error
-        raise unreadable(file.name, error) from error
     except _BAD_ARCHIVE as error:
         raise _damaged(file.name, error) from error
+    except OSError as error:
+        raise unreadable(file.name, error) from error
 
 
 @contextlib.contextmanager
@@ -93,10 +91,10 @@ def opened(part: Part) -> Iterator[IO[bytes]]:
         else:
             with path.open("rb") as file:
                 yield file
-    except OSError as error:
-        raise unreadable(part.name, error) from error
     except _BAD_ARCHIVE as error:
         raise _damaged(part.name, error) from error
+    except OSError as error:
+        raise unreadable(part.name, error) from error
 
 
 def _members(file: FoundFile, definition: FileTable, scratch: Path) -> Iterator[Part]:
