@@ -20,6 +20,7 @@ from mainstem.models import (
     python_assets,
     resolved_check,
 )
+from mainstem.models.worker.message import Told
 from mainstem.types import AssetKey, Provenance, SystemClock, TableWrite, ViewWrite
 
 NUMBERS = itertools.count()
@@ -168,6 +169,10 @@ class World:
                 replace(change, provenance=replace(change.provenance, data_version=version))
             )
         return outcome
+
+    def told(self, key, schema):
+        """Answer as the supervisor does when a worker asks where to write."""
+        return Told(target=self.context.target(key, schema))
 
     def rows(self, key="marts.a"):
         return read_arrow(self.lake.relation(AssetKey.parse(key), "main")).to_pylist()

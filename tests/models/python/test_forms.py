@@ -26,7 +26,7 @@ PASSED_ON = {
     "duckdb": "def a(flights: duckdb.DuckDBPyRelation):\n    return flights.filter('true')",
     "reference": "def a(flights: TableRef) -> TableRef:\n    return flights",
     "batches": "def a(flights: pa.RecordBatchReader):\n    yield from flights",
-    "tables": "def a(flights: pa.Table):\n    yield flights.slice(0, 1)\n    yield flights.slice(1)",
+    "tables": "def a(flights: pa.Table):\n    yield flights[:1]\n    yield flights[1:]",
     "rows": "def a(flights: pa.Table):\n    return flights.to_pylist()",
     "yielded_rows": "def a(flights: pa.Table):\n    yield from flights.to_pylist()",
     "listed": "def a(flights: pa.Table):\n    return [flights.slice(0, 2), flights.slice(2)]",
@@ -104,10 +104,10 @@ def test_chunks_of_different_widths_are_united(world):
 def test_pieces_are_written_when_they_fill_memory(world):
     key = AssetKey("marts", "a")
     expected = Expected(key=key, mode="overwrite")
-    sink = Sink(expected, world.context.target, flush_bytes=1000)
+    sink = Sink(expected, world.told, flush_bytes=1000)
     for start in range(0, 1000, 100):
         sink.add(pa.table({"x": range(start, start + 100)}))
-    written = sink.close()
+    (written,) = sink.close()
 
     assert written.rows == 1000
     assert len(written.added) == 5
@@ -116,7 +116,7 @@ def test_pieces_are_written_when_they_fill_memory(world):
 def test_pieces_that_do_not_fit_those_written_are_refused(world):
     sink = Sink(
         Expected(key=AssetKey("marts", "a"), mode="overwrite"),
-        world.context.target,
+        world.told,
         flush_bytes=1,
     )
     sink.add(pa.table({"x": [1]}))

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from mainstem.errors import AssetNotFound, KeyNotUnique, ModelInvalid, SchemaDrifted, StepFailed
-from mainstem.models import PythonGate, PythonStep
+from mainstem.models import PythonGate, PythonStep, Rule
 from mainstem.types import AssetKey
 
 FLIGHTS = pa.table({"id": [1, 2], "day": ["mon", "tue"]})
@@ -347,3 +347,61 @@ def test_a_check_that_cannot_be_evaluated_is_errored(world, body):
     assert result.verdict == "errored"
     assert result.holds_publishing
     assert result.message
+
+
+def _quarantine(asset):
+    return lambda schema: [Rule(check_id="between(n)", predicate="n > 2")]
+
+
+REJECTING = """
+@asset(materialized='incremental')
+def a(this: pa.Table | None):
+    yield [{'n': 1}, {'n': 5}]
+    yield [{'n': None}, {'n': 2}]
+"""
+
+
+def test_rows_that_break_a_check_are_set_aside_with_the_reason(world):
+    step = world.step(_file(REJECTING), quarantine=_quarantine)
+    outcome = world.execute(step)
+
+    assert [row["n"] for row in world.rows()] == [1, None, 2]
+    assert world.rows("marts.a__quarantine") == [
+        {"n": 5, "quarantine_reason": "between(n)", "quarantine_run": 7}
+    ]
+    assert outcome.notes == ("1 row quarantined in marts.a__quarantine",)
+    assert outcome.rows == {AssetKey("marts", "a"): 3}
+
+
+def test_rejected_rows_are_added_by_increments_and_replaced_by_rebuilds(world):
+    step = world.step(_file(REJECTING), quarantine=_quarantine)
+    world.execute(step)
+    world.execute(step)
+    after_increment = len(world.rows("marts.a__quarantine"))
+    world.context.full_refresh = True
+    world.execute(step)
+
+    assert (after_increment, len(world.rows("marts.a__quarantine"))) == (2, 1)
+
+
+def test_a_rebuild_without_rejects_empties_the_quarantine(world):
+    world.put("raw.n", pa.table({"n": [5]}))
+    step = world.step(_file("@asset\ndef a(n): return n\n"), quarantine=_quarantine)
+    world.execute(step)
+    world.put("raw.n", pa.table({"n": [1]}))
+    world.execute(step)
+
+    assert world.rows() == [{"n": 1}]
+    assert world.rows("marts.a__quarantine") == []
+
+
+def test_a_planned_full_rebuild_replaces_an_increments_rows(world):
+    text = _file(
+        "@asset(materialized='incremental')\n"
+        "def a(this: pa.Table | None):\n"
+        "    return [{'fresh': this is None}]\n"
+    )
+    world.execute(world.step(text))
+    world.execute(world.step(text, is_full_rebuild=True))
+
+    assert world.rows() == [{"fresh": True}]

@@ -14,8 +14,7 @@ from typing import Any
 import orjson
 
 from mainstem.errors import ModelInvalid, Where
-from mainstem.graph import Asset, Materialization
-from mainstem.graph import Names
+from mainstem.graph import Asset, Materialization, Names
 from mainstem.models.definition import RawCheck
 from mainstem.models.python.definition import Output, Parameter, PythonCheck, PythonModel
 from mainstem.models.python.options import Options, merged, parse_options

@@ -35,7 +35,7 @@ from mainstem.models.worker.message import (
 )
 
 if TYPE_CHECKING:
-    from mainstem.types import AssetKey, Schema, WriteTarget
+    from mainstem.types import AssetKey, Schema
 
 
 class Executor:
@@ -109,7 +109,7 @@ class Executor:
             return Built(returned_nothing=not request.is_effect, modules=self._newly_imported())
         if request.is_effect:
             raise _wrong_result(request, result, "nothing: it is annotated `-> None`")
-        written = _sink().write_all(request, result, self._ask)
+        written = _sink().write_all(request, result, self._ask, self._root)
         return Built(written=written, modules=self._newly_imported())
 
     def _judge(self, request: Judge, function: Callable[..., Any], opened: ExitStack) -> Answer:
@@ -148,13 +148,12 @@ class Executor:
     def _progress(self, rows: int | None = None, note: str = "") -> None:
         self._channel.send(Noted(text=str(note), rows=rows, is_progress=True))
 
-    def _ask(self, key: AssetKey, schema: Schema) -> WriteTarget:
+    def _ask(self, key: AssetKey, schema: Schema) -> Told:
         self._channel.send(Asked(key=key, schema=schema))
         told = cast("Told", self._channel.receive())
         if told.error is not None:
             raise told.error
-        assert told.target is not None, "a place or an error"
-        return told.target
+        return told
 
     def _newly_imported(self) -> Mapping[str, tuple[int, int]] | None:
         """Tell which project files this process has imported, if that may have changed."""

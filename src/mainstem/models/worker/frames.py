@@ -217,14 +217,14 @@ def _lazy(relation: Relation, given: Given, opened: ExitStack, root: Path) -> An
 
 def _session(relations: Sequence[Relation], opened: ExitStack, root: Path) -> Any:
     """Open a session that sees a relation and what it reads; closed with the request."""
-    session = opened.enter_context(_engine(root).session())
+    session = opened.enter_context(engine_of(root).session())
     for relation in relations:
         session.register(relation)
     return session
 
 
 @functools.cache
-def _engine(root: Path) -> Any:
+def engine_of(root: Path) -> Any:
     """Open the engine of this process once: an instance costs 20 ms."""
     return open_engine("duckdb", temp_directory=root / ".mainstem" / "tmp")
 

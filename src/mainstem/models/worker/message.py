@@ -126,6 +126,12 @@ class Told:
 
     target: WriteTarget | None = None
     error: MainstemError | None = None
+    rules: tuple[tuple[str, str], ...] = ()
+    """Checks whose bad rows are set aside: id, and SQL that is true for a bad row."""
+    rejects: AssetKey | None = None
+    """Where those rows go."""
+    clears_rejects: bool = False
+    """Rows set aside before are replaced, if only by none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

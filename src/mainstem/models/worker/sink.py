@@ -8,6 +8,7 @@ is written waits, uncommitted, under the attempt's prefix.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,10 +16,12 @@ import pyarrow as pa
 from mainstem.errors import MainstemError, SchemaDrifted, StepFailed, Where
 from mainstem.lake import replace_rows, schema_of_arrow, upsert_rows, write_arrow
 from mainstem.models.worker.frames import ACCEPTED, NotRows, from_rows, is_data, pieces
-from mainstem.models.worker.message import Build, Expected, Judge, Written
+from mainstem.models.worker.message import Build, Expected, Judge, Told, Written
+from mainstem.models.worker.parting import Rules, part
 from mainstem.types import AssetKey, DataFile, Schema, TableRef, WriteTarget, did_you_mean
 
-Ask = Callable[[AssetKey, Schema], WriteTarget]
+Ask = Callable[[AssetKey, Schema], Told]
+Part = Callable[[pa.Table, Rules], tuple[pa.Table, pa.Table]]
 _FLUSH_BYTES = 128 << 20
 _ROWS_AT_ONCE = 20_000
 
@@ -27,7 +30,13 @@ class Sink:
     """Takes the pieces of one output and writes them."""
 
     def __init__(
-        self, expected: Expected, ask: Ask, *, file: str = "", flush_bytes: int = _FLUSH_BYTES
+        self,
+        expected: Expected,
+        ask: Ask,
+        *,
+        file: str = "",
+        part: Part | None = None,
+        flush_bytes: int = _FLUSH_BYTES,
     ) -> None:
         self.expected = expected
         self._flush_bytes = flush_bytes
@@ -37,7 +46,9 @@ class Sink:
         self._rows: list[Mapping[str, Any]] = []
         self._held_bytes = 0
         self._schema: pa.Schema | None = None
-        self._target: WriteTarget | None = None
+        self._told: Told | None = None
+        self._part = part
+        self._rejects: Sink | None = None
         self._added: list[DataFile] = []
         self._row_count = 0
         self._is_merged = expected.mode in {"upsert", "replace_partitions"}
@@ -59,8 +70,8 @@ class Sink:
         except NotRows:
             raise _not_rows(value, str(self.expected.key), self._where) from None
 
-    def close(self) -> Written:
-        """Write what is left.
+    def close(self) -> tuple[Written, ...]:
+        """Write what is left; rows set aside by checks are an output of their own.
 
         Raises:
             StepFailed: There was no piece at all, so the columns are unknown.
@@ -68,7 +79,7 @@ class Sink:
         self._take_rows()
         if self._schema is None and not self._pieces:
             if self.expected.current is not None and self.expected.mode != "overwrite":
-                return Written(key=self.expected.key, rows=0)
+                return (Written(key=self.expected.key, rows=0),)
             raise StepFailed(
                 "A7114",
                 f"{self.expected.key} got no data at all, so its columns are unknown.",
@@ -76,9 +87,11 @@ class Sink:
                 where=self._where,
             )
         if self._is_merged and isinstance(self.expected.current, TableRef):
-            return self._merge(self.expected.current)
-        self._flush()
-        return Written(key=self.expected.key, rows=self._row_count, added=tuple(self._added))
+            written = self._merge(self.expected.current)
+        else:
+            self._flush()
+            written = Written(key=self.expected.key, rows=self._row_count, added=tuple(self._added))
+        return (written, *(self._rejects.close() if self._rejects is not None else ()))
 
     def _take_rows(self) -> None:
         rows, self._rows = self._rows, []
@@ -92,15 +105,25 @@ class Sink:
             self._flush()
 
     def _flush(self) -> None:
-        table = self._united()
-        if self._target is None:
-            self._target = self._asked(table)
+        table, target = self._placed(self._united())
         if table.num_rows:
-            self._added += write_arrow(table, self._target)
+            self._added += write_arrow(table, target)
         self._row_count += table.num_rows
 
-    def _asked(self, table: pa.Table) -> WriteTarget:
-        return self._ask(self.expected.key, _schema(table.schema, self._where))
+    def _placed(self, table: pa.Table) -> tuple[pa.Table, WriteTarget]:
+        """Learn where to write, at first, and set aside the rows that checks reject."""
+        if self._told is None:
+            self._told = self._ask(self.expected.key, _schema(table.schema, self._where))
+        told = self._told
+        assert told.target is not None, "a place or an error"
+        if told.rules and told.rejects is not None and self._part is not None:
+            table, bad = self._part(table, told.rules)
+            if self._rejects is None and (bad.num_rows or told.clears_rejects):
+                rejects = Expected(key=told.rejects, mode="overwrite")
+                self._rejects = Sink(rejects, self._ask, file=self._where.file)
+            if self._rejects is not None:
+                self._rejects.add(bad)
+        return table, told.target
 
     def _united(self) -> pa.Table:
         """Join the pieces held; later ones must fit the columns that were written first."""
@@ -116,8 +139,7 @@ class Sink:
 
     def _merge(self, current: TableRef) -> Written:
         """Meet rows that are there: what to rewrite is known once all new rows are."""
-        table = self._united()
-        target = self._asked(table)
+        table, target = self._placed(self._united())
         if self.expected.mode == "upsert":
             change = upsert_rows(current, table, on=self.expected.row_key, target=target)
         else:
@@ -131,14 +153,18 @@ class Sink:
         )
 
 
-def write_all(request: Build, result: Any, ask: Ask) -> tuple[Written, ...]:
+def write_all(request: Build, result: Any, ask: Ask, root: Path) -> tuple[Written, ...]:
     """Write what a model's function returned or yields; user code runs on while a generator does.
 
     Raises:
         StepFailed: It is of a type that has no rows, or for an output that was not announced.
         SchemaDrifted: Its pieces have different columns.
     """
-    sinks = {each.key: Sink(each, ask, file=request.file) for each in request.outputs}
+
+    def parted(table: pa.Table, rules: Rules) -> tuple[pa.Table, pa.Table]:
+        return part(table, rules, run_id=request.facts.run_id, root=root)
+
+    sinks = {each.key: Sink(each, ask, file=request.file, part=parted) for each in request.outputs}
     where = Where(file=request.file, asset=str(request.outputs[0].key))
     if request.is_multi:
         for pair in _iterated(result, where):
@@ -152,7 +178,7 @@ def write_all(request: Build, result: Any, ask: Ask) -> tuple[Written, ...]:
         else:
             for piece in _iterated(result, where):
                 sink.add(piece)
-    return tuple(sink.close() for sink in sinks.values())
+    return tuple(written for sink in sinks.values() for written in sink.close())
 
 
 def failing_rows(result: Any, request: Judge) -> tuple[int, tuple[Mapping[str, Any], ...]]:

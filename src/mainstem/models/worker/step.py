@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mainstem.errors import InternalError, MainstemError, ModelInvalid, Where
 from mainstem.graph import Asset
 from mainstem.models.python.assemble import PythonAsset
 from mainstem.models.python.definition import Parameter
+from mainstem.models.quarantine import Rule, quarantine_key
 from mainstem.models.worker.message import (
     Asked,
     Build,
@@ -37,6 +39,8 @@ from mainstem.types import (
     WriteTarget,
 )
 
+RulesOf = Callable[[Schema], Sequence[Rule]]
+
 _WORTH_ANOTHER_TRY = frozenset({"A7110", "A7111", "A7112"})
 """Raised, took too long, died: what `retries=` is for. A wrong type stays wrong."""
 
@@ -48,6 +52,8 @@ class PythonStep:
         assets: One, or all of a `multi_asset`, as `python_assets` made them.
         pool: The project's workers.
         effects: Assets that write nothing; parameters that name them receive `None`.
+        is_full_rebuild: All rows are built anew, of increments too; as the plan says.
+        quarantine: For an asset, what gives the rules by which rows of a schema are set aside.
         variables: Of the project, for `context.vars`.
     """
 
@@ -57,6 +63,8 @@ class PythonStep:
         pool: WorkerPool,
         *,
         effects: Collection[AssetKey] = (),
+        is_full_rebuild: bool = False,
+        quarantine: Callable[[Asset], RulesOf | None] | None = None,
         variables: Mapping[str, Any] | None = None,
     ) -> None:
         first = assets[0].definition
@@ -65,6 +73,12 @@ class PythonStep:
         self._assets = {asset.key: asset for asset in assets}
         self._pool = pool
         self._effects = frozenset(effects)
+        self._is_full_rebuild = is_full_rebuild
+        self._rules = {
+            asset.key: rules
+            for asset in assets
+            if quarantine is not None and (rules := quarantine(asset)) is not None
+        }
         self._variables = dict(variables or {})
         self.outputs = tuple(self._assets)
         self.inputs = assets[0].inputs
@@ -74,7 +88,9 @@ class PythonStep:
 
     def execute(self, context: StepContext) -> StepOutcome:
         """Send the function to a worker, give it places to write to, and say what it wrote."""
-        attempt = _Attempt(self._assets, context)
+        attempt = _Attempt(
+            self._assets, context, self._rules, starts_over=self._starts_over(context)
+        )
         request = self._request(context)
         name = str(self.outputs[0])
         try:
@@ -98,7 +114,10 @@ class PythonStep:
 
     def _request(self, context: StepContext) -> Build:
         model = self._model
-        expected = tuple(_expected(asset, context) for asset in self._assets.values())
+        starts_over = self._starts_over(context)
+        expected = tuple(
+            _expected(asset, context, starts_over=starts_over) for asset in self._assets.values()
+        )
         given = [self._given(each, context) for each in model.parameters]
         if model.this is not None:
             current = expected[0].current
@@ -109,12 +128,15 @@ class PythonStep:
             function=model.function,
             outputs=expected,
             given=tuple(given),
-            facts=facts_of(context, self._variables),
+            facts=replace(facts_of(context, self._variables), full_refresh=starts_over),
             takes_context=model.takes_context,
             is_effect=all(asset.materialized == "none" for asset in self._assets.values()),
             is_multi=model.is_multi,
             may_return_nothing=model.returns == "unknown" and not model.is_multi,
         )
+
+    def _starts_over(self, context: StepContext) -> bool:
+        return context.full_refresh or self._is_full_rebuild
 
     def _given(self, parameter: Parameter, context: StepContext) -> Given:
         key = parameter.key
@@ -139,11 +161,20 @@ class PythonStep:
 class _Attempt:
     """What one attempt asks for and writes."""
 
-    def __init__(self, assets: Mapping[AssetKey, Asset], context: StepContext) -> None:
+    def __init__(
+        self,
+        assets: Mapping[AssetKey, Asset],
+        context: StepContext,
+        rules: Mapping[AssetKey, RulesOf],
+        *,
+        starts_over: bool,
+    ) -> None:
         self._assets = assets
         self._context = context
+        self._rules = rules
+        self._rejects = {quarantine_key(key): key for key in rules}
+        self._starts_over = starts_over
         self._targets: dict[AssetKey, tuple[WriteTarget, Mode]] = {}
-        self._rows: dict[AssetKey, int] = {}
 
     def answer(self, message: Any) -> object | None:
         match message:
@@ -167,30 +198,51 @@ class _Attempt:
             )
         return StepOutcome(
             changes=changes,
-            rows={each.key: each.rows for each in built.written},
+            rows={each.key: each.rows for each in built.written if each.key in self._assets},
             unchanged=unchanged,
+            notes=tuple(
+                f"{each.rows:,} row{'' if each.rows == 1 else 's'} quarantined in {each.key}"
+                for each in built.written
+                if each.key in self._rejects and each.rows
+            ),
             warnings=warnings,
         )
 
     def _tell(self, key: AssetKey, schema: Schema) -> Told:
-        asset = self._assets[key]
-        mode = _mode(asset, self._context)
         try:
-            target = self._context.target(
-                key, schema, partition_by=asset.partition_by, replaces=mode == "overwrite"
-            )
+            return self._told(key, schema)
         except MainstemError as error:
             return Told(error=error)
+
+    def _told(self, key: AssetKey, schema: Schema) -> Told:
+        asset = self._assets[self._rejects.get(key, key)]
+        mode = _mode(asset, self._context, starts_over=self._starts_over)
+        if key in self._rejects and mode != "overwrite":
+            is_there = isinstance(self._context.current(key), TableRef)
+            mode = "append" if is_there else "overwrite"
+        layout = asset.partition_by if key == asset.key else ()
+        target = self._context.target(
+            key, schema, partition_by=layout, replaces=mode == "overwrite"
+        )
         self._targets[key] = (target, mode)
-        return Told(target=target)
+        if key not in self._rules:
+            return Told(target=target)
+        rejects = quarantine_key(key)
+        rules = self._rules[key](target.schema)
+        return Told(
+            target=target,
+            rules=tuple((rule.check_id, rule.predicate) for rule in rules),
+            rejects=rejects,
+            clears_rejects=mode == "overwrite" and self._context.current(rejects) is not None,
+        )
 
     def _change(self, written: Written) -> TableWrite:
-        asset = self._assets[written.key]
         target, mode = self._targets[written.key]
+        asset = self._assets.get(written.key)
         current = self._context.current(written.key) if mode != "overwrite" else None
         operation: Operation = mode
         return TableWrite(
-            key=asset.key,
+            key=written.key,
             operation=operation,
             provenance=Provenance(origin="derived", data_version=""),
             schema=target.schema,
@@ -199,7 +251,7 @@ class _Attempt:
             added=written.added,
             removed=written.removed,
             partitions=written.partitions,
-            row_key=asset.row_key,
+            row_key=asset.row_key if asset is not None else (),
             base_version=current.data_version if current is not None else "",
         )
 
@@ -236,22 +288,20 @@ def _closure(relation: Relation, context: StepContext) -> tuple[Relation, ...]:
     return closure_of(relation, context.relation)
 
 
-def _expected(asset: Asset, context: StepContext) -> Expected:
-    definition = asset.definition
-    assert isinstance(definition, PythonAsset), "assets of the kind python"
-    is_kept = asset.materialized == "incremental" and not context.full_refresh
+def _expected(asset: Asset, context: StepContext, *, starts_over: bool) -> Expected:
+    is_kept = asset.materialized == "incremental" and not starts_over
     current = context.current(asset.key) if is_kept else None
     return Expected(
         key=asset.key,
-        mode=_mode(asset, context),
+        mode=_mode(asset, context, starts_over=starts_over),
         row_key=asset.row_key,
         current=current if isinstance(current, TableRef) else None,
     )
 
 
-def _mode(asset: Asset, context: StepContext) -> Mode:
+def _mode(asset: Asset, context: StepContext, *, starts_over: bool) -> Mode:
     """Tell how the rows meet those that are there."""
-    if asset.materialized != "incremental" or context.full_refresh:
+    if asset.materialized != "incremental" or starts_over:
         return "overwrite"
     if not isinstance(context.current(asset.key), TableRef):
         return "overwrite"
