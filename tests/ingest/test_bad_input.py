@@ -93,6 +93,61 @@ def test_a_value_of_another_type_in_a_later_file_is_quarantined(shop):
     assert shop.quarantined(asset) == [("data/2.csv", 3, "x", "`soon` is not BIGINT", "3,soon")]
 
 
+def test_a_fraction_is_never_rounded_into_an_integer_column(shop):
+    asset = shop.asset('{files: "*.csv", write: append}')
+    shop.file("data/1.csv", "id,x\n1,1\n")
+    shop.load(asset)
+    shop.file("data/2.csv", "id,x\n2,2.0\n3,2.5\n4,9007199254740993\n")
+
+    shop.load(asset)
+
+    assert shop.rows(asset) == [(1, 1), (2, 2), (4, 9007199254740993)]
+    assert shop.quarantined(asset) == [
+        ("data/2.csv", None, "x", "`2.5` is not BIGINT", '{"id":"3","x":"2.5"}')
+    ]
+
+
+def test_integers_that_doubles_cannot_hold_keep_every_digit(shop):
+    shop.file("data/t.csv", "id\n9007199254740993\n-9223372036854775808\n")
+    asset = shop.asset("t.csv")
+
+    shop.load(asset)
+
+    assert shop.rows(asset) == [(-9223372036854775808,), (9007199254740993,)]
+
+
+def test_a_time_of_day_is_never_cut_off_a_date(shop):
+    lines = [f"{number},2024-01-01" for number in range(30_000)]
+    shop.file("data/t.csv", "\n".join(["id,at", *lines, "30000,2024-01-01 10:30:00"]) + "\n")
+    asset = shop.asset("t.csv")
+
+    shop.load(asset)
+
+    assert shop.types(asset)["at"] == "timestamp"
+    assert str(shop.rows(asset)[-1][1]) == "2024-01-01 10:30:00"
+
+
+def test_codes_with_leading_zeros_stay_text_and_months_are_numbers(shop):
+    shop.file("data/t.csv", "zip,month\n01234,01\n99999,02\n")
+    asset = shop.asset("t.csv")
+
+    shop.load(asset)
+
+    assert shop.rows(asset) == [("01234", 1), ("99999", 2)]
+
+
+def test_a_fraction_of_typed_files_is_never_rounded_either(shop):
+    asset = shop.asset('{files: "*.jsonl", write: append}')
+    shop.file("data/1.jsonl", '{"x": 1}\n')
+    shop.load(asset)
+    shop.file("data/2.jsonl", '{"x": 2.5}\n{"x": 3.0}\n')
+
+    shop.load(asset)
+
+    assert shop.rows(asset) == [(1,), (3,)]
+    assert len(shop.quarantined(asset)) == 1
+
+
 def test_a_later_file_of_which_no_row_fits_is_an_error(shop):
     asset = shop.asset('{files: "*.csv", write: append}')
     shop.file("data/1.csv", "id\n1\n")

@@ -30,13 +30,12 @@ _Reading = Literal["guarded", "plain", "text"]
 text, because some value is none."""
 
 _SERIAL = itertools.count()
-_REASON = (
-    "case error_type::varchar when 'CAST' then regexp_replace(error_message, "
-    "'(?s)^.*Could not convert string \"(.*)\" to ''(.*)''.*$', '`\\1` is not \\2') "
-    "else regexp_replace(error_message, 'Expected Number of Columns: (\\d+) Found: (\\d+)', "
-    "'\\2 fields where \\1 are expected') end"
+_VALUE = "regexp_extract(error_message, '(?s)Could not convert string \"(.*)\" to ''', 1)"
+_STRUCTURE = (
+    "regexp_replace(error_message, 'Expected Number of Columns: (\\d+) Found: (\\d+)', "
+    "'\\2 fields where \\1 are expected')"
 )
-"""DuckDB's message of one fault, shorter."""
+"""DuckDB's messages, shorter."""
 
 
 class CsvScan:
@@ -134,15 +133,23 @@ class CsvScan:
         # file (files put together by `cat`) is no value that a column must be widened for.
         headers = ", ".join(literal(header) for header in sorted(self._headers))
         is_header = f"trim(csv_line, chr(13) || chr(10)) in ({headers})" if headers else "false"
+        is_cast = "error_type = 'CAST'"
+        types = " ".join(
+            f"when {literal(name.casefold())} then {literal(of)}"
+            for name, of in self._asked.items()
+        )
+        reason = (
+            f"case when {is_header} then 'the header again' when {is_cast} then '`' || {_VALUE} "
+            f"|| '` is not ' || case lower(column_name) {types} else 'of its type' end "
+            f"else {_STRUCTURE} end"
+        )
         selects = [
             f"select {self._display('scans.file_path')} as file, errors.line as line, "
             f"case when {is_header} then 'header' else lower(error_type::varchar) end as kind, "
             f"case when {is_header} or error_type = 'TOO MANY COLUMNS' then '' "
-            "else column_name end as column_name, column_idx as position, "
-            f"case when {is_header} then 'the header again' else {_REASON} end as reason, "
+            f"else column_name end as column_name, column_idx as position, {reason} as reason, "
             "rtrim(csv_line, chr(13) || chr(10)) as raw, "
-            "case when error_type = 'CAST' then regexp_extract(error_message, "
-            "'(?s)Could not convert string \"(.*)\" to ''', 1) end as value "
+            f"case when {is_cast} then {_VALUE} end as value "
             f"from {name} as errors join {name}_scan as scans using (scan_id, file_id)"
             for name in self._rejects
         ]

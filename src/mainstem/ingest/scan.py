@@ -41,7 +41,11 @@ class Scan(Protocol):
 
     columns: Mapping[str, str]
     """Name as in the files to DuckDB's type as found; in order."""
-    file_count: int
+
+    @property
+    def file_count(self) -> int:
+        """How many files there are."""
+        ...
 
     def query(self, types: Mapping[str, str], *, with_file: bool = False) -> str:
         """Give SQL for the rows that fit, with the columns of `types` in these types."""

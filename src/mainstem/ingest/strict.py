@@ -72,5 +72,5 @@ def is_lost(expression: str, before: str, of: str) -> str:
         return "false"
     if before == "VARCHAR":
         return f"({expression} is not null and {strict_cast(expression, of)} is null)"
-    there = f"try_cast({expression} as {of})"
-    return f"({expression} is not null and try_cast({there} as {before}) is distinct from {expression})"
+    back = f"try_cast(try_cast({expression} as {of}) as {before})"
+    return f"({expression} is not null and {back} is distinct from {expression})"
