@@ -59,7 +59,7 @@ class WorkerProcess:
                 os.close(descriptor)
             ours.close()
             raise EngineUnavailable(
-                "A7114", f"A Python worker cannot be started: {error}.",
+                "A7108", f"A Python worker cannot be started: {error}.",
                 hint=f"It is started as {sys.executable} in {folder}.",
             ) from error  # fmt: skip
         finally:
