@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several processes at once lose nothing; a process killed at any moment leaves whole commits."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mainstem.types import AssetKey
+
+_OPENS = """
+import os, sys
+from mainstem.database import open_database
+from mainstem.lake import Lake
+from mainstem.types import AssetKey, SystemClock
+lake = Lake.open(open_database(sys.argv[1]), sys.argv[2], clock=SystemClock())
+number, count = int(sys.argv[3]), int(sys.argv[4])
+"""
+
+_WRITES = (
+    _OPENS
+    + """
+lake.create_branch(f"own{number}")
+for i in range(count):
+    row = {"id": [number * 1000 + i], "by": [str(number)]}
+    lake.append("raw.shared", row)
+    lake.append(f"raw.own{number}", row)
+    lake.upsert("raw.keyed", {"id": [i], "by": [str(number)]}, on=["id"])
+    lake.append("raw.shared", {"id": [10_000 + number * 1000 + i], "by": ["b"]},
+                branch=f"own{number}")
+    if i % 5 == 4:
+        result = lake.merge(f"own{number}", "main")
+        assert not result.conflicts, result.conflicts
+"""
+)
+
+_COMMITS_UNTIL_KILLED = (
+    _OPENS
+    + """
+i = 0
+while True:
+    with lake.transaction(message=f"{i}") as changes:
+        changes.append("raw.a", {"id": [i]})
+        changes.append("raw.b", {"id": [i]})
+        changes.cursor("raw.a", {"at": i})
+    print(i, flush=True)
+    i += 1
+"""
+)
+
+
+def _start(program, lake, number=0, count=0, **options):
+    arguments = [sys.executable, "-c", program, lake.database.url, lake.warehouse]
+    return subprocess.Popen([*arguments, str(number), str(count)], text=True, **options)
+
+
+@pytest.mark.parametrize(
+    "count", [5, pytest.param(40, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_four_processes_at_once_lose_nothing(lake, count):
+    lake.upsert("raw.keyed", {"id": [-1], "by": [""]}, on=["id"])
+    writers = [_start(_WRITES, lake, number, count) for number in range(4)]
+
+    assert [writer.wait(timeout=240) for writer in writers] == [0] * 4
+    shared = sorted(lake.arrow("raw.shared")["id"].to_pylist())
+    assert shared == sorted(
+        start + number * 1000 + i
+        for number in range(4)
+        for i in range(count)
+        for start in (0, 10_000)
+    )
+    for number in range(4):
+        assert lake.arrow(f"raw.own{number}").num_rows == count
+    assert sorted(lake.arrow("raw.keyed")["id"].to_pylist()) == [-1, *range(count)]
+    assert lake.verify() == []
+    snapshots = {
+        entry.snapshot_id
+        for commit in lake.log("main", limit=10_000, key=AssetKey.parse("raw.shared"))
+        if (entry := lake.entry(AssetKey.parse("raw.shared"), commit.id)) is not None
+    }
+    assert len(snapshots) == len(lake.log("main", limit=10_000, key=AssetKey.parse("raw.shared")))
+
+
+@pytest.mark.parametrize(
+    "trials", [4, pytest.param(60, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_a_process_killed_while_it_commits_leaves_whole_commits(lake, trials):
+    moment = random.Random(trials)
+    for _ in range(trials):
+        before = lake.resolve("main").generation
+        writer = _start(_COMMITS_UNTIL_KILLED, lake, stdout=subprocess.PIPE)
+        first = writer.stdout.readline()
+        time.sleep(moment.random() * 0.1)  # a moment nobody can foresee is what is tested
+        os.kill(writer.pid, signal.SIGKILL)
+        acknowledged = [first.strip(), *writer.stdout.read().split()]
+        writer.wait()
+        writer.stdout.close()
+
+        made = lake.resolve("main").generation - before
+        said = len([line for line in acknowledged if line.strip()])
+        assert made - said in {0, 1}, "a commit that was acknowledged is there"
+        assert lake.arrow("raw.a")["id"] == lake.arrow("raw.b")["id"]
+        last = lake.arrow("raw.a")["id"].to_pylist()[-1]
+        assert lake.cursor(AssetKey.parse("raw.a")) == {"at": last}
+        assert lake.verify() == []
+
+
+def test_what_a_killed_process_left_is_swept(lake, clock):
+    writer = _start(_COMMITS_UNTIL_KILLED, lake, stdout=subprocess.PIPE)
+    writer.stdout.readline()
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.wait()
+    writer.stdout.close()
+    orphan = lake.target(
+        "main", AssetKey.parse("raw.a"), lake.relation(AssetKey.parse("raw.a")).schema, attempt="x"
+    )
+    Path(orphan.warehouse, orphan.directory, f"{orphan.prefix}0.parquet").write_bytes(b"half")
+    clock.sleep(10 * 365 * 24 * 3600)
+    swept = lake.sweep(dry_run=False)
+
+    assert f"{orphan.directory}/{orphan.prefix}0.parquet" in swept.files
+    referenced = {
+        file.path for key in ("raw.a", "raw.b") for file in lake.relation(AssetKey.parse(key)).files
+    }
+    root = Path(lake.warehouse)
+    assert {str(path.relative_to(root)) for path in root.rglob("*.parquet")} == referenced
