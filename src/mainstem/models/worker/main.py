@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import faulthandler
 import fcntl
+import gc
 import io
 import os
 import signal
@@ -29,6 +30,7 @@ def main() -> None:
     """Serve requests from the socket named on the command line."""
     connection, life, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     sys.argv[:] = [""]
+    gc.set_threshold(100_000, 20, 20)  # as in the program: imports make no garbage
     _live_no_longer_than_the_supervisor(life)
     _prepare_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
