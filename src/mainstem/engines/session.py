@@ -102,7 +102,7 @@ class DuckDBSession:
         return type(found).from_batches(found.schema, self._batches(sql, found))
 
     def relation(self, sql: str) -> duckdb.DuckDBPyRelation:
-        """Give a query as DuckDB's own relation, for users' Python; lives as long as the session."""
+        """Give a query as DuckDB's own relation, for Python models; dies with the session."""
         return self._run(sql, lambda: self._query(sql, ()))
 
     def write(self, sql: str, target: WriteTarget) -> tuple[DataFile, ...]:
