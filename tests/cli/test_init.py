@@ -64,10 +64,10 @@ def test_a_file_becomes_a_project_is_loaded_and_profiled(folder, mainstem):
     (folder / "orders.csv").write_text("id,customer,amount\n1,ann,10.5\n2,bob,\n")
 
     done = mainstem("init", "shop", "--from", "orders.csv")
-    query = mainstem("-C", "shop", "query", "select count(*) as n from orders.orders", "--json")
+    query = mainstem("-C", "shop", "query", "select count(*) as n from raw.orders", "--json")
 
     assert done.code == 0, done.err + done.out
-    assert "orders.orders: 2 rows, 3 columns" in done.out
+    assert "raw.orders: 2 rows, 3 columns" in done.out
     assert "customer" in done.out
     assert query.document == [{"n": 2}]
 

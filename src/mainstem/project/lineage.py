@@ -89,7 +89,7 @@ def column_lineage(
         if place in seen and beyond:
             return LineageNode(key=of, column=name, is_repeated=True)
         seen.add(place)
-        note = "" if beyond or downstream else _end(graph, of, name, columns_of(of))
+        note = "" if beyond or downstream else _end(graph, of, name)
         children = tuple(node(other, other_name) for other, other_name in beyond)
         return LineageNode(key=of, column=name, note=note, next=children)
 
@@ -113,15 +113,13 @@ def _below(
     )
 
 
-def _end(
-    graph: Graph, key: AssetKey, column: str = "", lineage: ColumnLineage | None = None
-) -> str:
+def _end(graph: Graph, key: AssetKey, column: str = "") -> str:
     asset = graph.assets.get(key)
     if asset is None:
         return ""
     if asset.kind in {"file", "seed"}:
         return asset.file
-    if column and not lineage and asset.kind == "python":
+    if column and asset.kind == "python":
         inputs = ", ".join(map(str, asset.inputs))
         return f"computed in {asset.file} from {inputs}" if inputs else f"made in {asset.file}"
     return "" if asset.inputs else asset.file

@@ -45,16 +45,16 @@ def ref_lines(
 
 def commit_lines(commits: Sequence[Commit], look: Look, *, now: datetime) -> list[str]:
     """List commits, newest first."""
+    names = ["commit", "when (UTC)", "message"]
     rows = [
-        (
-            commit.id[:8],
-            moment(commit.created_at, now),
-            commit.author,
-            commit.message.splitlines()[0] if commit.message else "",
-        )
+        [commit.id[:8], moment(commit.created_at, now), _first_line(commit.message)]
         for commit in commits
     ]
-    return grid(("commit", "when (UTC)", "author", "message"), rows, look=look, rule=False)
+    if any(commit.author for commit in commits):
+        names.insert(2, "author")
+        for row, commit in zip(rows, commits, strict=True):
+            row.insert(2, commit.author)
+    return grid(names, rows, look=look, rule=False)
 
 
 def history_lines(
@@ -68,7 +68,8 @@ def history_lines(
             if entry is None
             else (plural(entry.row_count, "row"), plural(entry.file_count, "file"), _run(entry))
         )
-        rows.append((commit.id[:8], moment(commit.created_at, now), *held, commit.message))
+        when = moment(commit.created_at, now)
+        rows.append((commit.id[:8], when, *held, _first_line(commit.message)))
     names = ("commit", "when (UTC)", "rows", "files", "run", "message")
     return grid(names, rows, look=look, rule=False)
 
@@ -113,3 +114,7 @@ def table_lines(relation: Relation, look: Look) -> list[str]:
 
 def _run(entry: Entry) -> str:
     return f"run {entry.provenance.run_id}" if entry.provenance.run_id else ""
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
