@@ -32,6 +32,7 @@ from mainstem.types import (
     Primitive,
     Provenance,
     Schema,
+    SystemClock,
     TableWrite,
     ViewWrite,
 )
@@ -301,6 +302,14 @@ class World:
 @pytest.fixture
 def world(tmp_path) -> World:
     world = World(tmp_path)
+    yield world
+    world.database.close()
+
+
+@pytest.fixture
+def real(tmp_path) -> World:
+    """The same on the machine's clock."""
+    world = World(tmp_path / "real", clock=SystemClock())
     yield world
     world.database.close()
 

@@ -13,7 +13,8 @@ import pytest
 
 from mainstem import state
 from mainstem.errors import BranchBusy, LeaseLost
-from mainstem.runs import recover
+from mainstem.graph import PlanOptions
+from mainstem.runs import RunOptions, execute, recover
 from mainstem.runs.identity import is_dead, own_identity
 from mainstem.types import AssetKey
 
@@ -74,7 +75,8 @@ def test_overlapping_runs_without_waiting_name_the_other_run(world):
     assert f"Run {run.id} is building raw.a on main" in caught.value.summary
 
 
-def test_overlapping_runs_wait_and_build_nothing_twice(world):
+def test_overlapping_runs_wait_and_build_nothing_twice(real):
+    world = real
     world.source("raw.a")
     world.add("staging.b", "raw.a")
     entered, go_on = threading.Event(), threading.Event()
@@ -85,9 +87,6 @@ def test_overlapping_runs_wait_and_build_nothing_twice(world):
 
     world.scripts["raw.a"] = slow
     plan = world.plan()
-    from mainstem.graph import PlanOptions  # noqa: PLC0415
-    from mainstem.runs import RunOptions, execute  # noqa: PLC0415
-
     results = []
 
     def go(events):

@@ -1,0 +1,425 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plan decides, and the words in which it says why."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainstem.graph import Linkable, VersionRecord
+from mainstem.types import Field, Primitive, Schema
+
+
+def _schema(**columns):
+    return Schema(fields=tuple(Field(name=n, type=Primitive(t)) for n, t in columns.items()))
+
+
+@pytest.fixture
+def head(make):
+    return make.head(
+        make.asset("raw.a", kind="file"),
+        make.asset("staging.b", "raw.a"),
+        make.asset("marts.c", "staging.b"),
+    )
+
+
+def _said(planned):
+    return {name: (item.action, item.reason) for name, item in planned.items()}
+
+
+def test_what_was_never_built_is_built(head, plan_of, make):
+    planned = plan_of(head, look=make.look(is_fresh=False))
+
+    assert _said(planned) == {
+        "raw.a": ("read", "1 new file, 2 kB"),
+        "staging.b": ("build", "not built on main yet"),
+        "marts.c": ("build", "not built on main yet"),
+    }
+
+
+def test_what_is_up_to_date_is_left_alone(head, plan_of):
+    head.build("raw.a", "staging.b", "marts.c")
+
+    planned = plan_of(head)
+
+    assert {item.action for item in planned.values()} == {"fresh"}
+
+
+def test_new_rows_of_a_source_reach_everything_below(head, plan_of, make):
+    head.build("raw.a", "staging.b", "marts.c")
+
+    planned = plan_of(head, look=make.look(is_fresh=False))
+
+    assert _said(planned) == {
+        "raw.a": ("read", "1 new file, 2 kB"),
+        "staging.b": ("build", "its input raw.a gets new rows"),
+        "marts.c": ("build", "its input staging.b changes"),
+    }
+    assert planned["staging.b"].fingerprint == ""
+
+
+def test_a_source_that_changed_since_is_named(head, plan_of, make):
+    head.build("raw.a", "staging.b", "marts.c")
+    head.assets[0] = make.asset("raw.a", kind="file", code="2")
+    head.build("raw.a")
+
+    assert _said(plan_of(head))["staging.b"] == (
+        "build",
+        "its input raw.a changed since it was built",
+    )
+
+
+def test_without_ingest_sources_are_not_looked_at(head, plan_of, make):
+    head.build("raw.a", "staging.b", "marts.c")
+
+    planned = plan_of(head, look=make.look(is_fresh=False), ingest=False)
+
+    assert _said(planned)["raw.a"] == ("fresh", "--no-ingest: not looked at")
+    assert planned["marts.c"].action == "fresh"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (
+            {"columns.x": "1", "rows": "1"},
+            {"columns.x": "1", "columns.seats": "2", "rows": "1"},
+            "column `seats` added in models/staging/b.sql:12",
+        ),
+        (
+            {"columns.x": "1", "columns.seats": "2", "rows": "1"},
+            {"columns.x": "1", "rows": "1"},
+            "column `seats` dropped in models/staging/b.sql:12",
+        ),
+        (
+            {"columns.seats": "1", "rows": "1"},
+            {"columns.seats": "2", "rows": "1"},
+            "column `seats` changed in models/staging/b.sql:12",
+        ),
+        (
+            {"columns.a": "1", "rows": "1"},
+            {"columns.a": "2", "columns.seats": "2", "rows": "1"},
+            "column `seats` added and 1 more in models/staging/b.sql:12",
+        ),
+        (
+            {"columns.x": "1", "rows": "1"},
+            {"columns.x": "1", "rows": "2"},
+            "which rows it selects changed in models/staging/b.sql",
+        ),
+        (
+            {"columns.x": "1", "config": "1"},
+            {"columns.x": "1", "config": "2"},
+            "its configuration changed",
+        ),
+        ({}, {"columns.x": "1"}, "its code changed in models/staging/b.sql"),
+    ],
+)
+def test_an_edit_is_said_in_the_terms_of_the_edit(head, plan_of, make, before, after, reason):
+    head.build("raw.a", "staging.b", "marts.c")
+    head.assets[1] = make.asset(
+        "staging.b", "raw.a", code="2", change_summary=after, columns={"seats": {"line": 12}}
+    )
+
+    planned = plan_of(head, facts={"parts_of": lambda _key, _code: before})
+
+    assert planned["staging.b"].reason == reason
+
+
+def test_a_link_says_where_it_comes_from_and_chains_are_linked_whole(head, plan_of, make):
+    head.build("raw.a")
+    other = make.head(*head.assets).build("raw.a", "staging.b", "marts.c")
+    built = {(key, entry.provenance.data_version) for key, entry in other.entries.items()}
+
+    def link_of(key, version):
+        if (key, version) in built:
+            return Linkable(version=version, commit_id="c", made_on="dev/alice")
+        return None
+
+    planned = plan_of(head, facts={"link_of": link_of})
+
+    assert _said(planned)["staging.b"] == (
+        "link",
+        "built on dev/alice from the same code and inputs",
+    )
+    assert planned["marts.c"].action == "link"
+    assert planned["marts.c"].link_from == "dev/alice"
+
+
+def test_full_refresh_neither_links_nor_leaves_alone(head, plan_of):
+    head.build("raw.a", "staging.b", "marts.c")
+
+    planned = plan_of(
+        head,
+        full_refresh=True,
+        facts={
+            "link_of": lambda _key, version: Linkable(version=version, commit_id="c", made_on="x")
+        },
+    )
+
+    assert planned["staging.b"].action == "build"
+    assert planned["staging.b"].reason.startswith("--full-refresh")
+
+
+def test_a_volatile_asset_says_why_it_runs(head, plan_of, make):
+    head.assets[1] = make.asset("staging.b", "raw.a", volatile="calls random()")
+    head.build("raw.a", "staging.b", "marts.c")
+
+    planned = plan_of(head)
+
+    assert _said(planned)["staging.b"] == ("build", "calls random()")
+    assert _said(planned)["marts.c"] == ("build", "its input staging.b changes")
+
+
+def test_an_effect_runs_whenever_it_is_selected(head, plan_of, make):
+    head.assets.append(make.asset("ops.mail", "marts.c", kind="python", materialized="none"))
+    head.build("raw.a", "staging.b", "marts.c")
+
+    assert _said(plan_of(head))["ops.mail"][0] == "build"
+    assert "ops.mail" not in plan_of(head, "marts.c")
+
+
+def test_a_view_is_defined_anew_when_its_text_changed_only(plan_of, make):
+    head = make.head(
+        make.asset("raw.a", kind="file"),
+        make.asset("staging.v", "raw.a", materialized="view"),
+        make.asset("marts.c", "staging.v"),
+    )
+    head.build("raw.a", "staging.v", "marts.c")
+
+    planned = plan_of(head, look=make.look(is_fresh=False))
+
+    assert _said(planned)["staging.v"] == ("fresh", "its definition is unchanged")
+    assert _said(planned)["marts.c"] == ("build", "its input staging.v gets new rows")
+
+
+def test_a_new_view_definition_rebuilds_what_reads_it(plan_of, make):
+    head = make.head(
+        make.asset("raw.a", kind="file"),
+        make.asset("staging.v", "raw.a", materialized="view"),
+        make.asset("marts.c", "staging.v"),
+    )
+    head.build("raw.a", "staging.v", "marts.c")
+    head.assets[1] = make.asset("staging.v", "raw.a", materialized="view", code="2")
+
+    planned = plan_of(head)
+
+    assert planned["staging.v"].reason == "its code changed in models/staging/v.sql"
+    assert planned["marts.c"].reason == "its input staging.v changes"
+
+
+def test_an_edit_of_an_ephemeral_model_reaches_what_inlines_it(plan_of, make):
+    head = make.head(
+        make.asset("raw.a", kind="file"),
+        make.asset("staging.e", "raw.a", materialized="ephemeral"),
+        make.asset("staging.v", "staging.e", materialized="view"),
+        make.asset("marts.c", "staging.e"),
+    )
+    head.build("raw.a", "staging.v", "marts.c")
+    head.assets[1] = make.asset("staging.e", "raw.a", materialized="ephemeral", code="2")
+
+    planned = plan_of(head)
+
+    assert {name for name, item in planned.items() if item.action == "build"} == {
+        "staging.v",
+        "marts.c",
+    }
+    assert "staging.e" not in planned
+
+
+def test_what_is_not_selected_is_not_planned_but_counts(head, plan_of):
+    head.build("raw.a", "staging.b")
+
+    planned = plan_of(head, "marts.c")
+
+    assert list(planned) == ["marts.c"]
+    assert planned["marts.c"].action == "build"
+
+
+def test_what_needs_something_never_built_is_skipped_with_the_reason(head, plan_of):
+    head.build("raw.a")
+
+    planned = plan_of(head, "marts.c")
+
+    assert _said(planned)["marts.c"] == (
+        "skip",
+        "needs staging.b, which was never built and is not selected",
+    )
+
+
+def test_a_reverted_version_is_skipped_and_what_reads_it_left_alone(head, plan_of, make):
+    head.build("raw.a", "staging.b", "marts.c")
+    head.assets[1] = make.asset("staging.b", "raw.a", code="2")
+
+    planned = plan_of(head, facts={"is_tombstone": lambda key, _version: str(key) == "staging.b"})
+
+    assert planned["staging.b"].action == "skip"
+    assert planned["marts.c"].action == "fresh"
+
+
+def test_force_overrules_a_tombstone(head, plan_of, make):
+    head.build("raw.a", "staging.b", "marts.c")
+    head.assets[1] = make.asset("staging.b", "raw.a", code="2")
+
+    planned = plan_of(head, force=True, facts={"is_tombstone": lambda _key, _version: True})
+
+    assert planned["staging.b"].action == "build"
+
+
+def test_estimates_are_those_of_the_last_time(head, plan_of, make):
+    planned = plan_of(
+        head, look=make.look(is_fresh=False), facts={"estimate": lambda _key: (1000, 1.5)}
+    )
+
+    assert (planned["marts.c"].estimated_rows, planned["marts.c"].estimated_seconds) == (1000, 1.5)
+
+
+def test_members_of_a_group_are_built_together(plan_of, make):
+    head = make.head(
+        make.asset("g.x", kind="python", group="g"), make.asset("g.y", kind="python", group="g")
+    )
+    head.build("g.x")
+
+    planned = plan_of(head)
+
+    assert planned["g.x"].action == "build"
+    assert planned["g.x"].reason == "is built together with g.y"
+
+
+class TestIncrements:
+    @pytest.fixture
+    def head(self, make):
+        return make.head(
+            make.asset("raw.a", kind="file"),
+            make.asset("marts.i", "raw.a", materialized="incremental", on_code_change="forward"),
+        ).build("raw.a", "marts.i")
+
+    def test_rows_to_be_read_are_added(self, head, plan_of, make):
+        planned = plan_of(head, look=make.look(is_fresh=False))
+
+        assert not planned["marts.i"].is_full_rebuild
+        assert planned["marts.i"].reason == "its input raw.a gets new rows"
+
+    def test_an_append_since_the_last_increment_is_added(self, head, plan_of, make):
+        old = head.entries[make.key("raw.a")].provenance.data_version
+        head.assets[0] = make.asset("raw.a", kind="file", code="2")
+        head.build("raw.a")
+        new = head.entries[make.key("raw.a")].provenance.data_version
+        record = VersionRecord(version=new, parent=old, operation="append")
+
+        planned = plan_of(
+            head, facts={"record_of": lambda _key, version: record if version == new else None}
+        )
+
+        assert not planned["marts.i"].is_full_rebuild
+
+    def test_a_replaced_input_rebuilds_all_rows_and_says_so(self, head, plan_of, make):
+        head.assets[0] = make.asset("raw.a", kind="file", code="2")
+        head.build("raw.a")
+
+        planned = plan_of(head)
+
+        assert planned["marts.i"].is_full_rebuild
+        assert planned["marts.i"].details == ("all rows: raw.a changed otherwise than by new rows",)
+
+    def test_changed_code_with_rebuild_rebuilds(self, head, plan_of, make):
+        head.assets[1] = make.asset(
+            "marts.i", "raw.a", materialized="incremental", on_code_change="rebuild", code="2"
+        )
+
+        assert plan_of(head)["marts.i"].is_full_rebuild
+
+    def test_changed_code_goes_forward_and_says_what_stays(self, head, plan_of, make):
+        head.assets[1] = make.asset(
+            "marts.i", "raw.a", materialized="incremental", on_code_change="forward", code="2"
+        )
+
+        planned = plan_of(head)["marts.i"]
+
+        assert not planned.is_full_rebuild
+        assert planned.details == (
+            "old rows keep the old logic (10 rows); --rebuild builds them anew",
+        )
+
+    def test_rebuild_takes_mixed_rows_and_leaves_uniform_ones(self, head, plan_of):
+        def facts(is_uniform):
+            return {
+                "record_of": lambda _key, version: VersionRecord(
+                    version=version, is_uniform=is_uniform
+                )
+            }
+
+        assert plan_of(head, rebuild=True, facts=facts(True))["marts.i"].action == "fresh"
+        assert plan_of(head, rebuild=True, facts=facts(False))["marts.i"].is_full_rebuild
+
+
+class TestColumns:
+    @pytest.fixture
+    def head(self, make):
+        def assets(code, parts, schema):
+            return (
+                make.asset("raw.a", kind="file"),
+                make.asset("marts.f", "raw.a", code=code, change_summary=parts, schema=schema),
+                make.asset(
+                    "marts.reader",
+                    "marts.f",
+                    lineage={"total": ((make.key("marts.f"), "amount"),)},
+                ),
+                make.asset(
+                    "marts.further",
+                    "marts.reader",
+                    lineage={"grand": ((make.key("marts.reader"), "total"),)},
+                ),
+            )
+
+        before = assets("1", {"columns.amount": "1", "rows": "1"}, _schema(amount="double"))
+        head = make.head(*before).build("raw.a", "marts.f", "marts.reader", "marts.further")
+        self.assets = assets
+        return head
+
+    def _facts(self, head, make):
+        first = head.entries[make.key("marts.f")].provenance
+        record = VersionRecord(
+            version=first.data_version, code_version=first.code_version, inputs=first.inputs
+        )
+        return {
+            "parts_of": lambda _key, _code: {"columns.amount": "1", "rows": "1"},
+            "columns_of": lambda _key: {"amount": "double"},
+            "record_of": lambda _key, version: record if version == first.data_version else None,
+        }
+
+    def test_an_added_column_that_nobody_reads_keeps_the_readers(self, head, plan_of, make):
+        parts = {"columns.amount": "1", "columns.seats": "1", "rows": "1"}
+        head.assets = list(self.assets("2", parts, _schema(amount="double", seats="int")))
+
+        planned = plan_of(head, facts=self._facts(head, make))
+
+        assert planned["marts.f"].action == "build"
+        assert _said(planned)["marts.reader"] == (
+            "keep",
+            "reads marts.f, but none of the changed columns",
+        )
+        assert planned["marts.further"].action == "fresh"
+
+    def test_changed_logic_reaches_the_readers(self, head, plan_of, make):
+        parts = {"columns.amount": "2", "rows": "1"}
+        head.assets = list(self.assets("2", parts, _schema(amount="double")))
+
+        planned = plan_of(head, facts=self._facts(head, make))
+
+        assert planned["marts.reader"].action == "build"
+
+    def test_dropped_and_retyped_columns_name_what_breaks(self, head, make):
+        from mainstem.graph import Facts, Graph, PlanRequest, make_plan  # noqa: PLC0415
+
+        for schema, change in (
+            (_schema(other="int"), "dropped"),
+            (_schema(amount="int"), "type changed"),
+        ):
+            head.assets = list(self.assets("2", {"columns.amount": "2"}, schema))
+            facts = Facts(
+                entries=head.entries, **self._facts(head, make), observe=lambda _a: make.look(True)
+            )
+            plan = make_plan(Graph.build(head.assets), PlanRequest(), facts)
+            found = next(item for item in plan.columns if item.column == "amount")
+
+            assert found.change == change
+            assert found.breaks == ("marts.further.grand", "marts.reader.total")
