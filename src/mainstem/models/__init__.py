@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         unique,
     )
     from mainstem.models.python.context import Context
+    from mainstem.models.python.current import is_current
     from mainstem.models.python.declaration import asset, check, multi_asset
     from mainstem.models.python.definition import Discovered, PythonCheck, PythonModel
     from mainstem.models.quarantine import Rule, quarantine_key
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from mainstem.models.seed import SeedStep, load_seed, seed_key
     from mainstem.models.sql_model import Surroundings, key_of, load_sql_model
     from mainstem.models.sql_step import SqlStep
-    from mainstem.models.worker.discovery import discover, is_current
+    from mainstem.models.worker.discovery import discover
     from mainstem.models.worker.gate import PythonGate
     from mainstem.models.worker.pool import WorkerPool
     from mainstem.models.worker.step import PythonStep
@@ -72,7 +73,7 @@ _HOME = {
     "compiled_sql": "resolved",
     "discover": "worker.discovery",
     "expression": "python.checks_dsl",
-    "is_current": "worker.discovery",
+    "is_current": "python.current",
     "key_of": "sql_model",
     "load_check": "check_file",
     "load_properties": "properties",

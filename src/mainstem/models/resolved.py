@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mainstem.errors import MainstemError, UserError
+from mainstem.errors import MainstemError, SqlInvalid, UserError, Where
 from mainstem.graph import Asset, Names
 from mainstem.models.definition import SqlModel
-from mainstem.sql import parse, qualify
-from mainstem.types import AssetKey
+from mainstem.sql import infer, parse, qualify, relocate
+from mainstem.types import AssetKey, Schema
 
 
 def resolve_inputs(asset: Asset, names: Names) -> tuple[Asset, tuple[MainstemError, ...]]:
@@ -48,6 +48,30 @@ def resolve_inputs(asset: Asset, names: Names) -> tuple[Asset, tuple[MainstemErr
         replace(asset, inputs=tuple(inputs), after=tuple(after), definition=resolved),
         tuple(problems),
     )
+
+
+def unknown_names(asset: Asset, schemas: Mapping[str, Schema]) -> tuple[SqlInvalid, ...]:
+    """Find columns and relations in a resolved model that do not exist.
+
+    Args:
+        asset: The model.
+        schemas: Columns of its inputs by folded key; what is missing is unknown and let through.
+    """
+    model = asset.definition
+    assert isinstance(model, SqlModel), "only SQL models have a query"
+    found: dict[tuple[int, int, str], SqlInvalid] = {}
+    for sql in (model.sql, model.incremental_sql):
+        query = parse(sql, file=asset.file) if sql else None
+        if query is None:
+            continue
+        inferred = infer(query, schemas, resolve=lambda name: model.names.get(name.casefold()))
+        for problem in inferred.problems:
+            where = problem.where or Where(file=asset.file)
+            if model.template:
+                where = relocate(where, model.template)
+            problem.where = replace(where, asset=str(asset.key))
+            found.setdefault((where.line, where.column, problem.summary), problem)
+    return tuple(found.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -30,6 +31,8 @@ from mainstem.sql import (
     where_at,
 )
 from mainstem.types import AssetKey
+
+_LOOKBACK = re.compile(r"__newer_than__\([^()]*, '")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +163,17 @@ def _parse(sql: str, body: str, path: str) -> Query:
 def _contradictions(compiled: Compiled, settled: Settled, path: str) -> list[MainstemError]:
     """Find what templates and options say against each other."""
     sql = compiled.incremental.text if compiled.incremental is not None else compiled.main.text
+    looks_back = _LOOKBACK.search(sql)
+    if looks_back and settled.materialized == "incremental" and settled.strategy == "append":
+        return [
+            ModelInvalid(
+                "A2033",
+                "newer_than() with a lookback reads rows again, and without `key` they would be "
+                "added twice.",
+                hint="Give the model a `key:`, or leave out the lookback.",
+                where=_where_word(compiled.body, "lookback", path),
+            )
+        ]
     reads_own_table = compiled.rendered.asks_incremental or "__newer_than__(" in sql
     if reads_own_table and settled.materialized != "incremental":
         word = "is_incremental" if compiled.rendered.asks_incremental else "newer_than"
@@ -168,12 +182,14 @@ def _contradictions(compiled: Compiled, settled: Settled, path: str) -> list[Mai
                 "A2033",
                 f"{word}() is used, but the model is materialized as {settled.materialized}.",
                 hint="Set `materialized: incremental` in the header.",
-                where=where_at(
-                    compiled.body, max(compiled.body.find(word), 0), file=path, length=len(word)
-                ),
+                where=_where_word(compiled.body, word, path),
             )
         ]
     return []
+
+
+def _where_word(body: str, word: str, path: str) -> Where:
+    return where_at(body, max(body.find(word), 0), file=path, length=len(word))
 
 
 def _asset(

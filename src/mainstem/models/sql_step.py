@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from mainstem.errors import AssetNotFound, MainstemError, Where
+from mainstem.errors import AssetNotFound, ErrorGroup, MainstemError, SqlInvalid, Where
 from mainstem.graph import Asset
 from mainstem.models.contract import require_contract
 from mainstem.models.definition import SqlModel
 from mainstem.models.increment import Increment, write_increment
 from mainstem.models.inputs import pinned, register_inputs
 from mainstem.models.quarantine import BadRows, Rule, part_rows
-from mainstem.models.resolved import CompiledSql
+from mainstem.models.resolved import CompiledSql, unknown_names
 from mainstem.models.row_key import key_columns, require_unique_files
 from mainstem.runs import StepContext, StepOutcome
 from mainstem.sql import expand, relocate, table_name
@@ -121,7 +121,7 @@ class SqlStep:
     def _build_view(self, session: Session, context: StepContext) -> StepOutcome:
         key = self.asset.key
         sql = expand(self.compiled.sql, when=context.logical_time)
-        schema = session.describe(sql)
+        schema = self._described(session, context, sql)
         require_contract(session, self.asset, schema)
         if _is_same_view(context, key, sql, schema):
             return StepOutcome(unchanged=(key,))
@@ -204,9 +204,23 @@ class SqlStep:
     ) -> Prepared:
         filled = expand(sql, when=context.logical_time, newer_than=newer_than)
         filled = pinned(session, filled, context.logical_time)
-        schema = session.describe(filled)
+        schema = self._described(session, context, filled)
         require_contract(session, self.asset, schema)
         return Prepared(sql=filled, schema=schema)
+
+    def _described(self, session: Session, context: StepContext, sql: str) -> Schema:
+        """Describe a query; a name that does not exist is told with its place in the file.
+
+        The engine knows the query as it ran; only the model's own text has the owner's lines.
+        """
+        try:
+            return session.describe(sql)
+        except SqlInvalid:
+            inputs = {key.folded: context.relation(key).schema for key in self.compiled.reads}
+            problems = unknown_names(self.asset, inputs)
+            if problems:
+                raise problems[0] if len(problems) == 1 else ErrorGroup(problems) from None
+            raise
 
     def _part(
         self, session: Session, context: StepContext, prepared: Prepared

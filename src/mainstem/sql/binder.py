@@ -8,14 +8,24 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from mainstem.errors import SqlInvalid
 from mainstem.sql.marker import REF_NAMESPACE
-from mainstem.sql.place import where_at
 from mainstem.sql.query import Query
-from mainstem.sql.relation import Column, Origin, Relation, Scope, origins_of
+from mainstem.sql.relation import (
+    Column,
+    Origin,
+    Relation,
+    Scope,
+    by_name,
+    common_names,
+    found_in,
+    origins_of,
+    rename,
+    unique,
+)
 from mainstem.sql.scope import is_file_name, name_of, table_parts
-from mainstem.sql.types_of import common_type, field_type, type_of
-from mainstem.types import AssetKey, Schema, Struct, Type, nearest
+from mainstem.sql.types_of import UNKNOWN, common_type, type_of
+from mainstem.sql.unknown import Problems
+from mainstem.types import AssetKey, Field, Schema, Struct, Type
 
 _ANY_COLUMN = frozenset({"rowid", "filename", "file_row_number", "file_index"})
 _PLAIN_CLAUSES = ("where", "group", "having", "qualify", "order", "windows", "limit", "offset")
@@ -33,7 +43,7 @@ class Binder:
         self._query = query
         self._schemas = schemas
         self._resolve = resolve
-        self.problems: dict[int, SqlInvalid] = {}
+        self.problems = Problems(query)
         self.reads: set[Origin] = set()
 
     def bind(self, node: exp.Expr, outer: Scope) -> list[Column] | None:
@@ -53,8 +63,6 @@ class Binder:
             return self._bind_values(node)
         return None
 
-    # CTEs and FROM
-
     def _bind_ctes(self, node: exp.Expr, scope: Scope) -> None:
         clause = node.args.get("with_")
         if clause is None:
@@ -64,11 +72,11 @@ class Binder:
             name = cte.alias
             renamed = _alias_columns(cte)
             if is_recursive and isinstance(cte.this, exp.SetOperation):
-                anchor = _renamed(self.bind(cte.this.this, scope), renamed)
+                anchor = rename(self.bind(cte.this.this, scope), renamed)
                 scope.ctes[name.casefold()] = Relation(
                     name=name.casefold(), columns=anchor, shown=name
                 )
-            columns = _renamed(self.bind(cte.this, scope), renamed)
+            columns = unique(rename(self.bind(cte.this, scope), renamed))
             scope.ctes[name.casefold()] = Relation(
                 name=name.casefold(), columns=columns, shown=name
             )
@@ -96,7 +104,7 @@ class Binder:
                 relation.is_in_star = False
         using = [str(part.name) for part in join.args.get("using") or ()]
         if str(join.args.get("method") or "").upper() == "NATURAL":
-            using = _common_names(before, added)
+            using = common_names(before, added)
         for name in using:
             self._merge(name, before, added, join, scope)
         condition = join.args.get("on")
@@ -119,7 +127,7 @@ class Binder:
         for side, found in ((before, left), (added, right)):
             if found is None and all(one.columns is not None for one in side):
                 node = next((part for part in join.args["using"] if part.name == name), join)
-                self._unknown_column(node, name, side, scope)
+                self.problems.unknown_column(node, name, side, scope)
         if left is not None and right is not None:
             one, other = left.find(name), right.find(name)
             assert one is not None, "found above"
@@ -138,19 +146,17 @@ class Binder:
             return Relation(name=name, columns=None, shown=name)
         if isinstance(node, exp.Table):
             found = self._table(node, scope)
-            return replace(found, name=name, columns=_renamed(found.columns, renamed), merged=set())
+            return replace(found, name=name, columns=rename(found.columns, renamed), merged=set())
         if isinstance(node, exp.Lateral):
             inner = node.this
             columns = self.bind(inner, scope) if isinstance(inner, exp.Query) else None
             if columns is None:
                 self.expression(inner, scope)
-            return Relation(name=name, columns=_renamed(columns, renamed), shown=name)
+            return Relation(name=name, columns=unique(rename(columns, renamed)), shown=name)
         if isinstance(node, exp.Query | exp.Values):
             # DuckDB's subqueries in FROM see the relations to their left, as if LATERAL.
-            columns = self.bind(node, scope)
-            return Relation(
-                name=name, columns=_renamed(columns, renamed), shown=name or "the subquery"
-            )
+            columns = unique(rename(self.bind(node, scope), renamed))
+            return Relation(name=name, columns=columns, shown=name or "the subquery")
         for argument in node.args.get("expressions") or ():
             self.expression(argument, scope)
         return Relation(name=name, columns=None, shown=name)
@@ -179,12 +185,10 @@ class Binder:
         if key is None or schema is None:
             return Relation(name="", columns=None, shown=shown, asset=key, path=path)
         columns = [
-            Column(field.name, field.type, frozenset({(key, field.name)}))
+            Column(field.name, _known_type(field), frozenset({(key, field.name)}))
             for field in schema.fields
         ]
         return Relation(name="", columns=columns, shown=shown, asset=key, path=path)
-
-    # SELECT
 
     def _bind_select(self, node: exp.Select, scope: Scope) -> list[Column] | None:
         source = node.args.get("from_")
@@ -210,7 +214,7 @@ class Binder:
         distinct = node.args.get("distinct")
         if distinct is not None and distinct.args.get("on") is not None:
             self.expression(distinct.args["on"], scope)
-        return _unique(output)
+        return output
 
     def _projection(self, item: exp.Expr, scope: Scope) -> list[Column] | None:
         inner = item.unalias()
@@ -238,7 +242,7 @@ class Binder:
         if found is not None and isinstance(found.type, Struct):
             return [Column(one.name, one.type, found.origins) for one in found.type.fields]
         if found is None and scope.is_known:
-            self._unknown_relation(node, node.args["table"], scope)
+            self.problems.unknown_relation(node, node.args["table"], scope)
         return None
 
     def _star(
@@ -282,14 +286,14 @@ class Binder:
             name = part.name
             if not any(relation.find(name) for relation in relations):
                 identifier = part.find(exp.Identifier) or part
-                self._unknown_column(identifier, name, relations, scope)
+                self.problems.unknown_column(identifier, name, relations, scope)
 
     def _bind_set_operation(self, node: exp.SetOperation, scope: Scope) -> list[Column] | None:
         left, right = self.bind(node.this, scope), self.bind(node.expression, scope)
         if left is None or right is None:
             return None
         if node.args.get("by_name"):
-            return _by_name(left, right)
+            return by_name(left, right)
         if len(left) != len(right):
             return left
         return [
@@ -308,8 +312,6 @@ class Binder:
             of = common_type(self._type(cell, Scope()) for cell in cells)
             columns.append(Column(f"col{index}", of))
         return columns
-
-    # Expressions
 
     def expression(self, node: exp.Expr, scope: Scope) -> Column:
         """Bind all columns of an expression; gives its type and origins, without a name."""
@@ -345,21 +347,21 @@ class Binder:
             return None
         found = self._lookup(node, scope)
         if found is not None:
-            self._require_unambiguous(node, scope)
+            self.problems.require_unambiguous(node, scope)
             return found
         if node.name.casefold() in _ANY_COLUMN:
             return None
         qualifier = node.args.get("table")
         relation = self._relation_named(qualifier.name.casefold(), scope) if qualifier else None
         if relation is not None and relation.columns is not None:
-            self._unknown_column(node.this, node.name, [relation], scope)
+            self.problems.unknown_column(node.this, node.name, [relation], scope)
         elif not scope.is_known:
             return None
         elif qualifier is not None:
             first = node.args.get("catalog") or node.args.get("db") or qualifier
-            self._unknown_relation(node, first, scope)
+            self.problems.unknown_relation(node, first, scope)
         else:
-            self._unknown_column(node.this, node.name, scope.relations, scope)
+            self.problems.unknown_column(node.this, node.name, scope.relations, scope)
         return None
 
     def _lookup(self, node: exp.Column, scope: Scope) -> Column | None:
@@ -370,7 +372,7 @@ class Binder:
             names = names[1:]
         around: Scope | None = scope
         while around is not None:
-            found = _found_in(around, names)
+            found = found_in(around, names)
             if found is not None:
                 return found
             around = around.outer
@@ -385,113 +387,9 @@ class Binder:
             around = around.outer
         return None
 
-    # Problems
 
-    def _require_unambiguous(self, node: exp.Column, scope: Scope) -> None:
-        if node.args.get("table") is not None or not scope.is_known:
-            return
-        name = node.name.casefold()
-        holders = [
-            one for one in scope.relations if one.find(name) is not None and name not in one.merged
-        ]
-        if (
-            len(holders) < 2
-            or any(not one.is_in_star for one in holders)
-            or name in scope.alias_names
-        ):
-            return
-        shown = " and ".join(dict.fromkeys(one.shown or one.name for one in holders))
-        self._add(
-            node.this,
-            "A2042",
-            f"column `{node.name}` is in {shown}.",
-            hint=f"Say which one: {holders[0].name}.{node.name}.",
-        )
-
-    def _unknown_column(
-        self, node: exp.Expr, name: str, relations: list[Relation], scope: Scope
-    ) -> None:
-        known = [column.name for one in relations for column in one.columns or ()]
-        known += sorted(scope.alias_names)
-        close = nearest(name, known)
-        named = [one for one in relations if one.shown]
-        place = " or ".join(dict.fromkeys(one.shown for one in named)) or "this query"
-        only = relations[0] if len(relations) == 1 else None
-        hint = ""
-        if only is not None and only.columns is not None:
-            count = len(only.columns)
-            more = f": mainstem show {only.asset}" if only.asset is not None else ""
-            listed = "" if more else f" ({', '.join(one.name for one in only.columns)})"
-            hint = f"{only.shown} has {count} column{'s' if count != 1 else ''}{listed}{more}"
-        self._add(
-            node, "A2041", f"column `{name}` does not exist in {place}.", hint=hint, known=close
-        )
-
-    def _unknown_relation(self, node: exp.Expr, identifier: exp.Expr, scope: Scope) -> None:
-        known = [one.name for one in scope.relations if one.name]
-        close = nearest(identifier.name, known)
-        self._add(
-            identifier,
-            "A2043",
-            f"`{identifier.name}` in `{node.sql('duckdb')}` is neither a table of this query nor a "
-            "column.",
-            hint=f"The query reads {', '.join(known)}." if known else "The query reads no table.",
-            known=close,
-        )
-
-    def _add(
-        self,
-        node: exp.Expr,
-        code: str,
-        summary: str,
-        *,
-        hint: str = "",
-        known: list[str] | None = None,
-    ) -> None:
-        start = node.meta.get("start", 0)
-        length = node.meta.get("end", start) + 1 - start
-        where = where_at(self._query.text, start, file=self._query.file, length=length)
-        self.problems.setdefault(
-            start, SqlInvalid(code, summary, hint=hint, where=where, known=known or ())
-        )
-
-
-def _found_in(scope: Scope, names: list[str]) -> Column | None:
-    """Find a column in the relations of one scope: by relation first, then as a struct's field."""
-    # schema.table.column..., table.column..., column...
-    for relation in scope.relations:
-        path = relation.path
-        if len(names) > len(path) > 1 and tuple(names[: len(path)]) == path:
-            column = relation.find(names[len(path)])
-            if column is not None:
-                return _inside(column, names[len(path) + 1 :])
-    if len(names) > 1:
-        for relation in scope.relations:
-            if relation.name == names[0]:
-                column = relation.find(names[1])
-                if column is not None:
-                    return _inside(column, names[2:])
-    for relation in scope.relations:
-        column = relation.find(names[0])
-        if column is not None and names[0] not in relation.merged:
-            return _inside(column, names[1:])
-    alias = scope.aliases.get(names[0])
-    if alias is not None:
-        return _inside(alias, names[1:])
-    if names[0] in scope.alias_names:
-        return Column("")
-    if len(names) == 1:
-        for relation in scope.relations:
-            if relation.name == names[0]:
-                return Column("", None, relation.origins)
-    return None
-
-
-def _inside(column: Column, names: list[str]) -> Column:
-    of = column.type
-    for name in names:
-        of = field_type(of, name) if isinstance(of, Struct) else None
-    return replace(column, name=names[-1], type=of) if names else column
+def _known_type(field: Field) -> Type | None:
+    return None if field.type == UNKNOWN else field.type
 
 
 def _parts(node: exp.Expr) -> Iterator[exp.Expr]:
@@ -533,14 +431,6 @@ def _makes_many(node: exp.Expr) -> bool:
     )
 
 
-def _unique(columns: list[Column] | None) -> list[Column] | None:
-    """Tell that names which repeat make the columns unknown: the engine renames or refuses them."""
-    if columns is None:
-        return None
-    names = [column.name.casefold() for column in columns]
-    return columns if len(set(names)) == len(names) else None
-
-
 def _printed(node: exp.Expr) -> str:
     return str(node.sql("duckdb")).casefold()
 
@@ -553,34 +443,3 @@ def _alias_columns(node: exp.Expr) -> list[str]:
     alias = node.args.get("alias")
     columns = alias.args.get("columns") if isinstance(alias, exp.TableAlias) else None
     return [str(column.name) for column in columns or ()]
-
-
-def _renamed(columns: list[Column] | None, names: list[str]) -> list[Column] | None:
-    if not names:
-        return None if columns is None else list(columns)
-    if columns is None:
-        return [Column(name) for name in names]
-    given = [replace(column, name=name) for column, name in zip(columns, names, strict=False)]
-    return [*given, *columns[len(names) :]]
-
-
-def _common_names(left: list[Relation], right: list[Relation]) -> list[str]:
-    return [
-        column.name
-        for relation in right
-        for column in relation.columns or ()
-        if any(one.find(column.name) for one in left)
-    ]
-
-
-def _by_name(left: list[Column], right: list[Column]) -> list[Column]:
-    others = {column.name.casefold(): column for column in right}
-    output = []
-    for column in left:
-        other = others.pop(column.name.casefold(), None)
-        if other is None:
-            output.append(column)
-        else:
-            of = common_type((column.type, other.type))
-            output.append(Column(column.name, of, column.origins | other.origins))
-    return [*output, *others.values()]

@@ -129,7 +129,7 @@ def _projections_that_shape_rows(select: exp.Select, projections: list[exp.Expr]
             continue
         for node in clause if isinstance(clause, list) else [clause]:
             if isinstance(node, exp.Expr):
-                ordinals |= {int(n.name) for n in node.find_all(exp.Literal) if n.name.isdigit()}
+                ordinals |= _ordinals(node)
                 names |= {column.name.casefold() for column in node.find_all(exp.Column)}
     groups_all = group is not None and not group.expressions
     for index, item in enumerate(projections, start=1):
@@ -143,6 +143,14 @@ def _projections_that_shape_rows(select: exp.Select, projections: list[exp.Expr]
         if shapes or (groups_all and not is_aggregate) or (group is None and is_aggregate):
             kept.add(id(item))
     return kept
+
+
+def _ordinals(clause: exp.Expr) -> set[int]:
+    """Give the numbers by which GROUP BY and ORDER BY name projections."""
+    if not isinstance(clause, exp.Group | exp.Order):
+        return set()
+    items = [item.this if isinstance(item, exp.Ordered) else item for item in clause.expressions]
+    return {int(item.name) for item in items if isinstance(item, exp.Literal) and item.is_int}
 
 
 def _aliases_used(item: exp.Expr, by_alias: dict[str, exp.Expr]) -> list[exp.Expr]:

@@ -2,8 +2,8 @@
 """Columns, types and lineage of a query without data, and names in it that do not exist.
 
 Asked for at plan, lineage and compile, and before a model is built; never on the loading path.
-Where something cannot be known (a file, a table function, a column expression), any name is let through:
-an error of this module is an error of the query.
+Where something cannot be known (a file, a table function, a column expression), any name is let
+through: an error of this module is an error of the query.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from mainstem.errors import SqlInvalid
 from mainstem.sql.binder import Binder
 from mainstem.sql.query import Query
-from mainstem.sql.relation import Column, Origin, Scope
-from mainstem.sql.types_of import HUGEINT
+from mainstem.sql.relation import Column, Origin, Scope, unique
+from mainstem.sql.types_of import HUGEINT, UNKNOWN
 from mainstem.types import AssetKey, Field, Primitive, Schema, Type
 
 
@@ -29,6 +29,8 @@ class Inference:
     """Of the columns whose type is known."""
     schema: Schema | None = None
     """Names and types, if all of them are known."""
+    shape: Schema | None = None
+    """The same with the type `unknown` where it is not known: for queries that read this one."""
     lineage: Mapping[str, tuple[Origin, ...]] = field(default_factory=dict)
     """For each output column the columns of assets that it is computed from, sorted."""
     reads: frozenset[Origin] = frozenset()
@@ -51,8 +53,8 @@ def infer(
         resolve: Tells which asset a table name, as written, means.
     """
     binder = Binder(query, schemas, resolve)
-    columns = binder.bind(query.tree, Scope())
-    problems = tuple(binder.problems.values())
+    columns = unique(binder.bind(query.tree, Scope()))
+    problems = tuple(binder.problems.found.values())
     reads = frozenset(binder.reads)
     if columns is None:
         return Inference(columns=None, problems=problems, reads=reads)
@@ -61,14 +63,14 @@ def infer(
         column.name: of for column in columns if (of := _stored(column, is_big=big)) is not None
     }
     fields = tuple(
-        Field(name=column.name, type=types[column.name])
-        for column in columns
-        if column.name in types
+        Field(name=column.name, type=types.get(column.name, UNKNOWN)) for column in columns
     )
+    shape = Schema(fields=fields)
     return Inference(
         columns=tuple(column.name for column in columns),
         types=types,
-        schema=Schema(fields=fields) if len(fields) == len(columns) else None,
+        schema=shape if len(types) == len(columns) else None,
+        shape=shape,
         lineage={
             column.name: tuple(sorted(column.origins, key=lambda origin: (origin[0], origin[1])))
             for column in columns

@@ -173,7 +173,7 @@ class Renderer:
                 if macro.name in homes:
                     raise SqlInvalid(
                         "A2026",
-                        f"the macro `{macro.name}` is defined in {homes[macro.name]} and here again.",
+                        f"the macro `{macro.name}` is in {homes[macro.name]} already.",
                         hint="Rename one of them.",
                         where=_line(text, file, macro.lineno),
                     )

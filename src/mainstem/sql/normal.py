@@ -173,6 +173,8 @@ class Walk:
 
 def _select(walk: Walk, node: exp.Expr, names: Names) -> None:
     inner = walk.open_scope(node, names)
+    if node.args.get("sample") is not None:
+        walk.volatile = walk.volatile or sample_reason(node.args["sample"])
     walk.words.append("select")
     walk.emit_arguments(node, inner, skip=_WITH)
 

@@ -7,15 +7,21 @@ Nothing is resolved here; `models` and `project` know which names are assets.
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.tokenizer_core import TokenType
 
 from mainstem.errors import SqlInvalid
 from mainstem.sql.normal import TableUse, normalise
 from mainstem.sql.place import where_at
+
+_TWO_COMMAS = re.compile(r",\s*,")
 
 # sqlglot warns on stderr about statements that it keeps as text; they become our own error.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
@@ -111,7 +117,23 @@ def _tree(sql: str, file: str, dialect: str) -> exp.Expr:
             hint="A model only says what its rows are; Mainstem creates and fills the table.",
             where=where_at(sql, len(sql) - len(sql.lstrip()), file=file),
         )
+    _refuse_empty_items(sql, file)
     return statements[0]
+
+
+def _refuse_empty_items(sql: str, file: str) -> None:
+    """Find `a,, b`, which sqlglot reads as `a, b` and the engine refuses."""
+    if not _TWO_COMMAS.search(sql):
+        return
+    tokens = list(DuckDB().tokenize(sql))
+    for token, following in pairwise(tokens):
+        if token.token_type is following.token_type is TokenType.COMMA:
+            raise SqlInvalid(
+                "A2010",
+                "the SQL does not parse: unexpected `,`.",
+                hint="There is nothing between two commas: remove one of them.",
+                where=where_at(sql, following.start, file=file),
+            )
 
 
 def _kind(statement: exp.Expr) -> str:

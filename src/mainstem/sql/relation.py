@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from mainstem.types import AssetKey, Type
+from mainstem.sql.types_of import common_type, field_type
+from mainstem.types import AssetKey, Struct, Type
 
 Origin = tuple[AssetKey, str]
 
@@ -82,3 +83,84 @@ class Scope:
 def origins_of(columns: Iterable[Column]) -> frozenset[Origin]:
     """Join the origins of columns."""
     return frozenset().union(*(column.origins for column in columns))
+
+
+def found_in(scope: Scope, names: list[str]) -> Column | None:
+    """Find a column in the relations of one scope: by relation first, then as a struct's field."""
+    # schema.table.column..., table.column..., column...
+    for relation in scope.relations:
+        path = relation.path
+        if len(names) > len(path) > 1 and tuple(names[: len(path)]) == path:
+            column = relation.find(names[len(path)])
+            if column is not None:
+                return inside(column, names[len(path) + 1 :])
+    if len(names) > 1:
+        for relation in scope.relations:
+            if relation.name == names[0]:
+                column = relation.find(names[1])
+                if column is not None:
+                    return inside(column, names[2:])
+    for relation in scope.relations:
+        column = relation.find(names[0])
+        if column is not None and names[0] not in relation.merged:
+            return inside(column, names[1:])
+    alias = scope.aliases.get(names[0])
+    if alias is not None:
+        return inside(alias, names[1:])
+    if names[0] in scope.alias_names:
+        return Column("")
+    if len(names) == 1:
+        for relation in scope.relations:
+            if relation.name == names[0]:
+                return Column("", None, relation.origins)
+    return None
+
+
+def inside(column: Column, names: list[str]) -> Column:
+    """Go into the fields of a struct."""
+    of = column.type
+    for name in names:
+        of = field_type(of, name) if isinstance(of, Struct) else None
+    return replace(column, name=names[-1], type=of) if names else column
+
+
+def unique(columns: list[Column] | None) -> list[Column] | None:
+    """Tell that names which repeat make the columns unknown: the engine renames or refuses them."""
+    if columns is None:
+        return None
+    names = [column.name.casefold() for column in columns]
+    return columns if len(set(names)) == len(names) else None
+
+
+def rename(columns: list[Column] | None, names: list[str]) -> list[Column] | None:
+    """Rename columns by position, as `as t(a, b)` does."""
+    if not names:
+        return None if columns is None else list(columns)
+    if columns is None:
+        return [Column(name) for name in names]
+    given = [replace(column, name=name) for column, name in zip(columns, names, strict=False)]
+    return [*given, *columns[len(names) :]]
+
+
+def common_names(left: list[Relation], right: list[Relation]) -> list[str]:
+    """Give the names that both sides of a NATURAL join have."""
+    return [
+        column.name
+        for relation in right
+        for column in relation.columns or ()
+        if any(one.find(column.name) for one in left)
+    ]
+
+
+def by_name(left: list[Column], right: list[Column]) -> list[Column]:
+    """Match the columns of UNION BY NAME."""
+    others = {column.name.casefold(): column for column in right}
+    output = []
+    for column in left:
+        other = others.pop(column.name.casefold(), None)
+        if other is None:
+            output.append(column)
+        else:
+            of = common_type((column.type, other.type))
+            output.append(Column(column.name, of, column.origins | other.origins))
+    return [*output, *others.values()]

@@ -14,6 +14,8 @@ from mainstem.types import List, Primitive, Struct, Type
 
 HUGEINT = Primitive("hugeint")
 """Of sums of integers, within a query; stored as long."""
+UNKNOWN = Primitive("unknown")
+"""In a schema of names alone: the type of a column could not be told without data."""
 BOOLEAN, INT, LONG = Primitive("boolean"), Primitive("int"), Primitive("long")
 FLOAT, DOUBLE, STRING = Primitive("float"), Primitive("double"), Primitive("string")
 DATE, TIME = Primitive("date"), Primitive("time")
@@ -287,6 +289,7 @@ _DECLARED: dict[str, Type] = {
     "DATE": DATE,
     "TIME": TIME,
     "TIMESTAMP": TIMESTAMP,
+    "TIMESTAMPNTZ": TIMESTAMP,
     "TIMESTAMPTZ": TIMESTAMPTZ,
     "UUID": Primitive("uuid"),
     "VARBINARY": Primitive("binary"),
@@ -335,9 +338,9 @@ _FIXED: dict[type, Type] = {
     ),
     **dict.fromkeys(
         _classes("Count", "Length", "RowNumber", "Rank", "DenseRank", "Ntile", "DateDiff",
-                 "TsOrDsDiff", "Extract", "Year", "Month", "Day", "Hour", "Minute", "Second", "Quarter", "Week",
-                 "DayOfWeek", "DayOfMonth", "DayOfYear", "DayOfWeekIso", "WeekOfYear",
-                 "ApproxDistinct", "StrPosition"),
+                 "TsOrDsDiff", "Extract", "Year", "Month", "Day", "Hour", "Minute",
+                 "Second", "Quarter", "Week", "DayOfWeek", "DayOfMonth",
+                 "DayOfYear", "DayOfWeekIso", "WeekOfYear", "ApproxDistinct", "StrPosition"),
         LONG,
     ),
     **dict.fromkeys(_classes("CountIf"), HUGEINT),
@@ -353,7 +356,7 @@ _FIXED: dict[type, Type] = {
         STRING,
     ),
     **dict.fromkeys(_classes("CurrentDate", "DateFromParts", "LastDay"), DATE),
-    **dict.fromkeys(_classes("CurrentTimestamp"), TIMESTAMPTZ),
+    **dict.fromkeys(_classes("CurrentTimestamp", "UnixToTime"), TIMESTAMPTZ),
     **dict.fromkeys(_classes("StrToTime", "TimestampFromParts", "Localtimestamp"), TIMESTAMP),
 }  # fmt: skip
 _NAMED: dict[str, Type] = {
