@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import platform
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from mainstem.errors import MainstemError, ModelInvalid, Where
+from mainstem.models.python.current import python_version
 from mainstem.models.python.declaration import Declaration
 from mainstem.models.python.definition import (
     Discovered,
@@ -69,7 +69,7 @@ def _identity(file: str, closure: Closure) -> dict[str, Any]:
         "installed": tuple(
             each.metadata_folder for each in outside_of(closure) if each.metadata_folder
         ),
-        "python": platform.python_version(),
+        "python": python_version(),
     }
 
 

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from mainstem.errors import ModelInvalid, StepFailed, Where
@@ -62,24 +59,6 @@ def discover(
             found[culprit] = Discovered(file=culprit, errors=(_broken(culprit, error),))
         left = [file for file in left if file not in found]
     return tuple(found[file] for file in files)
-
-
-def is_current(discovered: Discovered, folder: Path) -> bool:
-    """Tell whether importing the file again would tell the same: reads files, imports nothing."""
-    if discovered.errors or discovered.python != platform.python_version():
-        return False
-    if any((folder / path).exists() for path in discovered.absent):
-        return False
-    if not all(Path(path).exists() for path in discovered.installed):
-        return False
-    return all(_digest(folder / path) == digest for path, digest in discovered.files.items())
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 def _broken(file: str, error: StepFailed) -> ModelInvalid:

@@ -209,9 +209,11 @@ class WorkerProcess:
 
     def _drain(self, output: Output) -> None:
         """Take what was printed before the last answer: it is in the pipes already."""
-        for pipe, stream in ((self._process.stdout, "stdout"), (self._process.stderr, "stderr")):
-            if pipe is not None and not pipe.closed:
-                output.read(pipe.fileno(), stream)  # type: ignore[arg-type]  # the two names
+        out, err = self._process.stdout, self._process.stderr
+        assert out is not None, "a pipe"
+        assert err is not None, "a pipe"
+        output.read(out.fileno(), "stdout")
+        output.read(err.fileno(), "stderr")
 
     def _stop(self, output: Output, grace_s: float) -> None:
         """Ask the group to end, and kill what is left of it after the grace."""

@@ -106,7 +106,7 @@ class PythonStep:
                 raise answer.error
         except MainstemError as error:
             if self.retries and error.code in _WORTH_ANOTHER_TRY:
-                error.is_retryable = True  # type: ignore[misc]  # this one is worth another try
+                vars(error)["is_retryable"] = True  # this one, unlike others of its class
             raise
         if not isinstance(answer, Built):
             raise InternalError("A9072", f"{name} was answered with {type(answer).__name__}.")
