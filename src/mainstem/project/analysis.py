@@ -95,7 +95,16 @@ class Analysis:
         return infer(query, known, resolve=meaning)
 
     def _known(self, key: AssetKey, *, of: Asset) -> Schema | None:
-        return self._built(key) if key == of.key else self.schema_of(key)
+        above = self._graph.assets.get(key)
+        if key == of.key or above is None or not isinstance(above.definition, SqlModel):
+            return self._built(key) if key == of.key else self.schema_of(key)
+        shape = self._inference(above).shape
+        if shape is not None:
+            return shape
+        # What was built tells the columns only while the model's text is that of then.
+        entry = self._entries.get(key)
+        is_as_built = entry is not None and entry.provenance.code_version == above.code_version
+        return self._built(key) if is_as_built else None
 
     def _built(self, key: AssetKey) -> Schema | None:
         if key not in self._entries:
