@@ -57,6 +57,12 @@ def arrow_schema(schema: Schema) -> pa.Schema:
     return pa.schema([arrow_field(field) for field in schema.fields])
 
 
+def no_rows(schema: Schema) -> pa.Table:
+    """Give a table without rows; Arrow's own way to do so does not know nested UUIDs."""
+    wanted = arrow_schema(schema)
+    return pa.table([pa.nulls(0, field.type) for field in wanted], schema=wanted)
+
+
 def arrow_field(field: Field) -> pa.Field:
     """Give one column or struct field with its id."""
     return pa.field(field.name, arrow_type(field.type), not field.required, _id_of(field.id))

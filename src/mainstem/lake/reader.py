@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from mainstem.errors import AssetNotFound, StorageFailed
 from mainstem.lake import conform
-from mainstem.lake.arrow_types import arrow_schema, field_id
+from mainstem.lake.arrow_types import arrow_schema, field_id, no_rows
 from mainstem.types import DataFile, Schema, TableRef, did_you_mean
 
 _BATCH_ROWS = 1 << 16
@@ -34,7 +34,7 @@ def read_arrow(ref: TableRef, columns: Sequence[str] | None = None) -> pa.Table:
     """
     schema = _selected(ref, columns)
     tables = [read_file(ref, file, schema) for file in ref.files]
-    return pa.concat_tables([arrow_schema(schema).empty_table(), *tables])
+    return pa.concat_tables([no_rows(schema), *tables])
 
 
 def read_batches(ref: TableRef, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mainstem.lake.arrow_types import arrow_schema
+from mainstem.lake.arrow_types import no_rows
 from mainstem.lake.reader import read_file
 from mainstem.lake.table_state import TableConflict
 from mainstem.lake.upsert import RowChange, key_columns, key_fields, matching_rows, rewritten
@@ -179,7 +179,7 @@ def _equal_values(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.Array:
 
 def _rows(ref: TableRef, files: Iterable[DataFile], schema: Schema) -> pa.Table:
     tables = [read_file(ref, file, schema) for file in files]
-    return pa.concat_tables([arrow_schema(schema).empty_table(), *tables]).combine_chunks()
+    return pa.concat_tables([no_rows(schema), *tables]).combine_chunks()
 
 
 def _numbers(rows: pa.Table) -> pa.Array:

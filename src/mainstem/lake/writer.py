@@ -11,6 +11,7 @@ import errno
 import os
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -81,14 +82,14 @@ def write_arrow(
 class _Writing:
     """The files of one call, open and closed."""
 
-    __slots__ = ("_closed", "_file_bytes", "_number", "_open", "_target")
+    __slots__ = ("_all", "_closed", "_file_bytes", "_open", "_target")
 
     def __init__(self, target: WriteTarget, file_bytes: int) -> None:
         self._target = target
         self._file_bytes = file_bytes
         self._open: dict[tuple[PartitionValue, ...], _File] = {}
         self._closed: list[DataFile] = []
-        self._number = 0
+        self._all: list[_File] = []
 
     def add(self, partition: tuple[PartitionValue, ...], rows: pa.Table) -> None:
         """Write rows of one partition."""
@@ -96,15 +97,15 @@ class _Writing:
         if file is None:
             if len(self._open) >= _OPEN_FILES:
                 self._close(self._open.pop(next(iter(self._open))))
-            file = _File(self._target, partition, self._next_name())
+            file = self._new(partition)
         # Put behind the others: the first of the dict is the one written longest ago.
         self._open[partition] = file
-        step = _rows_per_group(rows)
+        step = _rows_per_group(rows, self._file_bytes)
         for start in range(0, rows.num_rows, step):
             file.write(rows.slice(start, step))
             if file.size >= self._file_bytes and start + step < rows.num_rows:
                 self._close(file)
-                file = self._open[partition] = _File(self._target, partition, self._next_name())
+                file = self._open[partition] = self._new(partition)
         if file.size >= self._file_bytes:
             self._close(self._open.pop(partition))
 
@@ -118,19 +119,19 @@ class _Writing:
 
     def discard(self) -> None:
         """Remove what was written; what cannot be is found by its recorded prefix later."""
-        folder = Path(self._target.warehouse)
-        for file in self._open.values():
+        for file in self._all:
             file.abandon()
-        for done in self._closed:
-            (folder / done.path).unlink(missing_ok=True)
 
     def _close(self, file: _File) -> None:
         self._closed.append(file.close())
 
-    def _next_name(self) -> str:
+    def _new(self, partition: tuple[PartitionValue, ...]) -> _File:
         # Several workers may share one target, so a counter alone would not do.
-        self._number += 1
-        return f"{self._target.prefix}{self._number:05d}-{uuid.uuid4().hex[:12]}.parquet"
+        number = len(self._all) + 1
+        name = f"{self._target.prefix}{number:05d}-{uuid.uuid4().hex[:12]}.parquet"
+        file = _File(self._target, partition, name)
+        self._all.append(file)
+        return file
 
 
 class _File:
@@ -206,14 +207,15 @@ class _File:
         )
 
     def abandon(self) -> None:
-        """Close without a footer and remove the file."""
-        self._sink.close()
+        """Remove the file, whatever state it is in."""
+        with suppress(OSError):
+            self._sink.close()
         self._path.unlink(missing_ok=True)
 
 
-def _rows_per_group(rows: pa.Table) -> int:
+def _rows_per_group(rows: pa.Table, file_bytes: int) -> int:
     bytes_per_row: int = rows.nbytes // max(1, rows.num_rows) + 1
-    return max(1 << 12, min(_ROW_GROUP_ROWS, _ROW_GROUP_BYTES // bytes_per_row))
+    return max(1, min(_ROW_GROUP_ROWS, min(_ROW_GROUP_BYTES, file_bytes) // bytes_per_row))
 
 
 def _portions(
