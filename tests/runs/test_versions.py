@@ -319,3 +319,15 @@ def test_a_reverted_view_stays_away(world):
 
     assert _statuses(finished)["staging.v"] == "skipped"
     assert world.executed == ["raw.a"]
+
+
+def test_the_lake_and_the_plan_agree_on_the_version_of_a_view(world):
+    world.source("raw.a")
+    world.add("staging.v", "raw.a", materialized="view")
+    world.add("staging.w", "staging.v", materialized="view")
+    world.add("marts.t", "staging.w")
+    world.run()
+
+    recorded = world.lake.entry(AssetKey.parse("marts.t")).provenance.inputs
+
+    assert recorded == {"staging.w": world.lake.data_version(AssetKey.parse("staging.w"))}

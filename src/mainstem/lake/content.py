@@ -8,12 +8,12 @@ cursor has the key of its table, so it has a place of its own in the trie.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any
 
 import orjson
 
 from mainstem.errors import AssetNotFound, UserError
+from mainstem.graph import fingerprint
 from mainstem.lake import planner
 from mainstem.lake.catalog import Catalog
 from mainstem.lake.table_state import TableState, state_from_bytes, state_to_bytes
@@ -265,14 +265,15 @@ def data_version(
     if entry.kind == "table":
         return entry.provenance.data_version
     sql, _, inputs = load_view(catalog, entry)
-    parts = [entry.provenance.code_version or sql]
+    versions: dict[AssetKey, str] = {}
     for read in inputs:
         # A view cannot read itself by way of others; a damaged catalog must not hang us.
         version = (
             None if read in within else data_version(catalog, root, read, within=(*within, key))
         )
-        parts.append(f"{read.folded}={version or ''}")
-    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+        versions[read] = version or ""
+    # As plans derive it: what they record as an input must be what a merge finds.
+    return fingerprint(entry.provenance.code_version or sql, versions)
 
 
 def entry_to_bytes(entry: Entry) -> bytes:
