@@ -55,10 +55,7 @@ def load_file(project: Project, file: str) -> Discovered:
 
 def _may_declare(project: Project, file: str) -> bool:
     """Tell whether importing is worth it: helpers that never decorate have no assets."""
-    module = project.module(file)
-    if module.decorators:
-        return True
-    return b"@" in (project.root / file).read_bytes()
+    return project.module(file).declares or b"@" in (project.root / file).read_bytes()
 
 
 def _identity(file: str, closure: Closure) -> dict[str, Any]:

@@ -14,12 +14,28 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mainstem.models.python.definition import Code
 from mainstem.models.python.installed import Distribution, distributions_of
 
 _OURS = frozenset({"asset", "multi_asset", "check"})
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A statement at the top of a module, and what it mentions."""
+
+    declares: str
+    """Name of the asset or check that it defines; empty for anything else."""
+    text: str
+    """Its syntax."""
+    used: frozenset[str]
+    """Identifiers, attributes and imported names."""
+    imports: tuple[tuple[str, int], ...]
+    """Dotted names with the level of relative imports."""
+    takes_all: bool
+    """`from x import *`."""
+    variables: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +45,9 @@ class Module:
     path: str
     """Relative to the project folder."""
     text_digest: str
-    tree: ast.Module
-    decorators: frozenset[str]
-    """Local names of our decorators, dotted ones included: `asset`, `mainstem.asset`."""
+    parts: tuple[Part, ...]
+    declares: bool
+    """Whether it imports one of our decorators."""
 
 
 class Project:
@@ -53,7 +69,11 @@ class Project:
         known = self._modules.get(path)
         if known is None or known.text_digest != digest:
             tree = ast.parse(raw, filename=path)
-            known = Module(path, digest, tree, frozenset(_local_decorators(tree)))
+            ours = frozenset(_local_decorators(tree))
+            documented = ast.get_docstring(tree, clean=False) is not None
+            statements = tree.body[1 if documented else 0 :]
+            parts = tuple(_part(each, ours) for each in statements if not _imports_us(each))
+            known = Module(path, digest, parts, bool(ours))
             self._modules[path] = known
         return known
 
@@ -69,10 +89,10 @@ class Closure:
     project: Project
     modules: dict[str, Module] = field(default_factory=dict)
     parts: list[str] = field(default_factory=list)
-    """Dumped statements in the order found."""
+    """Syntax of statements in the order found."""
     used: set[str] = field(default_factory=set)
     """Identifiers that included statements mention."""
-    waiting: dict[str, list[tuple[Module, ast.stmt]]] = field(default_factory=dict)
+    waiting: dict[str, list[tuple[Module, Part]]] = field(default_factory=dict)
     """Decorated functions that nothing has named yet."""
     outside: set[str] = field(default_factory=set)
     """Top-level names imported from outside the project."""
@@ -90,60 +110,39 @@ class Closure:
         if function:
             self.used.add(function)
         self._add(self.project.module(path), everything=not function)
-        while named := [name for name in self.waiting if name in self.used]:
-            for name in named:
-                for module, statement in self.waiting.pop(name):
-                    self._include(module, statement)
+        while named := self.waiting.keys() & self.used:
+            for name in sorted(named):
+                for module, part in self.waiting.pop(name):
+                    self._include(module, part)
 
     def _add(self, module: Module, *, everything: bool = False) -> None:
         if module.path in self.modules:
             return
         self.modules[module.path] = module
-        documented = ast.get_docstring(module.tree, clean=False) is not None
-        for statement in module.tree.body[1 if documented else 0 :]:
-            name = "" if everything else _declared_name(statement, module.decorators)
-            if name:
-                self.waiting.setdefault(name, []).append((module, statement))
+        for part in module.parts:
+            if part.declares and not everything:
+                self.waiting.setdefault(part.declares, []).append((module, part))
             else:
-                self._include(module, statement)
+                self._include(module, part)
 
-    def _include(self, module: Module, statement: ast.stmt) -> None:
-        if _imports_us(statement):
-            return
-        self.parts.append(_dump(statement, module.decorators))
-        for node in ast.walk(statement):
-            match node:
-                case ast.Name(id=name):
-                    self.used.add(name)
-                case ast.Attribute(attr=name):
-                    self.used.add(name)
-                    self._note_variables(node, statement)
-                case ast.Import() | ast.ImportFrom():
-                    self._import(module, node)
-                case _:
-                    pass
+    def _include(self, module: Module, part: Part) -> None:
+        self.parts.append(part.text)
+        self.used |= part.used
+        self.variables |= part.variables
+        for dotted, level in part.imports:
+            self._import(module, dotted, level)
+        if part.takes_all:
+            self.used.update(self.waiting)
 
-    def _note_variables(self, node: ast.Attribute, statement: ast.stmt) -> None:
-        """Note which variable `context.vars["x"]` or `context.vars.get("x")` reads."""
-        if node.attr == "vars":
-            names = [_key_read(other, node) for other in ast.walk(statement)]
-            self.variables.add(next((name for name in names if name), "*"))
-
-    def _import(self, module: Module, node: ast.Import | ast.ImportFrom) -> None:
-        for dotted, level in _imported(node):
-            found = _project_files(self.project, module.path, dotted, level)
-            for path in found:
-                try:
-                    self._add(self.project.module(path))
-                except (SyntaxError, ValueError, OSError):
-                    self.broken.add(path)
-            if not found and not level:
-                self.outside.add(dotted.partition(".")[0])
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                self.used.add(alias.name)
-                if alias.name == "*":
-                    self.used.update(self.waiting)
+    def _import(self, module: Module, dotted: str, level: int) -> None:
+        found = _project_files(self.project, module.path, dotted, level)
+        for path in found:
+            try:
+                self._add(self.project.module(path))
+            except (SyntaxError, ValueError, OSError):
+                self.broken.add(path)
+        if not found and not level:
+            self.outside.add(dotted.partition(".")[0])
 
 
 def code_of(project: Project, path: str, function: str) -> tuple[Code, Closure]:
@@ -190,10 +189,37 @@ def _local_decorators(tree: ast.Module) -> Iterator[str]:
                     yield from (f"{alias.asname or alias.name}.{name}" for name in _OURS)
 
 
-def _declared_name(statement: ast.stmt, ours: frozenset[str]) -> str:
-    if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-        return ""
-    return statement.name if any(_is_ours(each, ours) for each in statement.decorator_list) else ""
+def _part(statement: ast.stmt, ours: frozenset[str]) -> Part:
+    declares = ""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and any(
+        _is_ours(each, ours) for each in statement.decorator_list
+    ):
+        declares = statement.name
+    _strip(statement, ours)
+    used: set[str] = set()
+    imports: list[tuple[str, int]] = []
+    variables: set[str] = set()
+    for node in ast.walk(statement):
+        match node:
+            case ast.Name(id=name):
+                used.add(name)
+            case ast.Attribute(attr=name):
+                used.add(name)
+                if name == "vars":
+                    variables.add(_variable_read(node, statement))
+            case ast.Import() | ast.ImportFrom():
+                imports += _imported(node)
+                used.update(alias.name for alias in node.names)
+            case _:
+                pass
+    return Part(
+        declares=declares,
+        text=ast.dump(statement),
+        used=frozenset(used - {"*"}),
+        imports=tuple(imports),
+        takes_all="*" in used,
+        variables=frozenset(variables),
+    )
 
 
 def _is_ours(decorator: ast.expr, ours: frozenset[str]) -> bool:
@@ -211,22 +237,19 @@ def _imports_us(statement: ast.stmt) -> bool:
             return False
 
 
-def _dump(statement: ast.stmt, ours: frozenset[str]) -> str:
-    """Write a statement's syntax without docstrings and our decorators; the tree stays as it is."""
-    restore: list[tuple[list[Any], list[Any]]] = []
+def _strip(statement: ast.stmt, ours: frozenset[str]) -> None:
+    """Take away what changes no data: docstrings and our decorators."""
     for node in ast.walk(statement):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            restore.append((node.decorator_list, list(node.decorator_list)))
-            node.decorator_list[:] = [
-                each for each in node.decorator_list if not _is_ours(each, ours)
-            ]
+            node.decorator_list = [each for each in node.decorator_list if not _is_ours(each, ours)]
             if ast.get_docstring(node, clean=False) is not None:
-                restore.append((node.body, list(node.body)))
-                node.body[:] = node.body[1:] or [ast.Pass()]
-    text = ast.dump(statement)
-    for emptied, content in restore:
-        emptied[:] = content
-    return text
+                node.body = node.body[1:] or [ast.Pass()]
+
+
+def _variable_read(node: ast.Attribute, statement: ast.stmt) -> str:
+    """Tell which variable `context.vars["x"]` or `context.vars.get("x")` reads; `*`: any."""
+    names = (_key_read(other, node) for other in ast.walk(statement))
+    return next((name for name in names if name), "*")
 
 
 def _key_read(node: ast.AST, variables: ast.Attribute) -> str:
