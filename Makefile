@@ -6,6 +6,9 @@ STAMP := $(VENV)/.synced
 # Parallel test workers; 2 suits the smallest machine we test on.
 JOBS ?= 2
 
+# Some build machines forbid compiled modules; each start of the program would compile all of it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix bench docs lint types imports tests clean
 
