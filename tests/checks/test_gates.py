@@ -323,3 +323,44 @@ def test_a_check_without_quarantine_moves_no_row():
 
     assert quarantine_predicate(spec) is None
     assert quarantine_predicate(replace(spec, quarantine=True)) == '("a" is null)'
+
+
+QUARANTINE = {"between": {"column": "n", "max": 5, "quarantine": True}}
+
+
+@pytest.mark.parametrize("reason", ["quarantine_reason", "reason"])
+def test_rows_set_aside_are_told(lake, reason):
+    lake.table("raw.t", "select i as n from range(5) t(i)")
+    ids = "'raw.t/between(n)', 'raw.t/other, raw.t/between(n)', 'raw.t/between(n)_2', null"
+    lake.table("raw.t__quarantine", f"select unnest([{ids}]) as {reason}")
+
+    result = lake.check(QUARANTINE)
+
+    assert (result.verdict, result.failed_count) == ("passed", 2)
+    assert result.message == "between(n, max 5): 2 of 7 rows (28.6 %), 2 quarantined"
+
+
+@pytest.mark.parametrize(("mostly", "verdict"), [(0.7, "passed"), (0.8, "failed")])
+def test_rows_set_aside_count_for_mostly(lake, mostly, verdict):
+    lake.table("raw.t", "select i as n from range(5) t(i)")
+    lake.table("raw.t__quarantine", "select 'raw.t/between(n)' as reason from range(2)")
+
+    assert lake.check({"between": {**QUARANTINE["between"], "mostly": mostly}}).verdict == verdict
+
+
+def test_without_rows_set_aside_statistics_prove(lake):
+    lake.table("raw.t", "select i as n from range(5) t(i)")
+    lake.table("raw.t__quarantine", "select 'raw.t/between(n)' as reason where false")
+
+    assert lake.check(QUARANTINE).verdict == "proven"
+
+
+def test_gates_of_an_asset_notice_new_rows_set_aside(lake, token):
+    lake.table("raw.t", "select i as n from range(5) t(i)")
+    gates = lake.gates([QUARANTINE, {"expression": "n < 9"}])
+    before = [gate.evaluate(lake.relation, token).failed_count for gate in gates]
+    lake.table("raw.t__quarantine", "select 'raw.t/between(n)' as reason")
+
+    after = [gate.evaluate(lake.relation, token).failed_count for gate in gates]
+
+    assert (before, after) == ([0, 0], [1, 0])

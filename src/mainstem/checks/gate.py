@@ -6,8 +6,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mainstem.checks.aside import aside_of, count_aside
 from mainstem.checks.known import KINDS
 from mainstem.checks.measure import measure, measure_together, shares_a_scan
 from mainstem.checks.proof import prove
@@ -82,7 +84,7 @@ class _Batch:
     def result(self, gate: CheckGate, relation: Relations, cancel: CancelToken) -> CheckResult:
         with self._lock:
             try:
-                version = _version(relation(gate.asset))
+                version = self._version_of(relation)
             except MainstemError:
                 version = None  # evaluation says what is wrong
             if version is None:
@@ -92,6 +94,11 @@ class _Batch:
                 self._results = {result.check_id: result for result in results}
                 self._version = version
             return self._results[gate.check_id]
+
+    def _version_of(self, relation: Relations) -> object:
+        version = _version(relation(self.gates[0].asset))
+        asides = [table for gate in self.gates if (table := aside_of(gate.spec, relation))]
+        return (version, _version(asides[0])) if version and asides else version
 
 
 def _version(relation: Relation) -> object:
@@ -190,7 +197,7 @@ def _without_reading(gate: CheckGate, relation: Relations) -> CheckResult | Sche
                 spec, f"{spec.asset} has no column `{missing}`." + (f" {near}" if near else "")
             )
         finding = _shape(spec, schema)
-        if finding is None:
+        if finding is None and aside_of(spec, relation) is None:
             finding = _proven(gate.target, relation)
     except InternalError:
         raise
@@ -238,6 +245,10 @@ def _fused(
     try:
         register_all(session, [gate.asset], relation)
         findings = measure_together(session, [item[1].target for item in items], schema)
+        findings = [
+            _with_aside(session, item[1].spec, finding, relation)
+            for item, finding in zip(items, findings, strict=True)
+        ]
     except (Cancelled, InternalError):
         raise
     except MainstemError:
@@ -257,11 +268,21 @@ def _alone(session: Session, gate: CheckGate, schema: Schema, relation: Relation
             finding = measure_together(session, [gate.target], schema)[0]
         else:
             finding = measure(session, gate.target, schema)
+        finding = _with_aside(session, gate.spec, finding, relation)
     except (Cancelled, InternalError):
         raise
     except MainstemError as error:
         return _failed(gate.spec, error, elapsed_s=gate.clock.monotonic_s() - started)
     return judge(gate.spec, finding, elapsed_s=gate.clock.monotonic_s() - started)
+
+
+def _with_aside(
+    session: Session, spec: CheckSpec, finding: Finding, relation: Relations
+) -> Finding:
+    table = aside_of(spec, relation)
+    if table is None:
+        return finding
+    return replace(finding, aside=count_aside(session, spec, table))
 
 
 def _failed(spec: CheckSpec, error: MainstemError, *, elapsed_s: float = 0.0) -> CheckResult:

@@ -38,6 +38,8 @@ class Finding:
     """Distinct values among the failing rows, where that says something."""
     sample: tuple[Mapping[str, Any], ...] = ()
     is_proven: bool = False
+    aside: int = 0
+    """Rows that the check moved to quarantine; they are not in `total`."""
 
 
 def judge(spec: CheckSpec, finding: Finding, *, elapsed_s: float) -> CheckResult:
@@ -51,7 +53,7 @@ def judge(spec: CheckSpec, finding: Finding, *, elapsed_s: float) -> CheckResult
         severity=spec.severity,
         message=f"{wording.describe(spec)}: {said}",
         row_count=finding.total,
-        failed_count=finding.failed,
+        failed_count=finding.failed + finding.aside,
         sample=finding.sample,
         elapsed_s=elapsed_s,
     )
@@ -71,12 +73,11 @@ def errored(spec: CheckSpec, said: str, *, elapsed_s: float = 0.0) -> CheckResul
 
 def is_allowed(spec: CheckSpec, finding: Finding) -> bool:
     """Whether the failing rows are few enough for `mostly`."""
-    if finding.failed == 0:
-        return True
-    if spec.mostly == 1 or not finding.total:
-        return False
+    if spec.mostly == 1:
+        return finding.failed == 0  # rows moved aside are dealt with
+    failed, total = finding.failed + finding.aside, (finding.total or 0) + finding.aside
     # Half a row of tolerance would be wrong, a rounding error of the share is not.
-    return finding.failed <= (1 - spec.mostly) * finding.total + 1e-9
+    return failed <= (1 - spec.mostly) * total + 1e-9
 
 
 def _verdict(spec: CheckSpec, finding: Finding) -> Verdict:
@@ -106,6 +107,10 @@ def _exceeds(spec: CheckSpec, key: str, finding: Finding, *, default: bool) -> b
 
 def _said(spec: CheckSpec, finding: Finding) -> str:
     total = finding.total or 0
+    if finding.aside:
+        failed, total = finding.failed + finding.aside, total + finding.aside
+        said = wording.failing(failed, total, values=None, mostly=spec.mostly)
+        return f"{said}, {wording.count(finding.aside)} quarantined"
     if not finding.failed:
         return f"all {wording.rows(total)}" if total != 1 else "the 1 row"
     return wording.failing(finding.failed, total, values=finding.values, mostly=spec.mostly)
