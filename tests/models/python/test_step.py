@@ -48,7 +48,7 @@ def test_deps_order_and_pass_nothing(world):
     [
         ("@asset", "a(flights)", False),
         ("@asset", "a()", True),
-        ("@asset(fresh_for='1d')", "a()", False),
+        ("@asset(rebuild='on_change')", "a()", False),
         ("@asset", "a(flights) -> None", True),
         ("@asset(rebuild='always')", "a(flights)", True),
     ],
@@ -93,6 +93,7 @@ def test_configuration_and_variables_that_shape_data_change_the_version(world):
         "timeout='soon'",
         "partition_by=['week(day)']",
         "rebuild='sometimes'",
+        "fresh_for='a while'",
     ],
 )
 def test_options_that_make_no_sense_are_refused_with_their_place(world, options):
@@ -101,6 +102,14 @@ def test_options_that_make_no_sense_are_refused_with_their_place(world, options)
 
     assert caught.value.code == "A7103"
     assert caught.value.where.file == world.file
+
+
+@pytest.mark.parametrize("options", ["rebuild='1d'", "fresh_for='2h'"])
+def test_times_to_live_say_that_they_come_later(world, options):
+    with pytest.raises(ModelInvalid) as caught:
+        world.assets(_file(f"@asset({options})\ndef a(): ...\n"))
+
+    assert caught.value.code == "A7106"
 
 
 def test_an_increment_is_appended_and_sees_what_is_there(world):

@@ -191,7 +191,7 @@ def _volatile(materialized: str, inputs: tuple[AssetKey, ...], options: Options)
         return "`rebuild: always`"
     if materialized == "none":
         return "an effect: it returns None"
-    if inputs or options.fresh_for_s is not None or options.rebuild != "on_change":
+    if inputs or options.rebuild == "on_change":
         return ""
     return "Python without inputs: nothing tells whether its result would be the same"
 

@@ -33,8 +33,9 @@ class AssetOptions(TypedDict, total=False):
     on_code_change: Literal["rebuild", "forward"]
     upstream: Literal["mutable"]
     rebuild: str
-    """`on_change`, `always`, or a time such as `1d`."""
+    """`on_change`, also for what would run each time, or `always`; times such as `1d` come later."""
     fresh_for: str | timedelta
+    """Comes later."""
     retries: int
     retry_delay: str | timedelta
     timeout: str | timedelta

@@ -33,8 +33,8 @@ class Options:
     partition_by: tuple[LayoutColumn, ...] = ()
     on_code_change: OnCodeChange = "rebuild"
     upstream_mutable: bool = False
-    rebuild: str = "on_change"
-    fresh_for_s: float | None = None
+    rebuild: Literal["", "on_change", "always"] = ""
+    """Empty: on change, but for what nothing tells a change of."""
     retries: int = 0
     retry_delay_s: float = 1.0
     timeout_s: float | None = None
@@ -77,8 +77,7 @@ def parse_options(raw: Mapping[str, Any], *, where: Where) -> Options:
             "OnCodeChange", read.one_of("on_code_change", get_args(OnCodeChange), forward)
         ),
         upstream_mutable=read.one_of("upstream", ("mutable", "append"), "append") == "mutable",
-        rebuild=str(raw.get("rebuild", "on_change")),
-        fresh_for_s=read.seconds("fresh_for", None),
+        rebuild=cast('Literal["", "on_change", "always"]', _rebuild(raw, where)),
         retries=read.count("retries"),
         retry_delay_s=read.seconds("retry_delay", 1.0) or 0.0,
         timeout_s=read.seconds("timeout", None),
@@ -154,6 +153,20 @@ def _refuse_contradictions(options: Options, where: Where) -> None:
             refuse("upserts without a row key", 'Add row_key=["column", ...].')
         if options.strategy == "replace_partitions" and not options.partition_by:
             refuse("replaces partitions without a layout", 'Add partition_by=["month(day)"].')
-    rebuild = options.rebuild
-    if rebuild not in {"on_change", "always"} and seconds_of(rebuild) is None:
-        raise wrong_value("rebuild", rebuild, "on_change, always or a time such as 1d", where)
+
+
+def _rebuild(raw: Mapping[str, Any], where: Where) -> str:
+    written = raw.get("rebuild", "")
+    for name, value in (("rebuild", written), ("fresh_for", raw.get("fresh_for", ""))):
+        if value != "" and seconds_of(value) is not None:
+            raise ModelInvalid(
+                "A7106",
+                f"{where.asset} has `{name}: {value}`; times are not there yet in this version.",
+                hint="Use rebuild='on_change' or rebuild='always'.",
+                where=where,
+            )
+    if written not in {"", "on_change", "always"}:
+        raise wrong_value("rebuild", written, "on_change or always", where)
+    if "fresh_for" in raw:
+        raise wrong_value("fresh_for", raw["fresh_for"], "a time such as 30s, 10m, 1d", where)
+    return str(written)
