@@ -43,7 +43,7 @@ class Steps:
                     quarantine=rules,
                 )
             case "python":
-                return self._python_step(asset)
+                return self._python_step(asset, planned)
             case "file":
                 return FileStep(
                     asset,
@@ -74,7 +74,7 @@ class Steps:
         ]
         return gates
 
-    def _python_step(self, asset: Asset) -> PythonStep:
+    def _python_step(self, asset: Asset, planned: PlannedAsset) -> PythonStep:
         graph = self._loaded.graph
         members = [
             graph[key]
@@ -86,6 +86,8 @@ class Steps:
             members,
             self._services.workers,
             effects=effects,
+            is_full_rebuild=planned.is_full_rebuild,
+            quarantine=_rules,
             variables=self._loaded.environment.vars,
         )
 

@@ -33,7 +33,7 @@ class AssetOptions(TypedDict, total=False):
     on_code_change: Literal["rebuild", "forward"]
     upstream: Literal["mutable"]
     rebuild: str
-    """`on_change`, also for what would run each time, or `always`; times such as `1d` come later."""
+    """`on_change`, also for what would run each time, or `always`; times come later."""
     fresh_for: str | timedelta
     """Comes later."""
     retries: int
