@@ -13,11 +13,10 @@ import traceback
 from pathlib import Path
 from types import FrameType, TracebackType
 
-import mainstem
 import mainstem.errors
 from mainstem.errors import MainstemError, ModelInvalid, StepFailed, Where
 
-_OUR_FOLDER = str(Path(mainstem.__file__).parent)
+_OUR_FOLDER = str(Path(mainstem.errors.__file__).parent)
 _DETAILS_LIMIT = 20_000
 
 
