@@ -318,8 +318,10 @@ def _syntax_error(
 def _syntax_hint(excerpt: str) -> str:
     if "\t" in excerpt[: len(excerpt) - len(excerpt.lstrip())]:
         return "Indent with spaces; YAML does not allow tabs."
-    if re.search(r"(?:^|[\s:\[,])[*&@`%]", excerpt):
-        return "Put text that begins with * & @ % or ` in quotes."
+    if re.search(r"(?:^|[\s:\[,])!", excerpt):
+        return 'Put text that begins with `!` in quotes, as in "!internal_*".'
+    if re.search(r"(?:^|[\s:\[,])[*&@`%>|]", excerpt):
+        return "Put text that begins with * & @ % > | or ` in quotes."
     if re.search(r":\s+\S.*:\s", excerpt):
         return "Put text that holds `: ` in quotes."
     return "Look at the indentation, the brackets and the quotes of this line and the one above."

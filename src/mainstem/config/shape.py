@@ -127,7 +127,9 @@ def problems_of(
                     yield from problems_of(document, shape.of, (*path, index), item)
         case Mapped():
             for name, item in value.items():
-                yield from problems_of(document, shape.of, (*path, name), item)
+                # `prod:` with nothing behind it means: with no option set.
+                is_bare = item is None and isinstance(shape.of, Keys)
+                yield from problems_of(document, shape.of, (*path, name), {} if is_bare else item)
         case Keys():
             yield from _key_problems(document, shape, path, value)
         case Text():

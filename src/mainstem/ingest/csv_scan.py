@@ -11,6 +11,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import pyarrow as pa
+
 from mainstem.engines import literal, quote
 from mainstem.ingest.dialect import Dialect, Sniffed, scan_options
 from mainstem.ingest.scan import FILE_COLUMN, PATH_COLUMN, Fault, file_pattern
@@ -22,7 +24,7 @@ from mainstem.ingest.strict import (
     unguarded_column,
 )
 from mainstem.ingest.table import FileTable
-from mainstem.ingest.unpacking import Part
+from mainstem.ingest.unpacking import Part, lines_at
 from mainstem.types import Session
 
 _Reading = Literal["guarded", "plain", "text"]
@@ -30,7 +32,11 @@ _Reading = Literal["guarded", "plain", "text"]
 text, because some value is none."""
 
 _SERIAL = itertools.count()
+_MAX_LOCATED = 20_000
+"""Rejects whose exact lines are looked up; with more, the reader's count will do."""
 _VALUE = "regexp_extract(error_message, '(?s)Could not convert string \"(.*)\" to ''', 1)"
+_BREAKS_BEFORE = "length(replace(regexp_extract(csv_line, '^[\\r\\n]*'), chr(13), ''))"
+"""After `\\r\\n` and empty lines the reader begins a record at a line break before it."""
 _STRUCTURE = (
     "regexp_replace(error_message, 'Expected Number of Columns: (\\d+) Found: (\\d+)', "
     "'\\2 fields where \\1 are expected')"
@@ -50,11 +56,13 @@ class CsvScan:
         for one in sniffed:
             self._groups.setdefault((one.dialect, one.part.compression), []).append(one)
         self._order = {one.part.path: index for index, one in enumerate(sniffed)}
+        self._parts = {one.part.path: one.part for one in sniffed}
         self._names = {one.part.path: one.part.name for one in sniffed}
         self._headers = {one.header_line for one in sniffed if one.header_line}
         self._rejects: list[str] = []
         self._readings: dict[str, _Reading] = {}
         self._asked: Mapping[str, str] = {}
+        self._lines = ""
 
     @property
     def file_count(self) -> int:
@@ -91,6 +99,7 @@ class CsvScan:
 
     def faults(self, session: Session) -> list[Fault]:
         """Tell what did not fit when the last query ran."""
+        self._lines = self._locate(session)
         rows = session.rows(
             "select kind, column_name, count(distinct (file, line)), min_by(file, (file, line)), "
             "min_by(line, (file, line)), min_by(reason, (file, line)), min_by(raw, (file, line)), "
@@ -128,6 +137,35 @@ class CsvScan:
         )
         return f"select * from ({' union all '.join([noted, *self._odd_rows()])}) order by all"
 
+    def _locate(self, session: Session) -> str:
+        """Find the lines of rejects; give the name of a table of them, or nothing.
+
+        The reader counts records, so a line break inside a value before puts it out: the lines are
+        counted here, up to where the record begins.
+        """
+        places = " union all ".join(
+            f"select file_path, line_byte_position - 1 as position from {name} "
+            f"join {name}_scan using (scan_id, file_id)"
+            for name in self._rejects
+        )
+        found = session.rows(
+            f"select distinct file_path, position from ({places}) order by all "
+            f"limit {_MAX_LOCATED + 1}"
+        )
+        if not found or len(found) > _MAX_LOCATED:
+            return ""
+        rows = []
+        for path, group in itertools.groupby(found, key=lambda row: row[0]):
+            positions = [position for _, position in group]
+            lines = lines_at(self._parts[path], positions)
+            rows += [
+                {"path": path, "position": position, "line": line}
+                for position, line in zip(positions, lines, strict=True)
+            ]
+        name = f"mainstem_lines_{next(_SERIAL)}"
+        session.register_arrow(name, pa.Table.from_pylist(rows))
+        return name
+
     def _all_faults(self) -> str:
         # DuckDB calls both "CAST" and structure by their own names; a header in the middle of a
         # file (files put together by `cat`) is no value that a column must be widened for.
@@ -143,14 +181,21 @@ class CsvScan:
             f"|| '` is not ' || case lower(column_name) {types} else 'of its type' end "
             f"else {_STRUCTURE} end"
         )
+        line, located = "errors.line", ""
+        if self._lines:
+            line = f"lines.line + {_BREAKS_BEFORE}"
+            located = (
+                f" join {self._lines} as lines on lines.path = scans.file_path "
+                "and lines.position = errors.line_byte_position - 1"
+            )
         selects = [
-            f"select {self._display('scans.file_path')} as file, errors.line as line, "
+            f"select {self._display('scans.file_path')} as file, {line} as line, "
             f"case when {is_header} then 'header' else lower(error_type::varchar) end as kind, "
             f"case when {is_header} or error_type = 'TOO MANY COLUMNS' then '' "
             f"else column_name end as column_name, column_idx as position, {reason} as reason, "
-            "rtrim(csv_line, chr(13) || chr(10)) as raw, "
+            "trim(csv_line, chr(13) || chr(10)) as raw, "
             f"case when {is_cast} then {_VALUE} end as value "
-            f"from {name} as errors join {name}_scan as scans using (scan_id, file_id)"
+            f"from {name} as errors join {name}_scan as scans using (scan_id, file_id){located}"
             for name in self._rejects
         ]
         return " union all ".join(selects)

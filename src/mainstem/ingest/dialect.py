@@ -86,8 +86,6 @@ def sniff(session: Session, part: Part, definition: FileTable) -> Sniffed | None
     has_header = found.has_header if options.header is None else options.header
     names = _names(header, part) if has_header else _positions(header, definition)
     types = dict(zip(range(len(names)), found.types, strict=False))
-    for index in _codes(_fields(lines, delimiter, quote)[1:], len(names)):
-        types[index] = "VARCHAR"
     dialect = Dialect(
         delimiter=delimiter,
         quote=quote,
@@ -229,20 +227,6 @@ def _delimiter(lines: list[str], quote: str) -> str:
         if share >= 0.3 and score > best_score:
             best, best_score = candidate, score
     return best
-
-
-def _codes(rows: list[list[str]], width: int) -> set[int]:
-    """Find columns of digits with leading zeros (postcodes): as numbers they would lose them.
-
-    Two digits are left alone: months and hours are written so.
-    """
-    return {
-        index
-        for row in rows
-        if len(row) == width
-        for index, value in enumerate(row)
-        if len(value) > 2 and value[0] == "0" and value.isdigit()
-    }
 
 
 def _names(header: list[str], part: Part) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from mainstem.ingest.fitting import fit_columns
 from mainstem.ingest.observation import FoundFile, find_files
 from mainstem.ingest.opening import open_scan
 from mainstem.ingest.table import FileTable, format_of
-from mainstem.ingest.unpacking import parts_of
+from mainstem.ingest.unpacking import opened, parts_of
 from mainstem.types import AssetKey, Engine, Field
 
 _NULL_WORDS = ("NA", "N/A", "NULL", "null", "None", "NaN", "nan", "-", r"\N", "#N/A")
@@ -138,11 +138,19 @@ def table_name(file_name: str) -> str:
 
 
 def _words_in(path: Path) -> tuple[str, ...]:
-    if path.suffix.casefold() in {".gz", ".zst", ".zip"} or not path.is_file():
+    stat = path.stat() if path.is_file() else None
+    if stat is None:
         return ()
-    with path.open("rb") as file:
-        head = file.read(65_536).decode("utf-8", "replace")
-    fields = {field.strip().strip('"') for field in re.split(r"[,;\t|\r\n]", head)}
+    file = FoundFile(name=path.name, path=str(path), size=stat.st_size, mtime_ns=stat.st_mtime_ns)
+    anything = FileTable(path="", patterns=(), source="", format="csv")
+    with tempfile.TemporaryDirectory(prefix="mainstem-preview-") as scratch:
+        heads = []
+        for part in parts_of(file, anything, Path(scratch)):
+            with opened(part) as content:
+                heads.append(content.read(65_536).decode("utf-8", "replace"))
+    fields = {
+        field.strip().strip('"') for head in heads for field in re.split(r"[,;\t|\r\n]", head)
+    }
     return tuple(word for word in _NULL_WORDS if word in fields and word != "-")
 
 

@@ -14,7 +14,7 @@ import io
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -95,6 +95,22 @@ def opened(part: Part) -> Iterator[IO[bytes]]:
         raise _damaged(part.name, error) from error
     except OSError as error:
         raise unreadable(part.name, error) from error
+
+
+def lines_at(part: Part, positions: Sequence[int]) -> list[int]:
+    """Tell in which line each byte position of the text is; positions ascend."""
+    lines: list[int] = []
+    line, read = 1, 0
+    with opened(part) as file:
+        for position in positions:
+            while read < position:
+                block = file.read(min(_BLOCK, position - read))
+                if not block:
+                    break
+                line += block.count(b"\n")
+                read += len(block)
+            lines.append(line)
+    return lines
 
 
 def _members(file: FoundFile, definition: FileTable, scratch: Path) -> Iterator[Part]:
