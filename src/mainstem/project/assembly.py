@@ -132,7 +132,7 @@ def _python(
 
     def layers(key: AssetKey) -> tuple[Mapping[str, Any], ...]:
         said = index.of(key, section="models")
-        return (folder,) if said is None else (folder, said.options)
+        return (folder,) if said is None else (folder, {**said.options, "columns": said.columns})
 
     return python_assets(function, names, layers=layers, variables=surrounding.environment.vars)
 

@@ -69,6 +69,14 @@ def test_options_in_the_file_win_over_those_outside_and_tags_add_up(world):
     assert (asset.owner, asset.description, asset.tags) == ("me", "d", ("f", "y", "x"))
 
 
+def test_a_folder_of_views_has_tables_for_its_python_models(world):
+    world.put("raw.flights", FLIGHTS)
+    text = _file("@asset\ndef a(flights): ...\n")
+    ((asset,),) = world.assets(text, layers=lambda key: ({"materialized": "view"},))
+
+    assert asset.materialized == "table"
+
+
 def test_configuration_and_variables_that_shape_data_change_the_version(world):
     world.put("raw.flights", FLIGHTS)
 
@@ -87,6 +95,7 @@ def test_configuration_and_variables_that_shape_data_change_the_version(world):
 @pytest.mark.parametrize(
     "options",
     [
+        "materialized='view'",
         "materialized='incremental', strategy='upsert'",
         "materialized='incremental', strategy='replace_partitions'",
         "retries=-1",

@@ -116,8 +116,8 @@ def _asset(
 ) -> Asset:
     where = _where(model, key)
     raw = merged(*outer, output.options)
-    if raw.get("materialized") == "view":  # of a folder with SQL models
-        raw["materialized"] = "table"
+    if raw.get("materialized") == "view" and "materialized" not in output.options:
+        raw["materialized"] = "table"  # said of a folder, it is meant for its SQL models
     options = parse_options(raw, where=where)
     materialized = _materialized(model, options, where)
     columns = raw.get("columns")
