@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random graphs: orders respect edges, closures agree with a plain walk, circles are always found."""
+"""Random graphs: orders respect edges, closures agree with a plain walk, circles are found."""
 
 from __future__ import annotations
 

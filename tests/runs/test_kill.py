@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 at random moments: what is published is whole, what was said is kept, and life goes on."""
+"""kill -9 at random moments: what is published is whole, what was said is kept, life goes on."""
 
 from __future__ import annotations
 
