@@ -213,7 +213,7 @@ class Project:
             ErrorGroup: The project's files are wrong.
             SqlInvalid: A model to be built reads a column that does not exist.
         """
-        return self._plan(select, exclude, _plan_options(options))
+        return self._plan(select, exclude, self._options(options))
 
     def run(
         self,
@@ -243,7 +243,7 @@ class Project:
         """
         raise_problems(self.problems)
         recover(self.services.database, self.lake, self.clock)
-        planned = _plan_options(options)
+        planned = self._options(options)
         plan = self._plan(select, exclude, planned)
         finished = execute(
             plan,
@@ -454,6 +454,12 @@ class Project:
             analysis(self.graph, self.lake, at=at).require(building)
         return plan
 
+    def _options(self, asked: Mapping[str, bool | None]) -> PlanOptions:
+        given = {name: value for name, value in asked.items() if value is not None}
+        # An environment that reads sources through loads them only when told to (SEMANTICS).
+        given.setdefault("ingest", self.loaded.environment.ingest == "load")
+        return PlanOptions(**given)
+
     def _keys(self, include: Selection, exclude: Selection) -> tuple[AssetKey, ...]:
         return tuple(select(self.graph, include, exclude))
 
@@ -464,8 +470,3 @@ class Project:
         if not asset.checks and all(judge.key != asset.key for judge in self.loaded.judges):
             return ()
         return self.work.gates_of(asset)
-
-
-def _plan_options(options: Mapping[str, bool | None]) -> PlanOptions:
-    given = {name: value for name, value in options.items() if value is not None}
-    return PlanOptions(**given)
