@@ -144,19 +144,19 @@ def test_a_link_says_where_it_comes_from_and_chains_are_linked_whole(head, plan_
     assert planned["marts.c"].link_from == "dev/alice"
 
 
-def test_full_refresh_neither_links_nor_leaves_alone(head, plan_of):
+def test_rebuild_neither_links_nor_leaves_alone(head, plan_of):
     head.build("raw.a", "staging.b", "marts.c")
 
     planned = plan_of(
         head,
-        full_refresh=True,
+        rebuild=True,
         facts={
             "link_of": lambda _key, version: Linkable(version=version, commit_id="c", made_on="x")
         },
     )
 
     assert planned["staging.b"].action == "build"
-    assert planned["staging.b"].reason.startswith("--full-refresh")
+    assert planned["staging.b"].reason.startswith("--rebuild")
 
 
 def test_a_volatile_asset_says_why_it_runs(head, plan_of, make):
@@ -339,16 +339,25 @@ class TestIncrements:
             "old rows keep the old logic (10 rows); --rebuild builds them anew",
         )
 
-    def test_rebuild_takes_mixed_rows_and_leaves_uniform_ones(self, head, plan_of):
-        def facts(is_uniform):
-            return {
-                "record_of": lambda _key, version: VersionRecord(
-                    version=version, is_uniform=is_uniform
-                )
-            }
+    def test_full_refresh_builds_all_rows_of_incremental_models(self, head, plan_of):
+        planned = plan_of(head, full_refresh=True)["marts.i"]
 
-        assert plan_of(head, rebuild=True, facts=facts(True))["marts.i"].action == "fresh"
-        assert plan_of(head, rebuild=True, facts=facts(False))["marts.i"].is_full_rebuild
+        assert planned.action == "build"
+        assert planned.is_full_rebuild
+
+    def test_full_refresh_leaves_tables_alone_that_are_up_to_date(self, plan_of, make):
+        head = make.head(make.asset("staging.b")).build("staging.b")
+
+        assert plan_of(head, full_refresh=True)["staging.b"].action == "fresh"
+
+    def test_rows_of_mixed_logic_are_pointed_out_at_every_increment(self, head, plan_of, make):
+        facts = {
+            "record_of": lambda _key, version: VersionRecord(version=version, is_uniform=False)
+        }
+
+        planned = plan_of(head, look=make.look(is_fresh=False), facts=facts)["marts.i"]
+
+        assert "old rows keep the old logic" in planned.details[0]
 
 
 class TestColumns:

@@ -87,11 +87,14 @@ def _decide_view(
     options: PlanOptions,
     branch: str,
 ) -> Decision:
-    if entry is not None and entry.kind == "view" and _same_code(asset, entry):
+    is_defined = entry is not None and entry.kind == "view" and _same_code(asset, entry)
+    if is_defined and not options.rebuild:
         return Decision(action="fresh", reason="its definition is unchanged", version=mark)
     if not options.force and facts.is_tombstone(asset.key, view_tombstone(asset.code_version)):
         return _reverted(entry)
     reason = _never_built(branch) if entry is None else code_reason(asset, entry, facts)
+    if is_defined:
+        reason = "--rebuild: defined anew"
     return Decision(action="build", reason=reason, fingerprint=mark, version=mark)
 
 
@@ -105,7 +108,7 @@ def _decide_table(
     notes: Mapping[AssetKey, str],
     branch: str,
 ) -> Decision:
-    must_build = _must_build(asset, entry, facts, options)
+    must_build = _must_build(asset, entry, options)
     if entry is not None and not must_build and mark and entry.provenance.fingerprint == mark:
         return Decision(
             action="fresh",
@@ -136,7 +139,7 @@ def _decide_table(
         fingerprint=mark,
         version=version,
         is_full_rebuild=is_full,
-        details=_details(asset, entry, full_reason, reason),
+        details=_details(asset, entry, full_reason, reason, facts),
     )
 
 
@@ -166,16 +169,14 @@ def _never_built(branch: str) -> str:
     return f"not built on {branch} yet" if branch else "not built yet"
 
 
-def _must_build(asset: Asset, entry: HeadEntry | None, facts: Facts, options: PlanOptions) -> str:
+def _must_build(asset: Asset, entry: HeadEntry | None, options: PlanOptions) -> str:
     """Say why the asset runs whatever its versions are; empty if they decide."""
     if asset.volatile:
         return asset.volatile
-    if options.full_refresh:
+    if options.rebuild:
+        return "--rebuild: built anew, all rows"
+    if options.full_refresh and asset.materialized == "incremental" and entry is not None:
         return "--full-refresh: all rows are built anew"
-    if options.rebuild and asset.materialized == "incremental" and entry is not None:
-        record = facts.record_of(asset.key, entry.provenance.data_version)
-        is_current = record is not None and record.is_uniform and _same_code(asset, entry)
-        return "" if is_current else "--rebuild: all rows are built anew by the present code"
     return ""
 
 
@@ -234,12 +235,14 @@ def _change_reason(
 
 
 def _details(
-    asset: Asset, entry: HeadEntry | None, full_reason: str | None, reason: str
+    asset: Asset, entry: HeadEntry | None, full_reason: str | None, reason: str, facts: Facts
 ) -> tuple[str, ...]:
     if full_reason:
         return (f"all rows: {full_reason}",) if full_reason not in reason else ()
-    if full_reason is None and entry is not None and not _same_code(asset, entry):
-        return (
-            f"old rows keep the old logic ({entry.row_count:,} rows); --rebuild builds them anew",
-        )
-    return ()
+    if full_reason is not None or entry is None:
+        return ()
+    record = facts.record_of(asset.key, entry.provenance.data_version)
+    is_mixed = record is not None and not record.is_uniform
+    if _same_code(asset, entry) and not is_mixed:
+        return ()
+    return (f"old rows keep the old logic ({entry.row_count:,} rows); --rebuild builds them anew",)

@@ -76,9 +76,9 @@ class PlanOptions:
     """What the command asked for beyond the selection."""
 
     full_refresh: bool = False
-    """Every selected table and incremental model is built anew, all rows."""
+    """Incremental models are built from nothing, all rows, as in dbt."""
     rebuild: bool = False
-    """Incremental models whose old rows were made by older code are built anew."""
+    """All that is selected is built anew, all rows, though it be up to date."""
     ingest: bool = True
     """Sources are looked at."""
     fresh: bool = False
