@@ -95,7 +95,7 @@ def test_twice_stops_at_once_even_what_will_not_listen(project):
     process = _start(project)
 
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     _end(process, 4)
 

@@ -116,9 +116,12 @@ def _permit(project: Project, *, yes: bool) -> None:
 @contextmanager
 def _interrupts(project: Project) -> Iterator[None]:
     """Hand Ctrl-C to the run: once stops cleanly, twice at once (SEMANTICS, Runs)."""
+    asked = 0
 
     def on_signal(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
         del number, frame
+        asked += 1
         project.cancel()
 
     before = [(number, signal.signal(number, on_signal)) for number in _SIGNALS]
@@ -126,7 +129,8 @@ def _interrupts(project: Project) -> Iterator[None]:
         yield
     finally:
         for number, handler in before:
-            signal.signal(number, handler)
+            # A second Ctrl-C that comes when the run has just ended must not kill the summary.
+            signal.signal(number, signal.SIG_IGN if asked else handler)
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
