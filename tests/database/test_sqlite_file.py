@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mainstem.database import open_database
-from mainstem.errors import ConfigInvalid, DatabaseUnavailable
+from mainstem.errors import ConfigInvalid, DatabaseUnavailable, StorageFailed
 
 
 def _filled(path: Path) -> None:
@@ -105,3 +105,19 @@ def test_a_local_disk_mounted_below_a_network_one_is_fine(tmp_path):
     mounts.write_text(f"server:/ / nfs rw 0 0\n/dev/sdb {tmp_path} xfs rw 0 0\n")
 
     open_database(str(tmp_path / "lake.db"), mounts=mounts).close()
+
+
+def test_a_full_disk_loses_nothing_that_was_committed(tmp_path):
+    path = tmp_path / "lake.db"
+    _filled(path)
+    database = open_database(str(path))
+    with database.write() as transaction:
+        pages = transaction.execute("pragma page_count")[0][0]
+        transaction.execute(f"pragma max_page_count = {pages}")
+    with pytest.raises(StorageFailed) as caught, database.write() as transaction:
+        transaction.executemany("insert into t values (?)", [("x" * 4000,)] * 100)
+
+    assert caught.value.code == "A5005"
+    with database.read() as transaction:
+        assert transaction.execute("select count(*) from t") == [(500,)]
+    database.close()

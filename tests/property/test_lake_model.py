@@ -309,8 +309,10 @@ class LakeAgainstModel(RuleBasedStateMachine):
         assert there == set(point.tables)
         for key, table in point.tables.items():
             rows = self.lake.arrow(key, at)
-            assert set(rows.column_names) == {"id", *table.names.values()}
-            assert sorted(rows.to_pylist(), key=lambda row: row["id"]) == table.seen()
+            place = f"{key} at {at}"
+            assert set(rows.column_names) == {"id", *table.names.values()}, place
+            seen = sorted(rows.to_pylist(), key=lambda row: row["id"])
+            assert seen == table.seen(), f"{place}: {seen} instead of {table.seen()}"
             entry = self.lake.entry(AssetKey.parse(key), at)
             assert entry.row_count == len(table.rows)
 

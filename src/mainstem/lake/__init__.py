@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainstem.lake.arrow_types import arrow_schema, schema_of_arrow
+    from mainstem.lake.editing import LakeTransaction
     from mainstem.lake.lake import Lake
     from mainstem.lake.reader import read_arrow, read_batches
     from mainstem.lake.upsert import delete_rows, replace_rows, upsert_rows
@@ -38,6 +39,7 @@ __all__ = [
     "Entry",
     "Intent",
     "Lake",
+    "LakeTransaction",
     "LinkWrite",
     "MergeResult",
     "Ref",
@@ -56,6 +58,7 @@ __all__ = [
 
 _MODULES = {
     "Lake": "lake",
+    "LakeTransaction": "editing",
     "arrow_schema": "arrow_types",
     "delete_rows": "upsert",
     "read_arrow": "reader",

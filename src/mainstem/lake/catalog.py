@@ -7,6 +7,7 @@ of a lake share. Made by `Lake`; knows no tables and no rules.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,7 +31,7 @@ class Caches:
     commits: Cache[Commit] = field(default_factory=lambda: Cache(20_000))
     states: Cache[Any] = field(default_factory=lambda: Cache(2_000))
     """Table states by hash."""
-    contents: Cache[dict[AssetKey, Entry]] = field(default_factory=lambda: Cache(16))
+    contents: Cache[Mapping[AssetKey, Entry]] = field(default_factory=lambda: Cache(16))
     """All relations of a commit by root hash."""
 
 

@@ -8,6 +8,7 @@ cursor has the key of its table, so it has a place of its own in the trie.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -87,8 +88,8 @@ def find_entry(
     return None if content_hash is None else load_entry(catalog, content_hash)
 
 
-def relations(catalog: Catalog, root: str) -> dict[AssetKey, Entry]:
-    """Give all tables and views; the same mapping for the same root, not to be changed."""
+def relations(catalog: Catalog, root: str) -> Mapping[AssetKey, Entry]:
+    """Give all tables and views; the same mapping for the same root."""
     known = catalog.caches.contents.get(root)
     if known is not None:
         return known
@@ -98,7 +99,7 @@ def relations(catalog: Catalog, root: str) -> dict[AssetKey, Entry]:
         if not is_cursor(slot)
     }
     found = {entry.key: entry for entry in load_entries(catalog, slots).values()}
-    return catalog.caches.contents.keep(root, found)
+    return catalog.caches.contents.keep(root, MappingProxyType(found))
 
 
 def cursors(catalog: Catalog, root: str) -> dict[AssetKey, Mapping[str, Any]]:

@@ -24,7 +24,7 @@ from mainstem.types import AssetKey, Field, LayoutColumn, Type
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mainstem.lake.editing import Changes
+    from mainstem.lake.editing import LakeTransaction
 
 _TRIES = 5
 """How often a change that reads what it changes is computed again when somebody was faster."""
@@ -41,9 +41,9 @@ class Lake(Versions):
         message: str = "",
         author: str = "",
         meta: Mapping[str, Any] | None = None,
-    ) -> Iterator[Changes]:
+    ) -> Iterator[LakeTransaction]:
         """Gather changes for one commit, made when the block ends without an error."""
-        changes: Changes = _editing().Changes(self, branch)
+        changes: LakeTransaction = _editing().LakeTransaction(self, branch)
         yield changes
         if changes.intents:
             self.commit(
@@ -60,7 +60,7 @@ class Lake(Versions):
         partition_by: Sequence[LayoutColumn | str] = (),
     ) -> Commit:
         """Add rows to a table, making it if it is not there; protected branches take this too."""
-        changes: Changes = _editing().Changes(self, branch)
+        changes: LakeTransaction = _editing().LakeTransaction(self, branch)
         changes.append(key, rows, partition_by=partition_by)
         return self.commit(
             branch,
@@ -80,9 +80,9 @@ class Lake(Versions):
         partition_by: Sequence[LayoutColumn | str] = (),
     ) -> Commit:
         """Replace all rows of a table, and its columns."""
-        with self._changing(branch, message or f"overwrite {key}") as (changes, done):
-            changes.overwrite(key, rows, partition_by=partition_by)
-        return done[0]
+        changes: LakeTransaction = _editing().LakeTransaction(self, branch)
+        changes.overwrite(key, rows, partition_by=partition_by)
+        return self.commit(branch, changes.intents, message=message or f"overwrite {key}")
 
     def replace_partitions(
         self, key: AssetKey | str, rows: Any, *, branch: str = MAIN, message: str = ""
@@ -141,9 +141,9 @@ class Lake(Versions):
 
     def drop(self, key: AssetKey | str, *, branch: str = MAIN, message: str = "") -> Commit:
         """Remove a table or view from a branch; other branches and history keep it."""
-        with self._changing(branch, message or f"drop {key}") as (changes, done):
-            changes.drop(key)
-        return done[0]
+        changes: LakeTransaction = _editing().LakeTransaction(self, branch)
+        changes.drop(key)
+        return self.commit(branch, changes.intents, message=message or f"drop {key}")
 
     def arrow(
         self, key: AssetKey | str, at: str = MAIN, columns: Sequence[str] | None = None
@@ -219,17 +219,12 @@ class Lake(Versions):
         with self.writing() as catalog:
             return evolve(catalog, branch, _key(key), edit, message=message)
 
-    @contextmanager
-    def _changing(self, branch: str, message: str) -> Iterator[tuple[Changes, list[Commit]]]:
-        changes: Changes = _editing().Changes(self, branch)
-        done: list[Commit] = []
-        yield changes, done
-        done.append(self.commit(branch, changes.intents, message=message))
-
-    def _again(self, branch: str, message: str, change: Callable[[Changes], object]) -> Commit:
+    def _again(
+        self, branch: str, message: str, change: Callable[[LakeTransaction], object]
+    ) -> Commit:
         """Compute and commit a change that reads the table, anew if the table moved meanwhile."""
         for number in range(1, _TRIES + 1):
-            changes: Changes = _editing().Changes(self, branch)
+            changes: LakeTransaction = _editing().LakeTransaction(self, branch)
             change(changes)
             try:
                 return self.commit(branch, changes.intents, message=message)

@@ -239,10 +239,10 @@ def _stale(
     catalog: Catalog, ours_root: str, merged_root: str, kept: list[AssetKey]
 ) -> tuple[AssetKey, ...]:
     """Find derived assets that were built from other versions than the merged state has."""
-    before = relations(catalog, ours_root)
+    before, after = relations(catalog, ours_root), relations(catalog, merged_root)
     merged, old = _Versions(catalog, merged_root), _Versions(catalog, ours_root)
-    found = dict.fromkeys(kept)
-    for key, entry in relations(catalog, merged_root).items():
+    found = {key: None for key in kept if key in after}
+    for key, entry in after.items():
         if entry.kind != "table" or not entry.provenance.inputs:
             continue
         if merged.are_other_than(entry.provenance.inputs) and not (

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from mainstem.lake.content import load_state, load_view, slot_of, table_entry, view_entry
 from mainstem.lake.draft import Done, Draft
+from mainstem.lake.evolution import all_ids
 from mainstem.lake.interval import are_disjoint
 from mainstem.lake.merge_rows import Outcome, RowMerge, Versions, lay_over, request
 from mainstem.lake.table_apply import relink
@@ -23,6 +24,7 @@ from mainstem.lake.writing import from_table
 from mainstem.types import AssetKey, ViewWrite
 
 _COMMUTING = frozenset({"append", "compact", "evolve"})
+_REWRITING = frozenset({"compact", "delete", "overwrite", "replace_partitions", "upsert"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +179,12 @@ class KeyMerge:
             self._clash(key, table, cursor, Conflict(key=key, kind="cursor", message=message))
             return
         base = table.base
+        if self._lost_values(table, mine, yours):
+            message = (
+                "a dropped column came back on one side while the other rewrote rows without it"
+            )
+            self._clash(key, table, cursor, Conflict(key=key, kind="schema", message=message))
+            return
         result: TableState | TableConflict | None = merge_states(
             load_state(catalog, base.content) if base and base.kind == "table" else None,
             load_state(catalog, ours.content),
@@ -201,6 +209,24 @@ class KeyMerge:
         )
         self._take_cursor(key, cursor)
         self._findings.merged.append(key)
+
+    def _lost_values(self, table: Sides, mine: Done, yours: Done) -> bool:
+        # A revert can bring a dropped column back with its values; files that were rewritten
+        # in the meantime do not have them any more.
+        before, ours, theirs = (
+            load_state(self._draft.catalog, entry.content)
+            if entry is not None and entry.kind == "table"
+            else None
+            for entry in (table.base, table.ours, table.theirs)
+        )
+        if before is None or ours is None or theirs is None:
+            return False
+        known = all_ids(before.schema)
+        for here, there, done in ((ours, theirs, mine), (theirs, ours, yours)):
+            back = (all_ids(there.schema) - known) & set(here.dropped_ids)
+            if back and done.operations & _REWRITING:
+                return True
+        return False
 
     def _merge_rows(
         self, key: AssetKey, base: Entry | None, ours: Entry, theirs: Entry

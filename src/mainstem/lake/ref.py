@@ -47,6 +47,19 @@ def load_ref(catalog: Catalog, name: str, *, kind: RefKind | None = None) -> Ref
     return found
 
 
+def load_open(catalog: Catalog, branch: str) -> Ref:
+    """Look up a branch that may be moved, if only by way of a merge.
+
+    Raises:
+        RefNotFound: There is no such branch.
+        BranchConflict: It is sealed.
+    """
+    ref = load_ref(catalog, branch, kind="branch")
+    if ref.sealed:
+        raise is_sealed(branch)
+    return ref
+
+
 def list_refs(catalog: Catalog, kind: RefKind | None = None) -> list[Ref]:
     """Give all branches and tags, by name."""
     rows = catalog.transaction.execute(f"select {_COLUMNS} from lake_ref order by name")

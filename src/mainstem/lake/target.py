@@ -18,7 +18,7 @@ from mainstem.lake.catalog import Catalog, microseconds
 from mainstem.lake.content import find_entry, load_state
 from mainstem.lake.evolution import assign_ids
 from mainstem.lake.layout import assign_spec
-from mainstem.lake.ref import head_of, load_ref
+from mainstem.lake.ref import head_of, load_open
 from mainstem.lake.table_state import table_location
 from mainstem.types import AssetKey, LayoutColumn, PartitionSpec, Schema, WriteTarget
 
@@ -41,8 +41,9 @@ def prepare(
         SchemaDrifted: A type change that is no legal promotion (only with `replaces=False`), or
             `partition_by` names no column.
         RefNotFound: There is no such branch.
+        BranchConflict: It is sealed.
     """
-    head = head_of(catalog, load_ref(catalog, branch, kind="branch"))
+    head = head_of(catalog, load_open(catalog, branch))
     entry = find_entry(catalog, head.root, key)
     state = (
         load_state(catalog, entry.content) if entry is not None and entry.kind == "table" else None

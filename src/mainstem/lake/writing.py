@@ -15,7 +15,7 @@ from mainstem.lake.commit import merge_base
 from mainstem.lake.content import find_entry, load_state, missing, slot_of, table_entry
 from mainstem.lake.draft import Done, Draft, done_between
 from mainstem.lake.intent import apply_intent
-from mainstem.lake.ref import head_of, is_sealed, load_ref, move_branch
+from mainstem.lake.ref import head_of, load_open, load_ref, move_branch
 from mainstem.lake.table_apply import relink
 from mainstem.lake.table_merge import merge_states
 from mainstem.lake.table_state import TableConflict
@@ -38,9 +38,7 @@ def writable(catalog: Catalog, branch: str, *, is_direct: bool) -> Ref:
         RefNotFound: There is no such branch.
         BranchConflict: It is sealed, or protected against direct writes.
     """
-    ref = load_ref(catalog, branch, kind="branch")
-    if ref.sealed:
-        raise is_sealed(branch)
+    ref = load_open(catalog, branch)
     if ref.protected and is_direct:
         raise BranchConflict(
             "A5033",

@@ -335,3 +335,15 @@ def test_a_dropped_column_does_not_come_back_once_the_table_went_on(lake):
         lake.revert("main", made.id)
 
     assert caught.value.code == "A5040"
+
+
+def test_a_column_that_came_back_is_not_merged_into_rows_that_lost_it(lake):
+    lake.append(T, {"id": [1, 2], "name": ["a", "b"]})
+    dropped = lake.drop_column(T, "name")
+    lake.create_branch("dev")
+    lake.revert("dev", dropped.id)
+    lake.delete(T, {"id": [1]}, on=["id"])
+    (conflict,) = lake.merge("dev", "main").conflicts
+
+    assert conflict.kind == "schema"
+    assert lake.arrow(T, "dev").to_pydict() == {"id": [1, 2], "name": ["a", "b"]}
