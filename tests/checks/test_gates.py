@@ -331,7 +331,7 @@ QUARANTINE = {"between": {"column": "n", "max": 5, "quarantine": True}}
 @pytest.mark.parametrize("reason", ["quarantine_reason", "reason"])
 def test_rows_set_aside_are_told(lake, reason):
     lake.table("raw.t", "select i as n from range(5) t(i)")
-    ids = "'raw.t/between(n)', 'raw.t/other, raw.t/between(n)', 'raw.t/between(n)_2', null"
+    ids = "'between(n)', 'other, raw.t/between(n)', 'between(n)_2', null"
     lake.table("raw.t__quarantine", f"select unnest([{ids}]) as {reason}")
 
     result = lake.check(QUARANTINE)

@@ -10,7 +10,7 @@ from mainstem.errors import AssetNotFound
 from mainstem.types import AssetKey, CheckSpec, Relation, Session, TableRef
 
 _REASONS = ("quarantine_reason", "reason")
-"""Column with the ids of the checks that a row broke: of a model's quarantine, of an ingest's."""
+"""Column with the names of the checks that a row broke: of a model's quarantine, of an ingest's."""
 
 
 def aside_of(spec: CheckSpec, relation: Callable[[AssetKey], Relation]) -> TableRef | None:
@@ -32,7 +32,8 @@ def count_aside(session: Session, spec: CheckSpec, table: TableRef) -> int:
         return 0
     session.register(table)
     ids = f"string_split(replace({quote(reason)}, '; ', ', '), ', ')"
-    condition = f"list_contains({ids}, {literal(spec.id)})"
+    # The asset is known, so steps write the part behind the slash; the whole id means the same.
+    condition = f"list_has_any({ids}, [{literal(spec.title)}, {literal(spec.id)}])"
     sql = f"select count(*) from {quote_key(table.key)} where {condition}"
     counted: int = session.rows(sql)[0][0]
     return counted
