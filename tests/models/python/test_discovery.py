@@ -320,6 +320,13 @@ def test_a_file_that_hangs_while_imported_spares_the_others(folder, pool):
     assert _names(fine) == ["main.b"]
 
 
+def test_the_time_to_import_is_for_each_file(folder, pool):
+    slow = "import time\nfrom mainstem import asset\ntime.sleep(0.5)\n"
+    files = [folder.write(f"models/slow_{index}.py", slow) for index in range(4)]
+
+    assert [each.errors for each in discover(pool, files, timeout_s=1.5)] == [()] * 4
+
+
 def test_what_was_discovered_is_current_until_a_module_changes(folder, found):
     folder.write("models/lib.py", "x = 1\n")
     discovered = found("from mainstem import asset\nfrom models.lib import x\nimport json\n")

@@ -4,7 +4,7 @@
 import pyarrow as pa
 import pytest
 
-from mainstem.errors import ModelInvalid, SchemaDrifted, StepFailed
+from mainstem.errors import MainstemError, ModelInvalid, SchemaDrifted, StepFailed
 from mainstem.models.worker.message import Expected
 from mainstem.models.worker.sink import Sink
 from mainstem.types import AssetKey
@@ -172,6 +172,25 @@ def test_values_without_a_common_type_name_the_column(world):
 
     assert caught.value.code == "A7114"
     assert "`x`" in caught.value.summary
+
+
+NO_TABLE = {
+    "mixed": "return pd.DataFrame({'x': [1, 'b']})",
+    "no_columns": "return pa.table({})",
+    "empty_dicts": "return [{}, {}]",
+    "twins": "return pa.table([[1], [2]], names=['x', 'X'])",
+    "twice": "return pa.table([[1], [2]], names=['x', 'x'])",
+    "objects": "return pl.DataFrame({'x': [object()]})",
+}
+
+
+@pytest.mark.parametrize("body", NO_TABLE.values(), ids=list(NO_TABLE))
+def test_frames_that_are_no_tables_are_told_and_the_worker_lives(world, body):
+    with pytest.raises(MainstemError) as caught:
+        world.build(HEAD + f"def a():\n    {body}\n")
+
+    assert caught.value.code in {"A7110", "A7114", "A5501", "A5502"}
+    assert "marts.a" in f"{caught.value} {caught.value.where}"
 
 
 def test_a_column_type_that_no_table_holds_names_the_column(world):

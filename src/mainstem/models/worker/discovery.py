@@ -52,7 +52,8 @@ def discover(
                 asset="the project's Python files",
                 answer=note,
                 log=log or _drop,
-                timeout_s=timeout_s * len(left),
+                timeout_s=timeout_s,
+                is_per_message=True,
             )
         except StepFailed as error:
             culprit = loading[-1] if loading else left[0]

@@ -94,7 +94,7 @@ def pieces(value: Any) -> Iterator[pa.Table]:
         case "pandas.DataFrame":
             yield _from_pandas(value)
         case "polars.DataFrame":
-            yield value.to_arrow()
+            yield _from_polars(value)
         case "polars.LazyFrame":
             yield from _from_lazy(value)
         case "duckdb.DuckDBPyRelation":
@@ -171,6 +171,13 @@ def _from_pandas(frame: Any) -> pa.Table:
     return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
 
 
+def _from_polars(frame: Any) -> pa.Table:
+    for name, dtype in frame.schema.items():
+        if str(dtype) == "Object":  # polars would hand over the addresses of the objects
+            raise pa.ArrowTypeError(f"column `{name}` holds Python objects")
+    return frame.to_arrow()
+
+
 def _from_stream(value: Any) -> Iterator[pa.Table]:
     try:
         reader = pa.RecordBatchReader.from_stream(value)
@@ -183,9 +190,9 @@ def _from_lazy(frame: Any) -> Iterator[pa.Table]:
     empty = True
     for batch in frame.collect_batches(maintain_order=True):
         empty = False
-        yield batch.to_arrow()
+        yield _from_polars(batch)
     if empty:
-        yield frame.head(0).collect().to_arrow()
+        yield _from_polars(frame.head(0).collect())
 
 
 def _table(relations: Sequence[Relation], opened: ExitStack, root: Path) -> pa.Table:

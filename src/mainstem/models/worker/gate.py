@@ -44,6 +44,8 @@ class PythonGate:
         self, relation: Callable[[AssetKey], Relation], cancel: CancelToken
     ) -> CheckResult:
         """Judge; what the function raises makes the check `errored`."""
+        clock = self._pool.clock
+        start = clock.monotonic_s()
         try:
             answer = self._pool.run(
                 self._request(relation),
@@ -58,18 +60,18 @@ class PythonGate:
         except Cancelled:
             raise
         except MainstemError as error:
-            return self._result("errored", message=str(error))
+            elapsed_s = clock.monotonic_s() - start
+            return self._result("errored", message=str(error), elapsed_s=elapsed_s)
         assert isinstance(answer, Judged), "a Judge is answered by Judged or Failed"
-        if answer.passed:
-            return self._result("passed")
         verdict: Verdict = "failed" if self.spec.severity == "error" else "warned"
         count = answer.failed_count
-        rows = "" if count is None else f": {count:,} failing row{'' if count == 1 else 's'}"
+        found = f"{count:,} failing row{'' if count == 1 else 's'}" if count else "no failing rows"
         return self._result(
-            verdict,
-            message=f"{self.spec.title}{rows or ' returned False'}",
+            "passed" if answer.passed else verdict,
+            message=f"{self.spec.title}: {answer.passed if count is None else found}",
             failed_count=count,
             sample=answer.sample,
+            elapsed_s=clock.monotonic_s() - start,
         )
 
     def _request(self, relation: Callable[[AssetKey], Relation]) -> Judge:

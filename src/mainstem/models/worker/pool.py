@@ -56,7 +56,7 @@ class WorkerPool:
         self._limit = limit or os.cpu_count() or 1
         self._environment = environment
         self._grace_s = grace_s
-        self._clock = clock or SystemClock()
+        self.clock: Clock = clock or SystemClock()
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
@@ -83,6 +83,7 @@ class WorkerPool:
         log: Log,
         cancel: Cancel | None = None,
         timeout_s: float | None = None,
+        is_per_message: bool = False,
     ) -> Answer:
         """Carry out a request in a warm worker, waiting for one if all are busy.
 
@@ -93,6 +94,7 @@ class WorkerPool:
             log: Takes each line that the user's code prints.
             cancel: Stops it: SIGTERM, some seconds, then SIGKILL of the process group.
             timeout_s: Time for the request, without waiting for a worker.
+            is_per_message: Each message starts that time anew.
 
         Raises:
             StepFailed: It took too long, or the process died.
@@ -111,6 +113,7 @@ class WorkerPool:
                 answer=answer,
                 output=Output(log),
                 timeout_s=timeout_s,
+                is_per_message=is_per_message,
                 grace_s=self._grace_s,
             )
             is_reusable = True
@@ -169,7 +172,7 @@ class WorkerPool:
     def _start(self) -> WorkerProcess:
         worker = None
         try:
-            worker = WorkerProcess(self.folder, self._environment, self._clock)
+            worker = WorkerProcess(self.folder, self._environment, self.clock)
         finally:
             with self._changed:
                 self._starting -= 1

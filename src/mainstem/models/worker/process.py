@@ -38,6 +38,7 @@ class WorkerProcess:
         self._clock = clock
         self.modules: Mapping[str, tuple[int, int]] = {}
         """Project files that it has imported, with time and size then."""
+        self._heard = 0
         ours, theirs = socket.socketpair()
         life, self._life = os.pipe()
         self._woken, self._wake = os.pipe()
@@ -97,6 +98,7 @@ class WorkerProcess:
         answer: Callable[[Any], object | None],
         output: Output,
         timeout_s: float | None = None,
+        is_per_message: bool = False,
         grace_s: float = _GRACE_S,
     ) -> Answer:
         """Send a request and see it through.
@@ -107,6 +109,7 @@ class WorkerProcess:
             answer: Takes each message before the last; what it returns is sent back.
             output: Takes what the process prints.
             timeout_s: Time for the whole request.
+            is_per_message: Each message starts that time anew.
             grace_s: Time between asking the process to end and killing its group.
 
         Raises:
@@ -121,7 +124,10 @@ class WorkerProcess:
                 if left is not None and left <= 0:
                     self._stop(output, grace_s)
                     raise _took_too_long(asset, timeout_s or 0.0, output)
+                heard = self._heard
                 last = self._turn(left, answer, output)
+                if is_per_message and timeout_s is not None and self._heard > heard:
+                    end = self._clock.monotonic_s() + timeout_s
                 if last is not None:
                     self._drain(output)
                     if last.modules is not None:
@@ -198,6 +204,7 @@ class WorkerProcess:
             raise _Woken
         if "message" in names or "exit" in names:
             for message in self._channel.available():
+                self._heard += 1
                 if isinstance(message, Answer):
                     return message
                 reply = answer(message)

@@ -69,6 +69,13 @@ class Sink:
                 self._take(piece)
         except NotRows:
             raise _not_rows(value, str(self.expected.key), self._where) from None
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            raise SchemaDrifted(
+                "A7114",
+                f"What {self.expected.key} gave is no table: {_first_line(error)}.",
+                hint="Give each column values of one type.",
+                where=self._where,
+            ) from None
 
     def close(self) -> tuple[Written, ...]:
         """Write what is left; rows set aside by checks are an output of their own.
@@ -275,7 +282,7 @@ def _of_rows(rows: Sequence[Mapping[str, Any]], where: Where) -> pa.Table:
     except pa.ArrowInvalid as error:
         raise SchemaDrifted(
             "A7114",
-            f"{where.asset}: rows do not agree: {str(error).splitlines()[0]}.",
+            f"{where.asset}: rows do not agree: {_first_line(error)}.",
             hint="Give a column values of one type in all rows.",
             where=where,
         ) from None
@@ -289,7 +296,7 @@ def _joined(held: Sequence[pa.Table], where: Where) -> pa.Table:
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise SchemaDrifted(
             "A7114",
-            f"The pieces of {where.asset} have different columns: {str(error).splitlines()[0]}.",
+            f"The pieces of {where.asset} have different columns: {_first_line(error)}.",
             hint="Cast them alike before they are yielded.",
             where=where,
         ) from None
@@ -304,7 +311,7 @@ def _fitted(table: pa.Table, first: pa.Schema, where: Where) -> pa.Table:
         try:
             return table.select(first.names).cast(first)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-            why = str(error).splitlines()[0]
+            why = _first_line(error)
     raise SchemaDrifted(
         "A7114",
         f"Pieces of {where.asset} do not fit those written before: {why}.",
@@ -313,7 +320,13 @@ def _fitted(table: pa.Table, first: pa.Schema, where: Where) -> pa.Table:
     )
 
 
+def _first_line(error: Exception) -> str:
+    return "; ".join(str(each).splitlines()[0] for each in error.args if str(each))[:500]
+
+
 def _schema(schema: pa.Schema, where: Where) -> Schema:
+    if not schema.names:
+        raise StepFailed("A7114", f"{where.asset} has no columns.", where=where)
     try:
         stored: Schema = schema_of_arrow(schema)
     except MainstemError as error:

@@ -105,6 +105,8 @@ class PythonStep:
             if isinstance(answer, Failed):
                 raise answer.error
         except MainstemError as error:
+            if error.where is None:
+                error.where = Where(file=self._model.file, line=self._model.line, asset=name)
             if self.retries and error.code in _WORTH_ANOTHER_TRY:
                 vars(error)["is_retryable"] = True  # this one, unlike others of its class
             raise
