@@ -72,8 +72,7 @@ def test_ephemeral_models_are_part_of_the_query_that_reads_them(shop):
     )
     shop.write(
         "models/b/t.sql",
-        TABLE
-        + 'with x as (select * from a.moved) select * from x union all select id from a.kept',
+        TABLE + "with x as (select * from a.moved) select * from x union all select id from a.kept",
     )
 
     shop.build("b.t")

@@ -264,7 +264,9 @@ def _shown(where: Where, is_ref: bool) -> Where:  # noqa: FBT001  # private, rea
         return where
     word = where.excerpt[where.column - 1 : where.column - 1 + where.length]
     last = word.rpartition(".")[2]
-    return replace(where, column=where.column + len(word) - len(last), length=len(last))
+    quote = 1 if last.startswith('"') else 0  # the template's name had no SQL quotes
+    start = where.column + len(word) - len(last) + quote
+    return replace(where, column=start, length=len(last) - 2 * quote)
 
 
 def _columns(

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError
@@ -113,6 +114,8 @@ class Renderer:
         self.environment.globals["exceptions"] = {"raise_compiler_error": self._raise}
         self.environment.globals["execute"] = False
         self.environment.globals["modules"] = {"datetime": {"timedelta": timedelta}}
+        self._codes: dict[str, CodeType] = {}
+        self._modules: dict[str, Mapping[str, Any]] = {}
         self._load_macros()
 
     def render(self, text: str, context: RenderContext, *, file: str) -> Rendered:
@@ -123,6 +126,7 @@ class Renderer:
         target |= {"schema": context.key.namespace, **context.target}
         with self._lock:
             self._recorder = recorder
+            self._modules = {}
             self.environment.globals |= {
                 "this": Relation.of(context.key),
                 "target": Target(target, lambda name, value: _record(recorder, name, value)),
@@ -166,7 +170,7 @@ class Renderer:
         for file, text in sorted(self._macros.items()):
             try:
                 tree = self.environment.parse(text, filename=file)
-                exported = self._template(text, file).make_module().__dict__
+                self._codes[file] = self.environment.compile(text, name=file, filename=file)
             except Exception as error:  # noqa: BLE001  # same boundary as rendering
                 raise self._explain(error, text, file) from None
             for macro in tree.find_all(Macro):
@@ -178,8 +182,24 @@ class Renderer:
                         where=_line(text, file, macro.lineno),
                     )
                 homes[macro.name] = file
-                if macro.name in exported:
-                    self.environment.globals[macro.name] = exported[macro.name]
+                if not macro.name.startswith("_"):
+                    self.environment.globals[macro.name] = self._forwarding(macro.name, file)
+
+    def _forwarding(self, name: str, file: str) -> Callable[..., Any]:
+        """Make a macro known to all files, whatever their order.
+
+        A file's macros see the globals of the moment at which its module is made, so that is done
+        once for each rendering, when the first of them is called.
+        """
+
+        def forward(*arguments: Any, **options: Any) -> Any:
+            if file not in self._modules:
+                globals_now = self.environment.make_globals(None)
+                template = Template.from_code(self.environment, self._codes[file], globals_now)
+                self._modules[file] = template.make_module().__dict__
+            return self._modules[file][name](*arguments, **options)
+
+        return forward
 
     def _place(self, text: str, file: str) -> Where:
         frame = inspect.currentframe()
