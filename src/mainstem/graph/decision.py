@@ -126,7 +126,7 @@ def _decide_table(
         if link is not None:
             return Decision(
                 action="link",
-                reason=f"built on {link.made_on} from the same code and inputs",
+                reason=f"built {_where(link)} from the same code and inputs",
                 fingerprint=mark,
                 version=version,
                 is_full_rebuild=is_full,
@@ -141,6 +141,10 @@ def _decide_table(
         is_full_rebuild=is_full,
         details=_details(asset, entry, full_reason, reason, facts),
     )
+
+
+def _where(link: Linkable) -> str:
+    return link.made_on if link.made_on.startswith("in run ") else f"on {link.made_on}"
 
 
 def _kept(entry: HeadEntry, inputs: Mapping[AssetKey, str | None]) -> Decision:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mainstem.graph.asset import Asset
-from mainstem.types import AssetKey, Provenance
+from mainstem.types import AssetKey, Provenance, Schema
 
 
 class HeadEntry(Protocol):
@@ -52,7 +52,7 @@ class Linkable:
     commit_id: str
     """Where its table can be taken from."""
     made_on: str
-    """The branch of the run that made it, for `plan` to say."""
+    """The branch of the run that made it; `in run 12` if that is the target itself."""
     run_id: int = 0
 
 
@@ -115,6 +115,14 @@ def _no_columns(_key: AssetKey) -> Mapping[str, str]:
     return {}
 
 
+def _own_lineage(asset: Asset) -> Mapping[str, tuple[tuple[AssetKey, str], ...]]:
+    return asset.lineage
+
+
+def _own_schema(asset: Asset) -> Schema | None:
+    return asset.schema
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """The world as one plan sees it; callables are asked only for what is not plainly fresh."""
@@ -134,3 +142,7 @@ class Facts:
     """Rows and seconds of the last time."""
     columns_of: Callable[[AssetKey], Mapping[str, str]] = _no_columns
     """Names and types of the columns that the branch has; empty if unknown."""
+    lineage_of: Callable[[Asset], Mapping[str, tuple[tuple[AssetKey, str], ...]]] = _own_lineage
+    """For each output column what it is computed from, by today's code; may be costly."""
+    schema_of: Callable[[Asset], Schema | None] = _own_schema
+    """Columns by today's code; may be costly."""

@@ -26,40 +26,38 @@ def reads_nothing_changed(
     entry = facts.entries.get(asset.key)
     if entry is None or asset.kind != "sql" or asset.materialized != "table" or asset.volatile:
         return False
-    if entry.provenance.code_version != asset.code_version or not asset.lineage:
+    if entry.provenance.code_version != asset.code_version:
         return False
     before = {name.casefold(): version for name, version in entry.provenance.inputs.items()}
     if set(before) != {key.folded for key in inputs}:
         return False
     changed = [key for key, version in inputs.items() if before[key.folded] != version]
-    return bool(changed) and all(
-        _only_unread_additions(asset, assets[key], before[key.folded], inputs[key], facts)
-        for key in changed
+    added: set[tuple[AssetKey, str]] = set()
+    for key in changed:
+        columns = _additions(assets[key], before[key.folded], inputs[key], facts)
+        if columns is None:
+            return False
+        added.update((key, column) for column in columns)
+    lineage = facts.lineage_of(asset) if added else {}
+    return bool(lineage) and not any(
+        (key, column.casefold()) in added for origins in lineage.values() for key, column in origins
     )
 
 
-def _only_unread_additions(
-    asset: Asset, source: Asset, old: str, new: str | None, facts: Facts
-) -> bool:
+def _additions(source: Asset, old: str, new: str | None, facts: Facts) -> set[str] | None:
+    """Give the columns that are all that a new version adds; nothing if more changed than that."""
     before = facts.record_of(source.key, old)
-    if before is None or not new:
-        return False
-    if not _same_inputs(before, source, new):
-        return False
+    if before is None or not new or not _same_inputs(before, source, new):
+        return None
     old_parts = facts.parts_of(source.key, before.code_version)
     if not old_parts or not source.change_summary:
-        return False
+        return None
     columns = changed_columns(old_parts, source.change_summary)
     if any(change != "added" for _name, change in columns):
-        return False
+        return None
     if _without_columns(old_parts) != _without_columns(source.change_summary):
-        return False
-    added = {name.casefold() for name, _change in columns}
-    return not any(
-        key == source.key and column.casefold() in added
-        for origins in asset.lineage.values()
-        for key, column in origins
-    )
+        return None
+    return {name.casefold() for name, _change in columns}
 
 
 def _same_inputs(before: VersionRecord, source: Asset, new: str) -> bool:

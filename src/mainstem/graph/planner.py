@@ -218,10 +218,9 @@ def _column_changes_of(
     old_types = {
         name.casefold(): (name, text) for name, text in facts.columns_of(asset.key).items()
     }
-    if old_types and asset.schema is not None:
-        new_types = {
-            item.name.casefold(): (item.name, str(item.type)) for item in asset.schema.fields
-        }
+    schema = facts.schema_of(asset) if old_types else None
+    if schema is not None:
+        new_types = {item.name.casefold(): (item.name, str(item.type)) for item in schema.fields}
         for folded, (name, text) in new_types.items():
             if folded not in old_types:
                 found[folded] = ColumnChange(key=asset.key, column=name, change="added")
@@ -230,11 +229,11 @@ def _column_changes_of(
                     key=asset.key,
                     column=name,
                     change="type changed",
-                    breaks=_readers(graph, asset.key, folded),
+                    breaks=_readers(graph, facts, asset.key, folded),
                 )
         for folded, (name, _text) in old_types.items():
             if folded not in new_types:
-                found[folded] = _dropped(graph, asset.key, name)
+                found[folded] = _dropped(graph, facts, asset.key, name)
     for name, change in changed_columns(facts.parts_of(asset.key, old_code), asset.change_summary):
         folded = name.casefold()
         if folded in found:
@@ -242,22 +241,22 @@ def _column_changes_of(
         if change == "added":
             found[folded] = ColumnChange(key=asset.key, column=name, change="added")
         elif change == "dropped":
-            found[folded] = _dropped(graph, asset.key, name)
+            found[folded] = _dropped(graph, facts, asset.key, name)
         else:
             found[folded] = ColumnChange(key=asset.key, column=name, change="logic changed")
     return list(found.values())
 
 
-def _dropped(graph: Graph, key: AssetKey, column: str) -> ColumnChange:
+def _dropped(graph: Graph, facts: Facts, key: AssetKey, column: str) -> ColumnChange:
     return ColumnChange(
         key=key,
         column=column,
         change="dropped",
-        breaks=_readers(graph, key, column.casefold()),
+        breaks=_readers(graph, facts, key, column.casefold()),
     )
 
 
-def _readers(graph: Graph, key: AssetKey, column: str) -> tuple[str, ...]:
+def _readers(graph: Graph, facts: Facts, key: AssetKey, column: str) -> tuple[str, ...]:
     """Give the columns downstream that are computed from one column, directly or not."""
     found: list[str] = []
     level = [(key, column)]
@@ -265,7 +264,7 @@ def _readers(graph: Graph, key: AssetKey, column: str) -> tuple[str, ...]:
     while level:
         source, name = level.pop()
         for child in graph.children.get(source, ()):
-            for output, origins in graph.assets[child].lineage.items():
+            for output, origins in facts.lineage_of(graph.assets[child]).items():
                 reads = any(item == source and col.casefold() == name for item, col in origins)
                 if reads and (child, output.casefold()) not in seen:
                     seen.add((child, output.casefold()))

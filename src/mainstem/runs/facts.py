@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from mainstem import state
 from mainstem.database import Database
 from mainstem.graph import Asset, Facts, HeadEntry, Linkable, SourceObservation, VersionRecord
-from mainstem.types import AssetKey, Clock
+from mainstem.types import AssetKey, Clock, Schema
 
 
 def gather_facts(
@@ -19,6 +19,8 @@ def gather_facts(
     clock: Clock,
     observe: Callable[[Asset], SourceObservation | None] | None = None,
     columns_of: Callable[[AssetKey], Mapping[str, str]] | None = None,
+    lineage_of: Callable[[Asset], Mapping[str, tuple[tuple[AssetKey, str], ...]]] | None = None,
+    schema_of: Callable[[Asset], Schema | None] | None = None,
 ) -> Facts:
     """Connect a plan to the world; nothing but tombstones and estimates is read before it is asked.
 
@@ -29,6 +31,8 @@ def gather_facts(
         clock: Tells what has expired.
         observe: Looks at a source; without it every source would be read.
         columns_of: Column names and types that the branch has, for the column report.
+        lineage_of: What columns are computed from by today's code; asked only if code changed.
+        schema_of: Columns by today's code; asked only if code changed.
     """
     database.migrate(state.MIGRATIONS)
     registry = _Registry(database, branch, clock)
@@ -48,17 +52,15 @@ def gather_facts(
         parts_of=registry.parts_of,
         estimate=estimate,
     )
-    extra: dict[str, Callable[..., object]] = {}
-    if observe is not None:
-        extra["observe"] = observe
-    if columns_of is not None:
-        extra["columns_of"] = columns_of
-    return _with(facts, extra)
-
-
-def _with(facts: Facts, extra: Mapping[str, Callable[..., object]]) -> Facts:
+    given = {
+        "observe": observe,
+        "columns_of": columns_of,
+        "lineage_of": lineage_of,
+        "schema_of": schema_of,
+    }
     values = {name: getattr(facts, name) for name in Facts.__dataclass_fields__}
-    return Facts(**{**values, **extra})
+    values.update((name, function) for name, function in given.items() if function is not None)
+    return Facts(**values)
 
 
 class _Registry:
@@ -95,7 +97,7 @@ class _Registry:
         now = self._clock.now()
         for item in self.versions(key, version):
             if item.commit_id and (item.expires_at is None or item.expires_at > now):
-                made_on = f"run {item.run_id}" if item.branch == self._branch else item.branch
+                made_on = f"in run {item.run_id}" if item.branch == self._branch else item.branch
                 return Linkable(
                     version=version,
                     commit_id=item.commit_id,
