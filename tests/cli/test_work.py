@@ -2,6 +2,7 @@
 """plan, run, check: through the program, on a small project."""
 
 import re
+import subprocess
 
 
 def test_plan_says_what_a_run_would_do_and_changes_nothing(shop, mainstem):
@@ -138,3 +139,32 @@ def test_rows_without_an_asset_is_a_usage_error(shop, mainstem):
 
     assert done.code == 1
     assert "error[A1058]" in done.err
+
+
+def test_a_new_branch_is_said(shop, mainstem):
+    first = mainstem("run", "--branch", "try")
+    second = mainstem("run", "--branch", "try")
+
+    assert "Branch try is new: it begins where main is." in first.err
+    assert "is new" not in second.err
+
+
+def test_a_protected_environment_wants_a_yes_and_a_clean_tree(shop, mainstem):
+    (shop / "mainstem.yml").write_text(
+        "name: shop\nenvironments:\n  prod: {branch: main, protected: true}\n"
+    )
+
+    refused = mainstem("run")
+    unclean = mainstem("run", "--yes")
+    subprocess.run(COMMIT_ALL, shell=True, cwd=shop, check=True, capture_output=True)
+    done = mainstem("run", "--yes")
+
+    assert "error[A1054]" in refused.err
+    assert "error[A1080]" in unclean.err
+    assert done.code == 0, done.err
+
+
+COMMIT_ALL = (
+    "printf '.mainstem/\\n' > .gitignore && git init -q && git add -A && "
+    "git -c user.name=t -c user.email=t@example.com commit -qm x"
+)

@@ -17,6 +17,7 @@ from mainstem.cli.catalog import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
+NEXT = ROOT / "src/mainstem/project/templates/flights/NEXT.txt"
 FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -44,9 +45,9 @@ class Reader:
                 self._run([sys.executable, "-c", text], 0, cwd=self.start)
             elif language == "sh":
                 for line in filter(None, map(str.strip, text.splitlines())):
-                    self._line(line)
+                    self.line(line)
 
-    def _line(self, line):
+    def line(self, line):
         command, _, comment = line.partition("  #")
         if command.startswith("cd "):
             self.folder /= command.split()[1]
@@ -79,6 +80,23 @@ def test_the_readme_does_what_it_says(tmp_path):
     assert count.split()[-1] == "336776"
     held = reader.outputs['mainstem query "select count(*) from marts.fct_flights"']
     assert held.split()[-1] == "336776"
+
+
+@pytest.mark.slow
+def test_what_the_demo_proposes_next_works(tmp_path):
+    reader = Reader(tmp_path)
+    reader.line("mainstem init demo --template flights")
+    reader.line("cd demo")
+    reader.line("mainstem run")
+    proposed = re.findall(r"^  (\S.*)$", NEXT.read_text(), re.MULTILINE)
+
+    for line in proposed:
+        reader.line(line)
+
+    assert len(proposed) == 9
+    assert "Nothing to do" in reader.outputs["mainstem plan"]
+    assert "->" in reader.outputs["mainstem diff main diverted"]
+    assert "Merged diverted into main" in reader.outputs["mainstem merge diverted"]
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mainstem.project.lake import Lake
     from mainstem.project.lineage import LineageNode
     from mainstem.project.location import find_project
+    from mainstem.project.permission import require_permission
     from mainstem.project.project import Project, open_project
     from mainstem.state import RunRecord
 
@@ -40,6 +41,7 @@ _HOME = {
     "examine": "mainstem.project.doctor",
     "find_project": "mainstem.project.location",
     "open_project": "mainstem.project.project",
+    "require_permission": "mainstem.project.permission",
 }
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "examine",
     "find_project",
     "open_project",
+    "require_permission",
 ]
 
 

@@ -24,8 +24,7 @@ from mainstem.cli.options import (
 from mainstem.cli.output import Output
 from mainstem.cli.render.plan import plan_lines
 from mainstem.cli.reporter import Reporter
-from mainstem.errors import UserError
-from mainstem.project import Project
+from mainstem.project import Project, require_permission
 from mainstem.types import SystemClock
 
 work_options = stack(
@@ -82,7 +81,9 @@ def run_command(
     output = Output.of_process(is_json=is_json)
     opening, selection = _divide(options)
     with project_of(**opening) as project:
-        _permit(project, yes=yes)
+        environment = project.settings.environment(project.environment)
+        require_permission(environment, project.folder, is_meant=yes)
+        _say_where(project, output)
         width = max((len(str(key)) for key in project.graph.assets), default=0)
         with Reporter(output, SystemClock(), key_width=width) as reporter, _interrupts(project):
             finished = project.run(
@@ -103,14 +104,10 @@ def _divide(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return opening, {"select": select, **options}
 
 
-def _permit(project: Project, *, yes: bool) -> None:
-    environment = project.settings.environments.get(project.environment)
-    if environment is not None and environment.protected and not yes:
-        raise UserError(
-            "A1054",
-            f"Environment `{project.environment}` is protected: only jobs run there by themselves.",
-            hint="If you mean it: mainstem run --yes",
-        )
+def _say_where(project: Project, output: Output) -> None:
+    """A branch is made at the first write to it, and that is said."""
+    if project.reading_ref != project.branch:
+        output.note(f"Branch {project.branch} is new: it begins where {project.reading_ref} is.")
 
 
 @contextmanager
