@@ -7,6 +7,7 @@ row: bounds are absent or truncated, columns evolve, and NaN is greater than any
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -169,13 +170,10 @@ def may_hold_partition(
         lower, upper = file.lower_bounds.get(field.id), file.upper_bounds.get(field.id)
         if lower is None or upper is None:
             continue
-        if isinstance(lower, str):
-            low, high = lower, upper
-        else:
-            low = transformed(lower, field.type, part.transform)  # type: ignore[assignment]  # not null
-            high = transformed(upper, field.type, part.transform)  # type: ignore[assignment]  # not null
-        wanted = {partition[position] for partition in partitions}
-        if all(value is None or not low <= value <= high for value in wanted):  # type: ignore[operator]  # one column, one type
+        low: Any = transformed(lower, field.type, part.transform)
+        high: Any = transformed(upper, field.type, part.transform)
+        wanted: set[Any] = {partition[position] for partition in partitions}
+        if all(value is None or not low <= value <= high for value in wanted):
             return False
     return True
 
@@ -197,14 +195,14 @@ def ranges_overlap(
         field = schema.field(name)
         if field is None:
             continue
-        bounds = [
+        bounds: list[tuple[Any, Any]] = [
             (file.lower_bounds.get(field.id), file.upper_bounds.get(field.id))
             for file in (one, other)
         ]
         (low, high), (other_low, other_high) = bounds
-        if low is None or high is None or other_low is None or other_high is None:
+        if None in {low, high, other_low, other_high}:
             continue
-        if high < other_low or other_high < low:  # type: ignore[operator]  # one column, one type
+        if high < other_low or other_high < low:
             return False
     return True
 
@@ -277,7 +275,7 @@ def _partition_may_match(
         # Transforms keep order but not strictness: x < v allows the partition of v itself.
         widened: dict[Comparator, Comparator] = {"<": "<=", ">": ">="}
         is_ = widened.get(condition.is_, condition.is_)
-        if own != own:  # noqa: PLR0124  # NaN as partition value
+        if isinstance(own, float) and math.isnan(own):
             continue
         if not any(_in_range(is_, value, own, own) for value in wanted if value is not None):
             return False

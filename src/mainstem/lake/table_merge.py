@@ -23,7 +23,7 @@ from mainstem.lake.table_state import (
     TableConflict,
     TableState,
 )
-from mainstem.types import DataFile, Schema
+from mainstem.types import DataFile
 
 _REMOVING = frozenset({"overwrite", "replace_partitions", "upsert", "delete", "compact"})
 
@@ -74,20 +74,11 @@ def merge_states(
     Returns:
         The merged state as a new snapshot on top of `ours`, or what stands against it.
     """
-    if ours.table_id != theirs.table_id:
-        return TableConflict(kind="overwrite", message="is a different table on each side")
-    schema, problems = merge_schemas(
-        None if base is None else base.schema, ours.schema, theirs.schema
-    )
-    if problems:
-        return TableConflict(kind="schema", message="; ".join(problems))
-    base_spec = None if base is None else base.spec_id
-    if ours.spec_id != theirs.spec_id and base_spec not in {ours.spec_id, theirs.spec_id}:
-        return TableConflict(kind="layout", message="got a different partition_by on each side")
+    frame = _frame(base, ours, theirs, ids)
+    if isinstance(frame, TableConflict):
+        return frame
     our_side = _side(base, ours, operations_ours, manifests)
     their_side = _side(base, theirs, operations_theirs, manifests)
-    merged_schema = with_known_id(schema, (ours.schema, theirs.schema), ids.new_schema_id)
-    frame = _frame(ours, theirs, merged_schema, spec_id=_merged_spec(base_spec, ours, theirs))
     if not their_side.added and not their_side.removed:
         return _schema_only(frame, ours, ids)
     if not our_side.added and not our_side.removed:
@@ -142,21 +133,28 @@ def _files_outside(
     }
 
 
-def _merged_spec(base_spec: int | None, ours: TableState, theirs: TableState) -> int:
-    return theirs.spec_id if ours.spec_id == base_spec else ours.spec_id
-
-
-def _frame(ours: TableState, theirs: TableState, schema: Schema, *, spec_id: int) -> TableState:
-    present = all_ids(schema)
-    dropped = {*ours.dropped_ids, *theirs.dropped_ids, *all_ids(ours.schema)}
-    dropped |= all_ids(theirs.schema)
+def _frame(
+    base: TableState | None, ours: TableState, theirs: TableState, ids: SnapshotIds
+) -> TableState | TableConflict:
+    """Merge all but the files: the result still has our manifests and counts."""
+    if ours.table_id != theirs.table_id:
+        return TableConflict(kind="overwrite", message="is a different table on each side")
+    base_schema = None if base is None else base.schema
+    united, problems = merge_schemas(base_schema, ours.schema, theirs.schema)
+    if problems:
+        return TableConflict(kind="schema", message="; ".join(problems))
+    base_spec = None if base is None else base.spec_id
+    if ours.spec_id != theirs.spec_id and base_spec not in {ours.spec_id, theirs.spec_id}:
+        return TableConflict(kind="layout", message="got a different partition_by on each side")
+    schema = with_known_id(united, (ours.schema, theirs.schema), ids.new_schema_id)
+    gone = {*ours.dropped_ids, *theirs.dropped_ids, *all_ids(ours.schema), *all_ids(theirs.schema)}
     return dataclasses.replace(
         ours,
         schemas=united_schemas((schema,), united_schemas(ours.schemas, theirs.schemas)),
         schema_id=schema.schema_id,
         specs=united_specs(ours.specs, theirs.specs),
-        spec_id=spec_id,
-        dropped_ids=tuple(sorted(dropped - present)),
+        spec_id=theirs.spec_id if ours.spec_id == base_spec else ours.spec_id,
+        dropped_ids=tuple(sorted(gone - all_ids(schema))),
         last_column_id=max(ours.last_column_id, theirs.last_column_id),
         last_partition_id=max(ours.last_partition_id, theirs.last_partition_id),
         last_updated_ms=max(ours.last_updated_ms, theirs.last_updated_ms),
