@@ -337,6 +337,14 @@ def test_odd_names_of_columns_are_quoted(lake):
         assert lake.check({"accepted_values": [9]}, column=column).failed_count == 1
 
 
+def test_a_column_called_rows_is_counted_right(lake):
+    lake.table("raw.t", "select unnest([5, 5, 5, 7]) as rows")
+
+    result = lake.check("unique", column="rows")
+
+    assert (result.failed_count, result.sample) == (2, ({"rows": 3},))
+
+
 @pytest.mark.parametrize(
     "entry",
     [

@@ -267,7 +267,7 @@ def _alone(session: Session, gate: CheckGate, schema: Schema, relation: Relation
         if shares_a_scan(gate.target):
             finding = measure_together(session, [gate.target], schema)[0]
         else:
-            finding = measure(session, gate.target, schema)
+            finding = measure(session, gate.target)
         finding = _with_aside(session, gate.spec, finding, relation)
     except (Cancelled, InternalError):
         raise

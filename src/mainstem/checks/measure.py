@@ -53,11 +53,11 @@ def measure_together(session: Session, targets: Sequence[Target], schema: Schema
     return findings
 
 
-def measure(session: Session, target: Target, schema: Schema) -> Finding:
+def measure(session: Session, target: Target) -> Finding:
     """Answer one check that needs a query of its own."""
     match KINDS[target.spec.name].asks:
         case "key":
-            return _unique(session, target, schema)
+            return _unique(session, target)
         case "reference":
             return _relationships(session, target)
         case "order":
@@ -133,41 +133,61 @@ def _grouped(
     session: Session, target: Target, schema: Schema, *, failed: int, total: int
 ) -> Finding:
     column = quote(target.spec.columns[0])
-    rows = _rows(
-        session,
-        f"select {column}, count(*) as rows, count(*) over () as mainstem_values"
-        f" from {target.table} where {bad_rows(target.spec, schema)}"
-        f" group by {column} order by rows desc, {column} limit {max(1, target.spec.sample)}",
+    groups = (
+        f"select {column}, count(*) as mainstem_rows from {target.table}"
+        f" where {bad_rows(target.spec, schema)} group by 1"
     )
-    return _of_groups(rows, failed=failed, total=total, keep=target.spec.sample)
-
-
-def _of_groups(rows: Sequence[dict[str, Any]], *, failed: int, total: int, keep: int) -> Finding:
-    values = rows[0]["mainstem_values"] if rows else 0
-    sample = tuple(
-        {key: value for key, value in row.items() if key != "mainstem_values"}
-        for row in rows[:keep]
-    )
+    _, values, sample = _top(session, target.spec, groups, order=column, counted="mainstem_rows")
     return Finding(failed=failed, total=total, values=values, sample=sample)
 
 
-def _unique(session: Session, target: Target, schema: Schema) -> Finding:
+def _top(
+    session: Session, spec: CheckSpec, groups: str, *, order: str, counted: str
+) -> tuple[int, int, tuple[dict[str, Any], ...]]:
+    """Run a query of groups once: count failing rows and groups, keep the largest groups.
+
+    Args:
+        session: Where to run.
+        spec: Tells how many groups to keep.
+        groups: Gives columns and, as `mainstem_rows`, how many rows they stand for.
+        order: Among groups of equal size.
+        counted: SQL: how many of a group's rows fail.
+    """
+    found = _rows(
+        session,
+        f"select *, count(*) over () as mainstem_values,"
+        f" (sum({counted}) over ())::bigint as mainstem_failed"
+        f" from ({groups}) as groups order by mainstem_rows desc, {order} limit {max(1, spec.sample)}",
+    )
+    if not found:
+        return 0, 0, ()
+    sample = tuple(
+        {key: value for key, value in row.items() if not key.startswith("mainstem_")}
+        | {"rows": row["mainstem_rows"]}
+        for row in found[: spec.sample]
+    )
+    return found[0]["mainstem_failed"], found[0]["mainstem_values"], sample
+
+
+def _total(session: Session, target: Target) -> int:
+    counted: int = session.rows(f"select count(*) from {target.table} {_selected(target.spec)}")[0][
+        0
+    ]
+    return counted
+
+
+def _unique(session: Session, target: Target) -> Finding:
     """Count the rows behind the first of each key."""
-    del schema
     spec = target.spec
     keys = ", ".join(quote(column) for column in spec.columns)
     groups = (
-        f"select {keys}, count(*) as rows from {target.table} {key_rows(spec)}"
+        f"select {keys}, count(*) as mainstem_rows from {target.table} {key_rows(spec)}"
         f" group by {keys} having count(*) > 1"
     )
-    failed, values, total = session.rows(
-        f"select coalesce(sum(rows - 1), 0)::bigint, count(*),"
-        f" (select count(*) from {target.table} {_selected(spec)}) from ({groups}) as repeated"
-    )[0]
-    if not failed:
-        return Finding(failed=0, total=total)
-    sample = _rows(session, f"{groups} order by rows desc, {keys} limit {spec.sample}")
-    return Finding(failed=failed, total=total, values=values, sample=sample)
+    failed, values, sample = _top(session, spec, groups, order=keys, counted="mainstem_rows - 1")
+    return Finding(
+        failed=failed, total=_total(session, target), values=values or None, sample=sample
+    )
 
 
 def key_rows(spec: CheckSpec) -> str:
@@ -193,19 +213,11 @@ def orphans(target: Target) -> str:
 def _relationships(session: Session, target: Target) -> Finding:
     spec = target.spec
     column = quote(spec.columns[0])
-    groups = (
-        f"select {column}, count(*) as rows from {target.table} where {orphans(target)} group by 1"
+    groups = f"select {column}, count(*) as mainstem_rows from {target.table} where {orphans(target)} group by 1"
+    failed, values, sample = _top(session, spec, groups, order=column, counted="mainstem_rows")
+    return Finding(
+        failed=failed, total=_total(session, target), values=values or None, sample=sample
     )
-    counts = f"select coalesce(sum(rows), 0)::bigint, count(*) from ({groups}) as orphans"
-    rows = session.rows(
-        f"select *, (select count(*) from {target.table} {_selected(spec)})"
-        f" from ({counts}) as counts"
-    )
-    failed, values, total = rows[0]
-    if not failed:
-        return Finding(failed=0, total=total)
-    sample = _rows(session, f"{groups} order by rows desc, 1 limit {spec.sample}")
-    return Finding(failed=failed, total=total, values=values, sample=sample)
 
 
 def steps(target: Target) -> str:
