@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mainstem.config import Setting
+    from mainstem.project.analysis import Analysis
     from mainstem.project.compare import Comparison
     from mainstem.project.lineage import LineageNode
     from mainstem.project.work import Work
@@ -426,6 +427,14 @@ class Project:
         raise_problems(self.problems)
         at = self.reading_ref
         sources = Sources(self.lake, self.folder, self.variables, at=at)
+
+        @cache
+        def analysis() -> Analysis:
+            found: Analysis = import_module("mainstem.project.analysis").Analysis(
+                self.graph, self.lake, at=at
+            )
+            return found
+
         plan = make_plan(
             self.graph,
             PlanRequest(
@@ -445,13 +454,14 @@ class Project:
                 clock=self.clock,
                 observe=sources.observe,
                 columns_of=sources.columns_of,
+                lineage_of=lambda asset: analysis().lineage_of(asset.key),
+                schema_of=lambda asset: analysis().schema_of(asset.key),
             ),
         )
         building = [item.key for item in plan.assets if item.action == "build"]
         if building:
             # Names that do not exist are found before anything runs.
-            analysis = import_module("mainstem.project.analysis").Analysis
-            analysis(self.graph, self.lake, at=at).require(building)
+            analysis().require(building)
         return plan
 
     def _options(self, asked: Mapping[str, bool | None]) -> PlanOptions:
