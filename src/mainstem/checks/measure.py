@@ -157,7 +157,8 @@ def _top(
         session,
         f"select *, count(*) over () as mainstem_values,"
         f" (sum({counted}) over ())::bigint as mainstem_failed"
-        f" from ({groups}) as groups order by mainstem_rows desc, {order} limit {max(1, spec.sample)}",
+        f" from ({groups}) as groups order by mainstem_rows desc, {order}"
+        f" limit {max(1, spec.sample)}",
     )
     if not found:
         return 0, 0, ()
@@ -213,7 +214,10 @@ def orphans(target: Target) -> str:
 def _relationships(session: Session, target: Target) -> Finding:
     spec = target.spec
     column = quote(spec.columns[0])
-    groups = f"select {column}, count(*) as mainstem_rows from {target.table} where {orphans(target)} group by 1"
+    groups = (
+        f"select {column}, count(*) as mainstem_rows from {target.table}"
+        f" where {orphans(target)} group by 1"
+    )
     failed, values, sample = _top(session, spec, groups, order=column, counted="mainstem_rows")
     return Finding(
         failed=failed, total=_total(session, target), values=values or None, sample=sample
