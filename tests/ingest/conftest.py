@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A project folder with a lake, in which one table is loaded from files."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -142,3 +143,16 @@ def shop(tmp_path, engine):
     made = Shop(tmp_path, engine)
     yield made
     made.database.close()
+
+
+@pytest.fixture(scope="session")
+def make_shop(engine):
+    @contextlib.contextmanager
+    def make(folder):
+        made = Shop(folder, engine)
+        try:
+            yield made
+        finally:
+            made.database.close()
+
+    return make

@@ -23,7 +23,7 @@ def test_rows_with_too_many_or_too_few_fields_are_quarantined(shop):
     assert shop.rows(asset) == [(1, "a"), (4, "e")]
     assert shop.quarantined(asset) == [
         ("data/t.csv", 3, "", "4 fields where 2 are expected", "2,b,c,d"),
-        ("data/t.csv", 4, "name", "1 fields where 2 are expected", "3"),
+        ("data/t.csv", 4, "", "1 fields where 2 are expected", "3"),
     ]
     assert "2 rows quarantined in raw.t__quarantine" in outcome.notes
     assert any("data/t.csv:3" in warning for warning in outcome.warnings)

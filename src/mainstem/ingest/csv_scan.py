@@ -191,8 +191,8 @@ class CsvScan:
         selects = [
             f"select {self._display('scans.file_path')} as file, {line} as line, "
             f"case when {is_header} then 'header' else lower(error_type::varchar) end as kind, "
-            f"case when {is_header} or error_type = 'TOO MANY COLUMNS' then '' "
-            f"else column_name end as column_name, column_idx as position, {reason} as reason, "
+            f"case when {is_cast} and not {is_header} then column_name else '' end as column_name, "
+            f" column_idx as position, {reason} as reason, "
             "trim(csv_line, chr(13) || chr(10)) as raw, "
             f"case when {is_cast} then {_VALUE} end as value "
             f"from {name} as errors join {name}_scan as scans using (scan_id, file_id){located}"

@@ -10,9 +10,10 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from mainstem.engines import literal
-from mainstem.errors import ContractBroken, Where
+from mainstem.errors import ContractBroken, StepFailed, Where
 from mainstem.ingest.table import FileTable
 from mainstem.ingest.unpacking import Part, opened
 from mainstem.types import Session
@@ -148,11 +149,7 @@ def _ask(session: Session, part: Part, definition: FileTable, *, delimiter: str)
             arguments.append(f"{name}={literal(value)}")
     if options.header is not None:
         arguments.append(f"header={str(options.header).lower()}")
-    rows = session.rows(
-        "select HasHeader, [one.type for one in Columns], Escape, DateFormat, "
-        f"TimestampFormat from sniff_csv({', '.join(arguments)})"
-    )
-    has_header, types, escape, dates, timestamps = rows[0]
+    has_header, types, escape, dates, timestamps = _told(session, part, arguments)
     return _Told(
         has_header=bool(has_header),
         types=tuple(_plain_type(of) for of in types),
@@ -160,6 +157,27 @@ def _ask(session: Session, part: Part, definition: FileTable, *, delimiter: str)
         date_format="" if dates in _ISO_DATES else str(dates),
         timestamp_format="" if timestamps in _ISO_TIMES else str(timestamps),
     )
+
+
+def _told(session: Session, part: Part, arguments: list[str]) -> tuple[Any, ...]:
+    sql = (
+        "select HasHeader, [one.type for one in Columns], Escape, DateFormat, TimestampFormat "
+        "from sniff_csv({})"
+    )
+    try:
+        return session.rows(sql.format(", ".join(arguments)))[0]
+    except StepFailed:
+        # Rows that break the rules of quoting; reading rejects them later, one by one.
+        lenient = ", ".join([*arguments, "strict_mode=false"])
+    try:
+        return session.rows(sql.format(lenient))[0]
+    except StepFailed as error:
+        raise ContractBroken(
+            "A3021",
+            f"{part.name} cannot be understood as CSV: {error.summary.splitlines()[0]}",
+            hint="Set `delimiter`, `quote`, `escape` and `header`, or `format:` if it is none.",
+            details=error.summary,
+        ) from error
 
 
 def _plain_type(of: str) -> str:

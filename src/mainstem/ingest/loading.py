@@ -24,9 +24,15 @@ from mainstem.errors import ConfigInvalid, MainstemError
 from mainstem.graph import Asset
 from mainstem.ingest.column_type import type_problem
 from mainstem.ingest.table import ColumnRule, Contract, CsvOptions, FileTable, RawCheck, Write
-from mainstem.types import AssetKey, LayoutColumn
+from mainstem.types import AssetKey, LayoutColumn, Transform
 
 _LAYOUT = re.compile(r"(?:(year|month|day|hour)\s*\(\s*(.+?)\s*\)|([^()]+))")
+_TRANSFORMS: dict[str, Transform] = {
+    "year": "year",
+    "month": "month",
+    "day": "day",
+    "hour": "hour",
+}
 _DURATION = re.compile(r"(\d+)\s*(ms|s|m|h|d|w)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _NOT_DATA = frozenset({"checks", "description", "tags", "owner", "retries", "timeout", "fresh_for"})
@@ -284,7 +290,7 @@ def _layout(text: str) -> LayoutColumn:
     assert match is not None, "checked by _problems"
     if match[3]:
         return LayoutColumn(column=match[3].strip())
-    return LayoutColumn(column=match[2], transform=match[1])  # type: ignore[arg-type]
+    return LayoutColumn(column=match[2], transform=_TRANSFORMS[match[1]])
 
 
 def _seconds(value: Any) -> float | None:
