@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mainstem.lake.editing import LakeTransaction
 
-_TRIES = 5
+_TRIES = 10
 """How often a change that reads what it changes is computed again when somebody was faster."""
 
 

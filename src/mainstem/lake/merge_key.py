@@ -7,7 +7,7 @@ together, since a cursor says how far the table's rows reach. Called by `merge`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mainstem.lake.content import load_state, load_view, slot_of, table_entry, view_entry
 from mainstem.lake.draft import Done, Draft
@@ -262,7 +262,10 @@ class KeyMerge:
             sql=merged,
             schema=their_schema if schema == base_schema else schema,
             inputs=tuple(dict.fromkeys((*inputs, *their_inputs))),
-            provenance=merged_provenance(ours.provenance, theirs.provenance),
+            # The merged text is nobody's code: its version is that of the text itself.
+            provenance=replace(
+                merged_provenance(ours.provenance, theirs.provenance), code_version=""
+            ),
         )
         self._draft.put(view_entry(catalog, view), operations=("view",))
         self._findings.merged.append(key)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,21 @@ def test_four_processes_at_once_lose_nothing(lake, count):
         if (entry := lake.entry(AssetKey.parse("raw.shared"), commit.id)) is not None
     }
     assert len(snapshots) == len(lake.log("main", limit=10_000, key=AssetKey.parse("raw.shared")))
+
+
+def test_threads_of_one_process_lose_nothing(lake):
+    def write(number):
+        for i in range(8):
+            lake.append("raw.shared", {"id": [number * 100 + i]})
+            lake.upsert("raw.keyed", {"id": [number * 100 + i]}, on=["id"])
+            assert lake.arrow("raw.shared").num_rows > i
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, range(4)))
+
+    expected = sorted(number * 100 + i for number in range(4) for i in range(8))
+    for key in ("raw.shared", "raw.keyed"):
+        assert sorted(lake.arrow(key)["id"].to_pylist()) == expected
 
 
 @pytest.mark.parametrize(
