@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mainstem.engines.statistics import _above, _above_bytes
-from mainstem.engines.writing import _verify
+from mainstem.engines.writing import _verify, plan_copy
 from mainstem.errors import ContractBroken, InternalError, SqlInvalid
 from mainstem.types import Field, Primitive, Schema
 
@@ -23,7 +23,7 @@ def write(session, warehouse, sql, **options):
 
 
 def test_a_file_is_named_after_the_attempt_and_relative_to_the_warehouse(session, warehouse):
-    files, _ = write(session, warehouse, "select 1 as a", prefix="run-7")
+    files, _ = write(session, warehouse, "select 1 as a", prefix="run-7-")
 
     assert files[0].path.startswith("raw/t/data/run-7-")
     assert (warehouse.folder / files[0].path).stat().st_size == files[0].size_bytes
@@ -319,3 +319,16 @@ def test_two_writes_of_one_attempt_do_not_meet(session, warehouse):
 
     session.register(warehouse.ref(schema, files))
     assert session.rows("select a from raw.t order by a") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("partition", [(), [("a", "identity")]])
+def test_half_written_files_bear_the_prefix_too(session, warehouse, partition):
+    schema = warehouse.with_ids(session.describe("select 1 as a"))
+    target = warehouse.target(schema, partition=partition, prefix="run-7-")
+    plan = plan_copy(schema, target, given_types=["INTEGER"])
+
+    session.rows(plan.statement("select 1 as a"))
+
+    left = [path for path in plan.folder.rglob("*") if path.is_file()]
+    assert [path.name.startswith("run-7-") for path in left] == [True]
+    assert plan.folder.name.startswith("run-7-")

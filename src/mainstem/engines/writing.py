@@ -77,11 +77,16 @@ def plan_copy(given: Schema, target: WriteTarget, *, given_types: Sequence[str])
         extra = ", ".join(f"{part.sql} as {quote(part.name)}" for part in partitions)
         select = f"select *, {extra} from ({select}"
         closing += ") as stored"
-    into = folder / f"{target.prefix}-{token}"
+    into = folder / f"{target.prefix}{token}"
+    # Half-written files bear the prefix too: after a crash the lake's sweep finds them by it.
+    options = [
+        *_options(target.schema, partitions),
+        f"filename_pattern {literal(into.name + '-{uuid}')}",
+    ]
     return CopyPlan(
         folder=into,
         before=f"copy ({select}",
-        after=f"{closing}) to {literal(into)} ({', '.join(_options(target.schema, partitions))})",
+        after=f"{closing}) to {literal(into)} ({', '.join(options)})",
         partitions=partitions,
     )
 
