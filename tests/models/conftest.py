@@ -16,8 +16,7 @@ from mainstem.engines import open_engine
 from mainstem.errors import AssetNotFound
 from mainstem.graph import Names
 from mainstem.lake import Lake
-from mainstem.models import Surroundings, compiled_sql, load_sql_model, resolve_inputs
-from mainstem.models import SqlStep
+from mainstem.models import SqlStep, Surroundings, compiled_sql, load_sql_model, resolve_inputs
 from mainstem.types import AssetKey, CursorWrite, SystemClock
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
@@ -110,9 +109,10 @@ class Shop:
         """Execute a step and commit what it produced."""
         return self.execute(self.step(key, **options), full_refresh=full_refresh, when=when)
 
-    def execute(self, step, *, full_refresh=False, when=NOW):
+    def execute(self, step, *, full_refresh=False, when=NOW, cancel=None):
         number = next(self.numbers)
         context = Context(self.lake, number, full_refresh=full_refresh, logical_time=when)
+        context.cancel = cancel or context.cancel
         outcome = step.execute(context)
         changes = [
             change

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mainstem.errors import ContractBroken, StepFailed
+from mainstem.errors import Cancelled, ContractBroken, SqlInvalid, StepFailed
 from mainstem.models import Rule
 from mainstem.types import AssetKey, TableRef, ViewRef
 
@@ -193,3 +193,58 @@ def test_a_table_without_rows_keeps_its_columns(shop):
     assert isinstance(relation, TableRef)
     assert relation.schema.names == ("a", "b")
     assert shop.all("main.t") == []
+
+
+def test_an_unknown_column_is_told_with_its_line_though_the_engine_found_it(shop):
+    shop.table("raw.orders", "select 1 as id, 2 as amount")
+    text = "select\n  id,\n  amuont + 1 as more\nfrom {{ ref('orders') }}"
+    shop.write("models/marts/t.sql", TABLE + text)
+
+    with pytest.raises(SqlInvalid) as caught:
+        shop.build("marts.t")
+
+    error = caught.value
+    assert error.code == "A2041"
+    assert error.summary == "column `amuont` does not exist in raw.orders."
+    assert error.known[0] == "amount"
+    assert (error.where.file, error.where.line, error.where.column) == ("models/marts/t.sql", 6, 3)
+    assert error.where.asset == "marts.t"
+
+
+def test_an_error_that_only_the_engine_knows_has_the_models_line(shop):
+    shop.table("raw.orders", "select 1 as id")
+    text = "select\n  id,\n  no_such_function(id) as more\nfrom {{ ref('orders') }}"
+    shop.write("models/marts/t.sql", TABLE + text)
+
+    with pytest.raises(SqlInvalid) as caught:
+        shop.build("marts.t")
+
+    assert "no_such_function" in caught.value.summary
+    assert (caught.value.where.file, caught.value.where.line) == ("models/marts/t.sql", 6)
+
+
+def test_a_sum_that_overflows_names_the_column(shop):
+    shop.write(
+        "models/t.sql",
+        TABLE + "select sum(n) as total from (values (9223372036854775807), (1)) as v(n)",
+    )
+
+    with pytest.raises(StepFailed) as caught:
+        shop.build("main.t")
+
+    assert "total" in caught.value.summary
+
+
+def test_a_cancelled_step_says_so(shop):
+    shop.write("models/t.sql", TABLE + "select count(*) as n from range(100000000000)")
+
+    with pytest.raises(Cancelled):
+        shop.execute(shop.step("main.t"), cancel=CancelsAtOnce())
+
+
+class CancelsAtOnce:
+    is_cancelled = True
+
+    def on_cancel(self, stop):
+        stop()
+        return lambda: None

@@ -8,7 +8,14 @@ import time
 
 import pytest
 
-from mainstem.errors import ConfigInvalid, ErrorGroup, ModelInvalid, SqlInvalid, UserError
+from mainstem.errors import (
+    ConfigInvalid,
+    CycleFound,
+    ErrorGroup,
+    ModelInvalid,
+    SqlInvalid,
+    UserError,
+)
 from mainstem.graph import Names
 from mainstem.models import (
     PropertyIndex,
@@ -150,6 +157,31 @@ def test_an_unknown_input_is_an_error_with_place_and_suggestion():
     assert "raw.orders" in problem.hint
     assert (problem.where.file, problem.where.line, problem.where.column) == (PATH, 2, 14)
     assert problem.where.excerpt == "from {{ ref('order') }}"
+
+
+def test_a_bare_name_never_means_the_model_itself():
+    names = Names([AssetKey.parse(key) for key in ("raw.t", "marts.t")])
+
+    resolved, problems = resolve_inputs(load("select * from t"), names)
+
+    assert problems == ()
+    assert resolved.inputs == (AssetKey.parse("raw.t"),)
+
+
+def test_a_model_that_can_only_mean_itself_is_told_so():
+    asset = load("select 1 as a\nfrom t")
+
+    _, (problem,) = resolve_inputs(asset, Names([asset.key]))
+
+    assert (problem.code, problem.where.line, problem.where.column) == ("A2005", 2, 6)
+
+
+def test_only_incremental_models_read_their_own_rows():
+    with pytest.raises(CycleFound) as caught:
+        load("select 1 as a\nfrom {{ this }}")
+
+    assert caught.value.code == "A2005"
+    assert caught.value.where.line == 2
 
 
 def test_a_model_that_reads_its_own_table_is_not_its_input():

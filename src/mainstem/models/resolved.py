@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mainstem.errors import MainstemError, SqlInvalid, UserError, Where
+from mainstem.errors import CycleFound, MainstemError, SqlInvalid, UserError, Where
 from mainstem.graph import Asset, Names
 from mainstem.models.definition import SqlModel
 from mainstem.sql import infer, parse, qualify, relocate
@@ -35,7 +35,7 @@ def resolve_inputs(asset: Asset, names: Names) -> tuple[Asset, tuple[MainstemErr
         for reference in references:
             try:
                 where = replace(reference.where, asset=str(asset.key))
-                key = names.resolve(reference.name, namespace=asset.key.namespace, where=where)
+                key = _meaning(reference.name, asset.key, names, where)
             except UserError as error:
                 problems.append(error)
                 continue
@@ -48,6 +48,27 @@ def resolve_inputs(asset: Asset, names: Names) -> tuple[Asset, tuple[MainstemErr
         replace(asset, inputs=tuple(inputs), after=tuple(after), definition=resolved),
         tuple(problems),
     )
+
+
+def _meaning(name: str, own: AssetKey, names: Names, where: Where) -> AssetKey:
+    """Give the asset that a name means in a model; a bare name never means the model itself.
+
+    So `staging/flights.sql` may say `from flights` and read `raw.flights`.
+    """
+    candidates = names.candidates(name, namespace=own.namespace)
+    if candidates == [own]:
+        others = [key for key in names.candidates(name) if key != own]
+        if len(others) == 1:
+            return others[0]
+        raise CycleFound(
+            "A2005",
+            f"{own} reads itself: `{name}` is its own name.",
+            hint=f"Write namespace.name: {', '.join(map(str, others))}."
+            if others
+            else "Only an incremental model may, and as {{ this }}.",
+            where=where,
+        )
+    return names.resolve(name, namespace=own.namespace, where=where)
 
 
 def unknown_names(asset: Asset, schemas: Mapping[str, Schema]) -> tuple[SqlInvalid, ...]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from hashlib import blake2b
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ from mainstem.errors import MainstemError, ModelInvalid, Where
 from mainstem.graph import Asset
 from mainstem.models.definition import Seed
 from mainstem.models.properties import Properties
+from mainstem.models.sql_model import key_of
 from mainstem.runs import StepContext, StepOutcome
 from mainstem.types import AssetKey, Engine, Provenance, Session, TableWrite, did_you_mean
 
@@ -23,7 +24,7 @@ _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?(\[\])*\
 
 def seed_key(path: str, *, namespace: str = "") -> AssetKey:
     """Give the asset key of a seed's file: `seeds/holidays.csv` is `seeds.holidays`."""
-    return AssetKey(namespace or "seeds", PurePosixPath(path).stem)
+    return key_of(path, namespace=namespace or "seeds")
 
 
 def load_seed(path: str, digest: str, properties: Properties | None = None) -> Asset:

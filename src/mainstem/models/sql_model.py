@@ -12,7 +12,15 @@ from typing import Any
 
 import orjson
 
-from mainstem.errors import ErrorGroup, MainstemError, ModelInvalid, SqlInvalid, UserError, Where
+from mainstem.errors import (
+    CycleFound,
+    ErrorGroup,
+    MainstemError,
+    ModelInvalid,
+    SqlInvalid,
+    UserError,
+    Where,
+)
 from mainstem.graph import Asset
 from mainstem.models.definition import Reference, SqlModel
 from mainstem.models.header import split_header
@@ -119,7 +127,7 @@ def load_sql_model(text: str, path: str, surroundings: Surroundings) -> Asset:
         )
     merged = merge(layers, file=path)
     settled = settle(merged, compiled.main.volatile or compiled.other_volatile, problems)
-    problems.extend(_contradictions(compiled, settled, path))
+    problems.extend(_contradictions(key, compiled, settled, path))
     _raise(problems)
     return _asset(key, path, text, merged, settled, compiled, properties)
 
@@ -160,9 +168,22 @@ def _parse(sql: str, body: str, path: str) -> Query:
         raise
 
 
-def _contradictions(compiled: Compiled, settled: Settled, path: str) -> list[MainstemError]:
+def _contradictions(
+    key: AssetKey, compiled: Compiled, settled: Settled, path: str
+) -> list[MainstemError]:
     """Find what templates and options say against each other."""
     sql = compiled.incremental.text if compiled.incremental is not None else compiled.main.text
+    own = next((t for t in compiled.main.tables if t.name.casefold() == key.folded), None)
+    if own is not None and settled.materialized != "incremental":
+        where = where_at(compiled.main.text, own.start, file=path, length=own.end - own.start)
+        return [
+            CycleFound(
+                "A2005",
+                f"{key} reads itself, and is materialized as {settled.materialized}.",
+                hint="Only an incremental model can read the rows that it has.",
+                where=relocate(where, compiled.body),
+            )
+        ]
     looks_back = _LOOKBACK.search(sql)
     if looks_back and settled.materialized == "incremental" and settled.strategy == "append":
         return [

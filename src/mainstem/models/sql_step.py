@@ -120,7 +120,7 @@ class SqlStep:
 
     def _build_view(self, session: Session, context: StepContext) -> StepOutcome:
         key = self.asset.key
-        sql = expand(self.compiled.sql, when=context.logical_time)
+        sql = expand(self.compiled.sql, when=context.logical_time).strip()
         schema = self._described(session, context, sql)
         require_contract(session, self.asset, schema)
         if _is_same_view(context, key, sql, schema):

@@ -22,7 +22,7 @@ from mainstem.sql.relation import (
     rename,
     unique,
 )
-from mainstem.sql.scope import is_file_name, name_of, table_parts
+from mainstem.sql.scope import is_file_name, name_of, table_parts, written_name
 from mainstem.sql.types_of import UNKNOWN, common_type, type_of
 from mainstem.sql.unknown import Problems
 from mainstem.types import AssetKey, Field, Schema, Struct, Type
@@ -125,7 +125,7 @@ class Binder:
         )
         right = next((one for one in added if one.find(name)), None)
         for side, found in ((before, left), (added, right)):
-            if found is None and all(one.columns is not None for one in side):
+            if found is None and all(one.is_complete for one in side):
                 node = next((part for part in join.args["using"] if part.name == name), join)
                 self.problems.unknown_column(node, name, side, scope)
         if left is not None and right is not None:
@@ -198,13 +198,15 @@ class Binder:
             self._add_join(join, scope)
         for lateral in node.args.get("laterals") or ():
             scope.relations.append(self._relation(lateral, scope))
-        scope.alias_names = {item.alias.casefold() for item in node.expressions if item.alias}
+        scope.alias_names = {
+            name.casefold() for item in node.expressions if (name := written_name(item))
+        }
         output: list[Column] | None = []
         for item in node.expressions:
             columns = self._projection(item, scope)
             output = None if columns is None or output is None else [*output, *columns]
             for column in columns or ():
-                if item.alias:
+                if written_name(item):
                     scope.aliases[column.name.casefold()] = column
         for key in _PLAIN_CLAUSES:
             clause = node.args.get(key)
@@ -225,10 +227,11 @@ class Binder:
         found = self.expression(inner, scope)
         if _makes_many(inner):
             return None
-        name = item.alias or (inner.name if isinstance(inner, exp.Column) else "")
-        if isinstance(inner, exp.Column) and not item.alias:
+        name = written_name(item)
+        if isinstance(inner, exp.Column) and not name:
             return [replace(found, name=found.name or inner.name)]
-        return [replace(found, name=name)] if name else [replace(found, name=_printed(inner))]
+        # Without a name the engine prints the expression, in its own way.
+        return [replace(found, name=name)]
 
     def _qualified_star(self, node: exp.Column, scope: Scope) -> list[Column] | None:
         name = node.table.casefold()
@@ -277,7 +280,7 @@ class Binder:
 
     def _require(self, star: exp.Expr, relations: list[Relation], scope: Scope) -> None:
         """Find names in EXCLUDE, REPLACE and RENAME that are no column."""
-        if any(relation.columns is None for relation in relations):
+        if not all(relation.is_complete for relation in relations):
             return
         parts = [*(star.args.get("except_") or ())]
         parts += [one.this for one in star.args.get("rename") or ()]
@@ -353,7 +356,7 @@ class Binder:
             return None
         qualifier = node.args.get("table")
         relation = self._relation_named(qualifier.name.casefold(), scope) if qualifier else None
-        if relation is not None and relation.columns is not None:
+        if relation is not None and relation.is_complete:
             self.problems.unknown_column(node.this, node.name, [relation], scope)
         elif not scope.is_known:
             return None
@@ -402,7 +405,7 @@ def _parts(node: exp.Expr) -> Iterator[exp.Expr]:
             yield current
             continue
         if isinstance(current, exp.Comprehension):
-            names = [current.this, *(current.args.get("expressions") or ())]
+            names = [current.args.get("expression"), current.args.get("position")]
             hidden |= {one.name.casefold() for one in names if isinstance(one, exp.Expr)}
         if isinstance(current, exp.Column):
             first = (
@@ -429,10 +432,6 @@ def _makes_many(node: exp.Expr) -> bool:
             and not node.find(exp.Count)
         )
     )
-
-
-def _printed(node: exp.Expr) -> str:
-    return str(node.sql("duckdb")).casefold()
 
 
 def _last_name(node: exp.Expr) -> str:

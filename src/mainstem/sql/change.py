@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from mainstem.sql.normal import Names, Walk
 from mainstem.sql.query import Query
-from mainstem.sql.scope import sources_of
+from mainstem.sql.scope import sources_of, written_name
 
 
 def change_parts(query: Query) -> dict[str, str]:
@@ -25,7 +25,7 @@ def change_parts(query: Query) -> dict[str, str]:
     whole.emit(query.tree, Names())
     parts = {"rows": whole.digest()}
     names = whole.names_of_select or Names()
-    by_alias = {item.alias_or_name.casefold(): item for item in projections if item.alias}
+    by_alias = {name.casefold(): item for item in projections if (name := written_name(item))}
     for item in projections:
         walk = Walk()
         # An expression may use the aliases of others: their definition is part of its own.
@@ -135,7 +135,7 @@ def _projections_that_shape_rows(select: exp.Select, projections: list[exp.Expr]
     for index, item in enumerate(projections, start=1):
         shapes = (
             index in ordinals
-            or (item.alias and item.alias.casefold() in names)
+            or (written_name(item).casefold() in names)
             or item.find(exp.Unnest, exp.Explode) is not None
             or "unnest" in {call.name.casefold() for call in item.find_all(exp.Anonymous)}
         )
@@ -170,4 +170,5 @@ def _name(item: exp.Expr) -> str:
         return f"{item.table}.*"
     if item.is_star:
         return "*"
-    return item.alias_or_name or item.key
+    name = written_name(item) or (item.name if isinstance(item, exp.Column | exp.Dot) else "")
+    return name or str(item.sql("duckdb", comments=False))

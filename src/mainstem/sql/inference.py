@@ -24,7 +24,7 @@ class Inference:
     """What a query gives, as far as it can be known without data."""
 
     columns: tuple[str, ...] | None
-    """Names of the output in order; `None` if unknown."""
+    """Names of the output in order; `None` if one is unknown, or is left to the engine."""
     types: Mapping[str, Type] = field(default_factory=dict)
     """Of the columns whose type is known."""
     schema: Schema | None = None
@@ -32,7 +32,7 @@ class Inference:
     shape: Schema | None = None
     """The same with the type `unknown` where it is not known: for queries that read this one."""
     lineage: Mapping[str, tuple[Origin, ...]] = field(default_factory=dict)
-    """For each output column the columns of assets that it is computed from, sorted."""
+    """For each output column with a name the columns of assets that it is computed from, sorted."""
     reads: frozenset[Origin] = frozenset()
     """All columns that the query mentions anywhere, filters and joins included."""
     problems: tuple[SqlInvalid, ...] = ()
@@ -58,6 +58,13 @@ def infer(
     reads = frozenset(binder.reads)
     if columns is None:
         return Inference(columns=None, problems=problems, reads=reads)
+    lineage = {
+        column.name: tuple(sorted(column.origins, key=lambda origin: (origin[0], origin[1])))
+        for column in columns
+        if column.name
+    }
+    if not all(column.name for column in columns):
+        return Inference(columns=None, lineage=lineage, problems=problems, reads=reads)
     big = any(word in query.text.casefold() for word in ("hugeint", "int128", "factorial"))
     types = {
         column.name: of for column in columns if (of := _stored(column, is_big=big)) is not None
@@ -71,10 +78,7 @@ def infer(
         types=types,
         schema=shape if len(types) == len(columns) else None,
         shape=shape,
-        lineage={
-            column.name: tuple(sorted(column.origins, key=lambda origin: (origin[0], origin[1])))
-            for column in columns
-        },
+        lineage=lineage,
         reads=reads,
         problems=problems,
     )

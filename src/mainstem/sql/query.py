@@ -21,6 +21,8 @@ from mainstem.errors import SqlInvalid
 from mainstem.sql.normal import TableUse, normalise
 from mainstem.sql.place import where_at
 
+_ROWS = (exp.Query, exp.Values, exp.Pivot)
+"""Kinds of statements that give rows."""
 _TWO_COMMAS = re.compile(r",\s*,")
 
 # sqlglot warns on stderr about statements that it keeps as text; they become our own error.
@@ -109,7 +111,7 @@ def _tree(sql: str, file: str, dialect: str) -> exp.Expr:
             hint="A model is one SELECT statement.",
             where=where_at(sql, 0, file=file),
         )
-    if len(statements) > 1 or not isinstance(statements[0], (exp.Query, exp.Values)):
+    if len(statements) > 1 or not isinstance(statements[0], _ROWS):
         found = f"{len(statements)} statements" if len(statements) > 1 else _kind(statements[0])
         raise SqlInvalid(
             "A2011",

@@ -17,6 +17,7 @@ class Column:
     """A column of a relation."""
 
     name: str
+    """Empty: the engine will name it."""
     type: Type | None = None
     """`None`: not known."""
     origins: frozenset[Origin] = frozenset()
@@ -45,6 +46,11 @@ class Relation:
         """Find a column without case."""
         folded = name.casefold()
         return next((one for one in self.columns or () if one.name.casefold() == folded), None)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all columns and their names are known."""
+        return self.columns is not None and all(column.name for column in self.columns)
 
     @property
     def origins(self) -> frozenset[Origin]:
@@ -76,7 +82,7 @@ class Scope:
     @property
     def is_known(self) -> bool:
         """Whether the columns of all relations, here and around, are known."""
-        here = all(relation.columns is not None for relation in self.relations)
+        here = all(relation.is_complete for relation in self.relations)
         return here and (self.outer is None or self.outer.is_known)
 
 
@@ -128,7 +134,7 @@ def unique(columns: list[Column] | None) -> list[Column] | None:
     """Tell that names which repeat make the columns unknown: the engine renames or refuses them."""
     if columns is None:
         return None
-    names = [column.name.casefold() for column in columns]
+    names = [column.name.casefold() for column in columns if column.name]
     return columns if len(set(names)) == len(names) else None
 
 

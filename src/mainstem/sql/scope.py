@@ -58,6 +58,12 @@ def name_of(node: exp.Expr) -> str:
     return "unnest" if isinstance(node, exp.Unnest) else ""
 
 
+def written_name(item: exp.Expr) -> str:
+    """Give the name that a projection was given with `as`; empty if none."""
+    # A window without alias has the name of its WINDOW clause in the same argument.
+    return str(item.alias) if isinstance(item, exp.Alias | exp.Subquery) else ""
+
+
 def table_parts(table: exp.Table) -> tuple[exp.Identifier, ...]:
     """Give the identifiers of a table name, outermost first; empty for table functions."""
     parts = [table.args.get("catalog"), table.args.get("db"), table.this]

@@ -52,7 +52,7 @@ class Problems:
         place = " or ".join(dict.fromkeys(one.shown for one in named)) or "this query"
         only = relations[0] if len(relations) == 1 else None
         hint = ""
-        if only is not None and only.columns is not None:
+        if only is not None and only.columns is not None and only.is_complete:
             count = len(only.columns)
             more = f": mainstem show {only.asset}" if only.asset is not None else ""
             listed = "" if more else f" ({', '.join(one.name for one in only.columns)})"
