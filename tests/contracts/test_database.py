@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -200,3 +201,19 @@ def test_a_process_killed_within_a_transaction_leaves_the_committed_ones(databas
     assert died.returncode == -9
     with database.read() as transaction:
         assert transaction.execute("select name from fruit") == [("kept",)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_opens_connections_of_its_own(database):
+    with database.write() as transaction:
+        transaction.execute("insert into fruit values ('fig', 1)")
+    child = os.fork()
+    if child == 0:
+        with database.write() as transaction:
+            transaction.execute("insert into fruit values ('kiwi', 1)")
+        os._exit(0)
+    os.waitpid(child, 0)
+    with database.write() as transaction:
+        transaction.execute("insert into fruit values ('lime', 1)")
+
+    assert _count(database) == 3

@@ -22,6 +22,8 @@ from mainstem.errors import DatabaseUnavailable, InternalError
 
 _READ_WRITE = apsw.SQLITE_OPEN_READWRITE
 _CREATE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+_INHERITED: list[apsw.Connection | None] = []
+"""Connections that a fork copied here: kept, because closing them would touch the parent's file."""
 
 
 class SqliteTransaction:
@@ -197,7 +199,8 @@ class SqliteDatabase:
         if self._is_closed:
             raise moved(self.path, "was closed")
         if self._pid != os.getpid():
-            # Connections must not cross a fork; dropping them unclosed keeps the parent's locks.
+            # Connections must not cross a fork, and not be closed in the child either.
+            _INHERITED.extend((*self._readers, self._writer))
             self._readers, self._writer = [], None
             self._lock, self._lock_holder = threading.Lock(), 0
             self._pid = os.getpid()
