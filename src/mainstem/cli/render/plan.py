@@ -79,7 +79,7 @@ def _column_lines(columns: Sequence[ColumnChange], look: Look) -> list[str]:
         if change.breaks:
             effect = look.paint(f"breaks {', '.join(change.breaks)}", "red")
         elif change.change == "logic changed":
-            effect = "its rows are computed differently"
+            effect = "its values are computed differently"
         else:
             effect = "nothing downstream breaks"
         lines.append(f"{'columns' if at == 0 else '':<9}{name:<{width}}{effect}")
