@@ -52,16 +52,6 @@ def pool(folder):
         yield opened
 
 
-@pytest.fixture
-def found(folder, pool):
-    """Write one file and discover it."""
-
-    def find(text, path="models/marts/file.py"):
-        return discover(pool, [folder.write(path, text)])[0]
-
-    return find
-
-
 class NeverCancelled:
     """A cancel token that nobody pulls."""
 

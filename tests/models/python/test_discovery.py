@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import itertools
 import os
 import sys
 
@@ -6,6 +7,30 @@ import pytest
 
 from mainstem.errors import ModelInvalid
 from mainstem.models import discover, is_current, output_keys
+
+
+@pytest.fixture
+def folder(warm):
+    return warm[0]
+
+
+@pytest.fixture
+def pool(warm):
+    return warm[1]
+
+
+@pytest.fixture
+def found(folder, pool):
+    """Write one file and discover it; with a name of its own, so that the worker stays."""
+
+    def find(text, path=""):
+        path = path or f"models/marts/file_{next(NUMBERS)}.py"
+        return discover(pool, [folder.write(path, text)])[0]
+
+    return find
+
+
+NUMBERS = itertools.count()
 
 
 def _names(discovered):
@@ -240,7 +265,7 @@ def test_helpers_are_imported_from_the_project_root_and_from_beside(folder, foun
     assert _names(discovered) == ["x.onetwothree"]
     assert set(discovered.files) == {
         "models/lib.py",
-        "models/marts/file.py",
+        discovered.file,
         "models/marts/near.py",
         "shared.py",
     }
@@ -260,14 +285,15 @@ def test_files_without_decorators_are_not_imported(found):
 
 def test_an_error_while_importing_has_the_users_traceback_on_top(found):
     text = "from mainstem import asset\ndef f():\n    return {}['gone']\nf()\n"
-    (error,) = found(text).errors
+    discovered = found(text)
+    (error,) = discovered.errors
 
     assert error.code == "A7101"
     assert "KeyError: 'gone'" in error.summary
-    assert (error.where.file, error.where.line) == ("models/marts/file.py", 3)
+    assert (error.where.file, error.where.line) == (discovered.file, 3)
     assert "models/worker" not in error.details
     assert error.details.splitlines()[1].strip().startswith("File ")
-    assert "models/marts/file.py" in error.details.splitlines()[1]
+    assert discovered.file in error.details.splitlines()[1]
 
 
 def test_a_syntax_error_has_its_place(found):
@@ -321,10 +347,10 @@ def test_a_file_that_hangs_while_imported_spares_the_others(folder, pool):
 
 
 def test_the_time_to_import_is_for_each_file(folder, pool):
-    slow = "import time\nfrom mainstem import asset\ntime.sleep(0.5)\n"
-    files = [folder.write(f"models/slow_{index}.py", slow) for index in range(4)]
+    slow = "import time\nfrom mainstem import asset\ntime.sleep(0.3)\n"
+    files = [folder.write(f"models/slow_{index}.py", slow) for index in range(5)]
 
-    assert [each.errors for each in discover(pool, files, timeout_s=1.5)] == [()] * 4
+    assert [each.errors for each in discover(pool, files, timeout_s=1.2)] == [()] * 5
 
 
 def test_what_was_discovered_is_current_until_a_module_changes(folder, found):
@@ -338,9 +364,11 @@ def test_what_was_discovered_is_current_until_a_module_changes(folder, found):
 
 def test_what_was_discovered_is_not_current_once_an_import_is_shadowed(folder, found):
     discovered = found("from mainstem import asset\nimport json\n")
-    folder.write("json.py", "")
+    shadow = folder.root / folder.write("json.py", "")
+    is_still = is_current(discovered, folder.root)
+    shadow.unlink()
 
-    assert not is_current(discovered, folder.root)
+    assert not is_still
 
 
 def test_errors_are_not_current(folder, found):
