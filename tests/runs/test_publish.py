@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from mainstem import state
 from mainstem.errors import BranchConflict, SourceUnavailable, StepFailed
 from mainstem.runs import StepFinished
 from mainstem.types import AssetKey, Provenance, TableWrite
@@ -337,3 +338,39 @@ def test_a_step_that_writes_to_another_asset_fails(world):
     finished = world.run("staging.a")
 
     assert _statuses(finished) == {"staging.a": "failed"}
+
+
+def test_what_a_step_prints_is_kept_with_the_run(world):
+    world.source("raw.a")
+
+    def chatty(_step, context):
+        context.log("hello", stream="stdout")
+        context.log("trouble", stream="stderr")
+
+    world.scripts["raw.a"] = chatty
+
+    finished = world.run()
+
+    with world.database.read() as transaction:
+        lines = state.events(transaction, finished.run_id)
+    assert [(kind, asset, text) for _at, kind, asset, text in lines if asset] == [
+        ("stdout", "raw.a", "hello"),
+        ("stderr", "raw.a", "trouble"),
+    ]
+
+
+def test_a_flood_of_lines_is_kept_up_to_a_limit(world):
+    world.source("raw.a")
+
+    def flood(_step, context):
+        for number in range(10_500):
+            context.log(f"line {number}")
+
+    world.scripts["raw.a"] = flood
+
+    finished = world.run()
+
+    with world.database.read() as transaction:
+        lines = [line for line in state.events(transaction, finished.run_id) if line[2]]
+    assert len(lines) == 10_000
+    assert lines[-1][3].endswith("(further lines are not kept)")

@@ -20,7 +20,14 @@ from mainstem.runs.cancelling import Cancellation
 from mainstem.runs.context import AttemptContext
 from mainstem.runs.deciding import Decider, PreparedStep
 from mainstem.runs.ending import give_up, publish_run, summary
-from mainstem.runs.event import RunFinished, StepFinished, StepRetried, StepStarted
+from mainstem.runs.event import (
+    RunEvent,
+    RunFinished,
+    StepFinished,
+    StepLogged,
+    StepRetried,
+    StepStarted,
+)
 from mainstem.runs.inbox import (
     AttemptDone,
     GatesDone,
@@ -162,6 +169,8 @@ class Driver:
                 yield from self._attempt_done(message)
             case GatesDone():
                 yield from self._gates_done(message)
+            case StepLogged():
+                self.book.add_line(message.stream, message.key, message.text)
             case Interrupted():
                 yield CancelRequested()
             case Lost(error):
@@ -233,8 +242,14 @@ class Driver:
             logical_time=scope.run.logical_time,
             full_refresh=is_full,
             names=(scope.plan.environment, scope.plan.branch),
-            services=(scope.fenced, scope.emit),
+            services=(scope.fenced, self._tell),
         )
+
+    def _tell(self, event: RunEvent) -> None:
+        """Pass on what a step says, from its own thread; what it logs is also kept."""
+        self.scope.emit(event)
+        if isinstance(event, StepLogged):
+            self.inbox.put(event)
 
     def _attempt_done(self, message: AttemptDone) -> Iterator[Event]:
         index = message.step

@@ -46,7 +46,8 @@ def publish_run(
             return end, None
         commit, held = publish(candidate, scope.services, scope.options, judge)
         if commit is not None:
-            book.flush()
+            with scope.services.database.write() as transaction:
+                book.flush(transaction)
             return end, commit
         run_state, instructions = reconsider(run_state, held)
         for instruction in instructions:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from mainstem.errors import MainstemError
+from mainstem.runs.event import StepLogged
 from mainstem.runs.moves import Event, GateMoment
 from mainstem.runs.step import StepOutcome
 from mainstem.types import CheckResult, Clock
@@ -60,7 +61,7 @@ class Overdue:
     attempt: int
 
 
-Message = AttemptDone | GatesDone | Interrupted | Lost | TimedOut | Overdue | Event
+Message = AttemptDone | GatesDone | Interrupted | Lost | TimedOut | Overdue | StepLogged | Event
 
 
 class Inbox:
