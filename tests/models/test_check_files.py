@@ -12,7 +12,10 @@ PATH = "checks/no_time_travel.sql"
 
 
 def test_a_check_file_is_a_sql_check_of_its_asset():
-    text = "/* ---\nasset: marts.orders\nseverity: warn\n--- */\nselect * from {{ this }} join {{ ref('x') }} using (id);\n"
+    text = (
+        "/* ---\nasset: marts.orders\nseverity: warn\n--- */\nselect * from {{ this }} "
+        "join {{ ref('x') }} using (id);\n"
+    )
 
     check = load_check(text, PATH, Surroundings())
 

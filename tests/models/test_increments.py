@@ -80,8 +80,14 @@ def test_files_that_hold_none_of_the_keys_are_not_rewritten(shop):
     assert len(outcome.changes[0].removed) == 1
     assert len(before & files(shop)) == 2
     assert shop.all("marts.t", "id, amount") == [
-        (1, 1), (2, 2), (5, 5), (10, 10), (12, 99), (13, 13), (15, 15),
-    ]  # fmt: skip
+        (1, 1),
+        (2, 2),
+        (5, 5),
+        (10, 10),
+        (12, 99),
+        (13, 13),
+        (15, 15),
+    ]
 
 
 def test_keys_of_several_columns_and_types_are_matched(shop):
@@ -89,12 +95,18 @@ def test_keys_of_several_columns_and_types_are_matched(shop):
     shop.write("models/marts/t.sql", text)
     shop.table(
         "raw.x",
-        "select date '2026-01-01' as day, 'a' as name, 1 as amount union all select date '2026-01-01', 'b', 2 union all select date '2026-01-02', 'a', 3",
+        (
+            "select date '2026-01-01' as day, 'a' as name, 1 as amount union all select date "
+            "'2026-01-01', 'b', 2 union all select date '2026-01-02', 'a', 3"
+        ),
     )
     shop.build(KEY)
     shop.table(
         "raw.x",
-        "select date '2026-01-01' as day, 'b' as name, 20 as amount union all select date '2026-01-02', 'b', 40",
+        (
+            "select date '2026-01-01' as day, 'b' as name, 20 as amount union all select date "
+            "'2026-01-02', 'b', 40"
+        ),
     )
 
     shop.build(KEY)
@@ -170,7 +182,8 @@ def test_replace_partitions_replaces_the_partitions_that_come(shop):
 def test_is_incremental_chooses_the_branch_of_the_template(shop):
     text = header() + (
         "select id, {% if is_incremental() %}'later'{% else %}'first'{% endif %} as part "
-        "from raw.orders{% if is_incremental() %} where id > (select max(id) from {{ this }}){% endif %}"
+        "from raw.orders"
+        "{% if is_incremental() %} where id > (select max(id) from {{ this }}){% endif %}"
     )
     shop.write("models/marts/t.sql", text)
     orders(shop, (1, "2026-01-01", 1))

@@ -94,7 +94,10 @@ def test_incremental_models_go_forward_and_tables_rebuild():
 
 
 def test_the_file_wins_over_yaml_and_yaml_over_the_folder_tree():
-    yaml = "models: [{name: t, config: {materialized: incremental}, description: from yaml, tags: [y]}]"
+    yaml = (
+        "models: [{name: t, config: {materialized: incremental}, description: from yaml, "
+        "tags: [y]}]"
+    )
     folder = {"materialized": "ephemeral", "owner": "folder@x", "tags": ["f"]}
 
     asset = load(header("materialized: table\ntags: [h]"), yaml=yaml, folder_options=folder)
@@ -107,7 +110,10 @@ def test_the_file_wins_over_yaml_and_yaml_over_the_folder_tree():
 
 
 def test_config_in_the_text_takes_the_names_of_dbt():
-    text = "{{ config(materialized='incremental', unique_key='id', incremental_strategy='delete+insert') }} select 1 as id"
+    text = (
+        "{{ config(materialized='incremental', unique_key='id', "
+        "incremental_strategy='delete+insert') }} select 1 as id"
+    )
 
     asset = load(text)
 
@@ -200,14 +206,33 @@ def test_a_model_that_reads_its_own_table_is_not_its_input():
     [
         ("select a from x", "select A\nfrom x -- more", True),
         ("select a from x", "select b from x", False),
-        (header("materialized: table", "select a from x"), header("materialized: table\nowner: o\ntags: [t]\ndescription: d\nchecks: [unique]", "select a from x"), True),
-        (header("materialized: table", "select a from x"), header("materialized: view", "select a from x"), False),
-        (header("materialized: table", "select a from x"), header("materialized: table\npartition_by: [a]", "select a from x"), False),
-        (header("materialized: table", "select a from x"), header("materialized: table\ncontract: {a: bigint}", "select a from x"), False),
+        (
+            header("materialized: table", "select a from x"),
+            header(
+                "materialized: table\nowner: o\ntags: [t]\ndescription: d\nchecks: [unique]",
+                "select a from x",
+            ),
+            True,
+        ),
+        (
+            header("materialized: table", "select a from x"),
+            header("materialized: view", "select a from x"),
+            False,
+        ),
+        (
+            header("materialized: table", "select a from x"),
+            header("materialized: table\npartition_by: [a]", "select a from x"),
+            False,
+        ),
+        (
+            header("materialized: table", "select a from x"),
+            header("materialized: table\ncontract: {a: bigint}", "select a from x"),
+            False,
+        ),
         ("select a from {{ ref('x') }}", "select a from x", True),
         ("select {{ var('v') }} as a", "select 1 as a", True),
     ],
-)  # fmt: skip
+)
 def test_the_code_version_changes_with_meaning_and_shaping_options_only(one, other, is_equal):
     before, after = (load(text, vars={"v": 1}) for text in (one, other))
 
@@ -227,7 +252,10 @@ def test_a_variable_that_is_read_is_part_of_the_code_version():
 def test_the_code_version_does_not_know_the_time_or_the_state_of_the_table():
     text = header(
         "materialized: incremental",
-        "select 1 as a where {{ newer_than('a') }} and '{{ run_started_at }}' > '' {% if is_incremental() %} and true {% endif %}",
+        (
+            "select 1 as a where {{ newer_than('a') }} and '{{ run_started_at }}' > '' {% if "
+            "is_incremental() %} and true {% endif %}"
+        ),
     )
 
     assert load(text).code_version == load(text).code_version
@@ -267,16 +295,34 @@ def test_the_result_can_be_cached():
         (header("partition_by: [a]"), "A2033", (2, 1), "view"),
         (header("materialized: table\nstrategy: append"), "A2033", (3, 1), "incremental"),
         (header("materialized: incremental\nstrategy: upsert"), "A2033", (3, 1), "`key`"),
-        (header("materialized: incremental\nstrategy: replace_partitions"), "A2033", (3, 1), "partition_by"),
+        (
+            header("materialized: incremental\nstrategy: replace_partitions"),
+            "A2033",
+            (3, 1),
+            "partition_by",
+        ),
         (header("contract: true"), "A2032", (2, 1), "type"),
         ("select 1 as a\nwhere {{ newer_than('a') }}", "A2033", (2, 10), "incremental"),
-        (header("materialized: incremental", "select 1 as a where {{ newer_than('a', lookback='1 day') }}"), "A2033", (4, 40), "key"),
-        ("{{ config(materialised='x') }} select 1", "A2031", (0, 0), "Did you mean `materialized`?"),
+        (
+            header(
+                "materialized: incremental",
+                "select 1 as a where {{ newer_than('a', lookback='1 day') }}",
+            ),
+            "A2033",
+            (4, 40),
+            "key",
+        ),
+        (
+            "{{ config(materialised='x') }} select 1",
+            "A2031",
+            (0, 0),
+            "Did you mean `materialized`?",
+        ),
         (header("tags: [a]", "select a frm b c"), "A2010", (4, 14), "unexpected"),
         ("{% for c in [1, 2] %}\nselect {{ c }} as a frm b\n{% endfor %}", "A2010", (2, 21), "frm"),
         ("select a,, b from x", "A2010", (1, 10), "comma"),
     ],
-)  # fmt: skip
+)
 def test_faults_are_told_with_their_place(text, code, place, word):
     with pytest.raises(UserError) as caught:
         load(text)

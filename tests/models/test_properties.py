@@ -69,7 +69,10 @@ def test_seeds_and_models_of_one_name_are_told_apart():
 
 
 def test_what_two_files_say_of_one_asset_is_taken_together():
-    ours = "assets: [{key: Marts.Orders, owner: me, tags: [mine], checks: [{row_count: {min: 1}}], columns: [{name: id, tags: [pk]}]}]"
+    ours = (
+        "assets: [{key: Marts.Orders, owner: me, tags: [mine], checks: [{row_count: {min: "
+        "1}}], columns: [{name: id, tags: [pk]}]}]"
+    )
 
     found = index(DBT, ours).of(AssetKey.parse("marts.orders"), section="models")
 

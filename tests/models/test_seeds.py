@@ -38,7 +38,10 @@ def test_a_seed_becomes_a_table_with_sniffed_types(shop):
 
 
 def test_declared_types_win(shop):
-    yaml = "seeds: [{name: holidays, columns: [{name: code, data_type: varchar}], config: {column_types: {n: bigint}}}]"
+    yaml = (
+        "seeds: [{name: holidays, columns: [{name: code, data_type: varchar}], config: "
+        "{column_types: {n: bigint}}}]"
+    )
     step = seed(shop, "code,n\n007,1\n", yaml=yaml)
 
     shop.execute(step)

@@ -21,13 +21,33 @@ def changed(before, after):
         ("select a, b + 1 as c from t", "select a, b + 2 as c from t", ["columns.c"]),
         ("select a from t", "select a from t where a > 1", ["rows"]),
         ("select y.a from t as y", "SELECT x.a FROM t AS x", []),
-        ("select a, b as b1, b1 + 1 as b2 from t", "select a, c as b1, b1 + 1 as b2 from t", ["columns.b1", "columns.b2"]),
-        ("select a, sum(b) as s from t group by 1", "select a, sum(b) as s, max(b) as m from t group by 1", ["columns.m"]),
-        ("select a, sum(b) as s from t group by 1", "select c, sum(b) as s from t group by 1", ["columns.a", "columns.c", "rows"]),
-        ("select a, sum(b) as s from t group by all", "select a, c, sum(b) as s from t group by all", ["columns.c", "rows"]),
+        (
+            "select a, b as b1, b1 + 1 as b2 from t",
+            "select a, c as b1, b1 + 1 as b2 from t",
+            ["columns.b1", "columns.b2"],
+        ),
+        (
+            "select a, sum(b) as s from t group by 1",
+            "select a, sum(b) as s, max(b) as m from t group by 1",
+            ["columns.m"],
+        ),
+        (
+            "select a, sum(b) as s from t group by 1",
+            "select c, sum(b) as s from t group by 1",
+            ["columns.a", "columns.c", "rows"],
+        ),
+        (
+            "select a, sum(b) as s from t group by all",
+            "select a, c, sum(b) as s from t group by all",
+            ["columns.c", "rows"],
+        ),
         ("select distinct a from t", "select distinct a, b from t", ["columns.b", "rows"]),
         ("select a from t", "select a, unnest(l) as e from t", ["columns.e", "rows"]),
-        ("select a, b as k from t where k > 1", "select a, c as k from t where k > 1", ["columns.k", "rows"]),
+        (
+            "select a, b as k from t where k > 1",
+            "select a, c as k from t where k > 1",
+            ["columns.k", "rows"],
+        ),
         ("select count(*) as n from t", "select count(*) as n, 1 as one from t", ["columns.one"]),
         ("select a from t", "select a, count(*) as n from t", ["columns.n", "rows"]),
         ("select a from t limit 1", "select a, b from t limit 1", ["columns.b"]),
@@ -41,10 +61,18 @@ def changed(before, after):
             "with x as (select * from t where k) select a from x",
             ["rows"],
         ),
-        ("select a from t union all select a from u", "select a from t union all select a from v", ["rows"]),
-        ("select f.*, p.seats from f join p using (k)", "select f.*, p.seats, p.year from f join p using (k)", ["columns.year"]),
+        (
+            "select a from t union all select a from u",
+            "select a from t union all select a from v",
+            ["rows"],
+        ),
+        (
+            "select f.*, p.seats from f join p using (k)",
+            "select f.*, p.seats, p.year from f join p using (k)",
+            ["columns.year"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_change_is_told_part_by_part(before, after, expected):
     assert changed(before, after) == expected
 

@@ -14,8 +14,10 @@ from mainstem.types import AssetKey
 CASES = Path(__file__).parent.parent / "cases" / "sql" / "dialect.sql"
 TABLES = (
     "create schema raw",
-    "create table raw.t (a int, b varchar, d date, l int[], s struct(x int, y varchar), "
-    "m map(varchar, int), j json, ts timestamp)",
+    (
+        "create table raw.t (a int, b varchar, d date, l int[], s struct(x int, y varchar), "
+        "m map(varchar, int), j json, ts timestamp)"
+    ),
     "create table raw.u (a int, c int, ts timestamp)",
     """insert into raw.t values (1, 'x', '2020-01-01', [1], {'x': 1, 'y': 'z'}, map {'k': 1},
       '{"q": 1}', '2020-01-01')""",

@@ -17,11 +17,16 @@ def schema(**types):
 POINT = Struct(fields=(Field(name="lat", type=Primitive("double")),))
 SCHEMAS = {
     "raw.flights": schema(
-        id="int", carrier="string", dep_delay="double", ts="timestamp", tailnum="string",
-        place=POINT, tags=List(element=Primitive("string")),
+        id="int",
+        carrier="string",
+        dep_delay="double",
+        ts="timestamp",
+        tailnum="string",
+        place=POINT,
+        tags=List(element=Primitive("string")),
     ),
     "raw.planes": schema(tailnum="string", seats="int", carrier="string"),
-}  # fmt: skip
+}
 NAMES = {
     name: AssetKey.parse(full)
     for full in ("raw.flights", "raw.planes", "raw.unknown")
@@ -84,7 +89,9 @@ def test_output_columns_are_known_without_data(sql, columns):
 def test_lineage_goes_through_ctes_joins_and_unions():
     sql = """
         with f as (select id, dep_delay + 1 as late, tailnum from flights),
-        both as (select f.id, f.late * p.seats as lost, p.carrier from f join planes p using (tailnum))
+        both as (
+          select f.id, f.late * p.seats as lost, p.carrier from f join planes p using (tailnum)
+        )
         select id as n, lost, carrier from both union all select seats, seats, tailnum from planes
     """
 
@@ -170,7 +177,10 @@ def test_names_that_do_not_exist_are_found_with_their_place(sql, code, word):
     "sql",
     [
         "select id as a, a + 1 as b from flights where b > 1 group by all having b > 2 order by a",
-        "select list_transform(tags, t -> upper(t)) as x, list_filter(tags, lambda y: y > 'a') as z from flights",
+        (
+            "select list_transform(tags, t -> upper(t)) as x, list_filter(tags, lambda y: y > "
+            "'a') as z from flights"
+        ),
         "select [x for x in tags if x > 'a'] as l from flights",
         "select f from flights f",
         "select carrier.upper() as u from flights",
@@ -185,22 +195,34 @@ def test_names_that_do_not_exist_are_found_with_their_place(sql, code, word):
         "select id, v from flights, unnest(tags) as u(v)",
         "select k from flights f, lateral (select p.seats + f.id as k from planes p)",
         "select * from flights f where exists (select 1 from planes p where p.tailnum = f.tailnum)",
-        "with recursive r as (select 1 as n union all select n + 1 from r where n < 5) select n from r",
-        "select date_diff('day', ts, ts) as d, extract(year from ts) as y, interval 1 day as i from flights",
+        (
+            "with recursive r as (select 1 as n union all select n + 1 from r where n < 5) "
+            "select n from r"
+        ),
+        (
+            "select date_diff('day', ts, ts) as d, extract(year from ts) as y, interval 1 day as "
+            "i from flights"
+        ),
         "select id from flights qualify row_number() over (partition by carrier order by ts) = 1",
         "select sum(id) over w as s from flights window w as (partition by carrier)",
         "select * from planes pivot (sum(seats) for carrier in ('AA', 'UA'))",
         "select distinct on (carrier) id from flights",
-        "select count(*) filter (where dep_delay > 1) as n, string_agg(carrier, ',' order by ts) as s from flights",
+        (
+            "select count(*) filter (where dep_delay > 1) as n, string_agg(carrier, ',' order by "
+            "ts) as s from flights"
+        ),
         "select carrier from flights f join planes p using (tailnum, carrier)",
         "select id from flights where (carrier, tailnum) in (select carrier, tailnum from planes)",
-        "select coalesce(f.carrier, p.carrier) as carrier from flights f full join planes p using (tailnum)",
+        (
+            "select coalesce(f.carrier, p.carrier) as carrier from flights f full join planes p "
+            "using (tailnum)"
+        ),
         "select max(ts) as ts from flights having max(ts) > timestamp '2020-01-01'",
         "select id, id % 2 = 0 as even, case when even then 1 end as one from flights",
         "select cast(place as struct(lat double)).lat as l from flights",
         "select __newer_than__(f.ts, '3 days') as x from flights f",
         "select #1 from flights",
     ],
-)  # fmt: skip
+)
 def test_what_the_engine_takes_is_let_through(sql):
     assert inferred(sql).problems == ()

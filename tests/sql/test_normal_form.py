@@ -49,15 +49,24 @@ def test_the_normal_form_is_stable():
 )
 def test_any_alias_and_any_white_space_give_one_normal_form(names, spaces):
     f, p, c = names
-    text = f"with {c} as (select k from raw.x) select {f}.a, {p}.b from raw.t as {f} join {c} as {p} on {f}.k = {p}.k"
-    plain = "with c1 as (select k from raw.x) select t1.a, t2.b from raw.t as t1 join c1 as t2 on t1.k = t2.k"
+    text = (
+        f"with {c} as (select k from raw.x) select {f}.a, {p}.b from raw.t as {f} join {c} "
+        f"as {p} on {f}.k = {p}.k"
+    )
+    plain = (
+        "with c1 as (select k from raw.x) select t1.a, t2.b from raw.t as t1 join c1 as "
+        "t2 on t1.k = t2.k"
+    )
 
     assert parse(text.replace(" ", spaces)).normal_form == parse(plain).normal_form
 
 
 def test_a_thousand_trivial_models_parse_within_their_budget():
     texts = [
-        f"select a.id, sum(b.n) as n from staging.m{i} as a left join raw.x{i} as b using (id) group by 1"
+        (
+            f"select a.id, sum(b.n) as n from staging.m{i} as a left join raw.x{i} as b using "
+            f"(id) group by 1"
+        )
         for i in range(1000)
     ]
     parse(texts[0])

@@ -41,7 +41,10 @@ def names(sql):
         ("select * from information_schema.tables", []),
         ("with a as (select 1) select * from raw.a", ["raw.a"]),
         (
-            "with x as (select 1) select * from (with y as (select * from x) select * from y) as x, y",
+            (
+                "with x as (select 1) select * from (with y as (select * from x) select * from "
+                "y) as x, y"
+            ),
             ["y"],
         ),
     ],

@@ -10,10 +10,16 @@ import pytest
 from mainstem.sql import expand, parse, pin_time, qualify
 from mainstem.types import AssetKey
 
-KEYS = {name: AssetKey.parse(full) for name, full in {
-    "orders": "raw.orders", "raw.orders": "raw.orders", "odd": "My Space.odd name",
-    "eph": "stg.eph", "stg.eph": "stg.eph",
-}.items()}  # fmt: skip
+KEYS = {
+    name: AssetKey.parse(full)
+    for name, full in {
+        "orders": "raw.orders",
+        "raw.orders": "raw.orders",
+        "odd": "My Space.odd name",
+        "eph": "stg.eph",
+        "stg.eph": "stg.eph",
+    }.items()
+}
 EPHEMERAL = {AssetKey.parse("stg.eph"): "select 1 as x -- one"}
 WHEN = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 
@@ -43,26 +49,41 @@ def test_names_become_full_and_the_rest_stays(sql, expected):
     [
         (
             "select eph.x from stg.eph",
-            'with "__ephemeral__stg.eph" as (\nselect 1 as x -- one\n)\nselect eph.x from "__ephemeral__stg.eph" as eph',
+            (
+                'with "__ephemeral__stg.eph" as (\nselect 1 as x -- one\n)\nselect eph.x from '
+                '"__ephemeral__stg.eph" as eph'
+            ),
         ),
         (
             "select e.x from eph as e join eph as f using (x)",
-            'with "__ephemeral__stg.eph" as (\nselect 1 as x -- one\n)\nselect e.x from "__ephemeral__stg.eph" as e join "__ephemeral__stg.eph" as f using (x)',
+            (
+                'with "__ephemeral__stg.eph" as (\nselect 1 as x -- one\n)\nselect e.x from '
+                '"__ephemeral__stg.eph" as e join "__ephemeral__stg.eph" as f using (x)'
+            ),
         ),
         (
             "with a as (select * from eph) select * from a",
-            'with "__ephemeral__stg.eph" as (\nselect 1 as x -- one\n),  a as (select * from "__ephemeral__stg.eph" as eph) select * from a',
+            (
+                'with "__ephemeral__stg.eph" as (\nselect 1 as x -- one\n),  a as (select * from '
+                '"__ephemeral__stg.eph" as eph) select * from a'
+            ),
         ),
         (
             "with recursive a as (select 1) select * from a, eph",
-            'with recursive "__ephemeral__stg.eph" as (\nselect 1 as x -- one\n),  a as (select 1) select * from a, "__ephemeral__stg.eph" as eph',
+            (
+                'with recursive "__ephemeral__stg.eph" as (\nselect 1 as x -- one\n),  a as '
+                '(select 1) select * from a, "__ephemeral__stg.eph" as eph'
+            ),
         ),
         (
             "select stg.eph.x from stg.eph",
-            'with "__ephemeral__stg.eph" as (\nselect 1 as x -- one\n)\nselect eph.x from "__ephemeral__stg.eph" as eph',
+            (
+                'with "__ephemeral__stg.eph" as (\nselect 1 as x -- one\n)\nselect eph.x from '
+                '"__ephemeral__stg.eph" as eph'
+            ),
         ),
     ],
-)  # fmt: skip
+)
 def test_ephemeral_models_become_ctes(sql, expected):
     assert qualify(parse(sql), KEYS, ephemeral=EPHEMERAL) == expected
 
@@ -88,7 +109,10 @@ def test_time_is_pinned_only_where_the_engine_would_read_the_clock(sql, expected
 
 
 def test_newer_than_and_run_started_at_are_filled_in():
-    sql = "select * from f where __newer_than__(f.day, '3 days') and __newer_than__(g(x, 1)) and t < '__run_started_at__-86400_25592d256d2d2564__'"
+    sql = (
+        "select * from f where __newer_than__(f.day, '3 days') and __newer_than__(g(x, 1)) "
+        "and t < '__run_started_at__-86400_25592d256d2d2564__'"
+    )
 
     filled = expand(sql, when=WHEN, newer_than=lambda column, back: f"<{column}|{back}>")
 

@@ -104,7 +104,11 @@ def test_plain_calls_do_not_import_jinja():
 
 
 def test_what_was_read_is_recorded():
-    text = "{% if target.name %}{{ config(materialized='view') }}{% endif %}select {{ var('scale') }} from {{ ref('x') }}, {{ source('a', 'b') }} where '{{ env_var('REGION') }}' = ''"
+    text = (
+        "{% if target.name %}{{ config(materialized='view') }}{% endif %}"
+        "select {{ var('scale') }} from {{ ref('x') }}, {{ source('a', 'b') }} "
+        "where '{{ env_var('REGION') }}' = ''"
+    )
 
     found = render(text, CONTEXT)
 
