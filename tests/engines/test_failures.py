@@ -45,6 +45,7 @@ def test_an_unknown_table_names_the_nearest(session, warehouse):
 
     assert caught.value.code == "A7502"
     assert "flights" in caught.value.hint
+    assert "mainstem_" not in str(caught.value.to_json())
 
 
 def test_a_value_that_does_not_convert_has_its_place(session, warehouse):

@@ -199,7 +199,8 @@ def _unbound(
         hint=hint,
         where=_place(details, sql, prefix),
         known=known,
-        details="\n".join(lines[1:]),
+        # Suggestions are in `known`; DuckDB's own also name catalogs of sessions.
+        details="\n".join(line for line in lines[1:] if not line.startswith(("Did ", "Cand"))),
     )
 
 
