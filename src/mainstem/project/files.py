@@ -24,7 +24,7 @@ _FOLDERS: tuple[tuple[str, Mapping[str, FileKind]], ...] = (
     ("ingest", {".yml": "ingest", ".yaml": "ingest"}),
     ("models", {".sql": "sql", ".py": "python", ".yml": "properties", ".yaml": "properties"}),
     ("seeds", {".csv": "seed", ".yml": "properties", ".yaml": "properties"}),
-    ("checks", {".sql": "check", ".yml": "properties", ".yaml": "properties"}),
+    ("checks", {".sql": "check", ".py": "python", ".yml": "properties", ".yaml": "properties"}),
     ("macros", {".sql": "macro"}),
 )
 

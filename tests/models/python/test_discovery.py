@@ -150,6 +150,21 @@ def test_parameters_that_cannot_be_named_are_refused(found, signature):
     assert error.code == "A7105"
 
 
+def test_async_functions_are_refused(found):
+    (error,) = found("from mainstem import asset\n@asset\nasync def a(): ...\n").errors
+
+    assert error.code == "A7105"
+    assert "asyncio.run" in error.hint
+
+
+def test_only_functions_are_decorated(found):
+    text = "import functools\nfrom mainstem import asset\na = asset(functools.partial(print))\n"
+    (error,) = found(text).errors
+
+    assert error.code == "A7101"
+    assert "decorates functions" in error.summary
+
+
 def test_inputs_that_name_no_parameter_are_refused_with_the_nearest(found):
     text = "from mainstem import asset\n@asset(inputs={'flihgts': 'raw.x'})\ndef a(flights): ...\n"
     (error,) = found(text).errors

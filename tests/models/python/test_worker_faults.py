@@ -378,6 +378,30 @@ def test_steps_wait_when_all_workers_are_busy(call, folder):
     assert len(results) == 4
 
 
+def test_a_module_that_is_edited_while_it_runs_is_run_anew(folder, pool):
+    folder.write(
+        "models/a.py",
+        """
+        from pathlib import Path
+        from mainstem import asset
+        @asset
+        def a():
+            path = Path(__file__)
+            path.write_text(path.read_text().replace("'on" + "e'", "'two'"))
+            raise ValueError('one')
+        """,
+    )
+    request = Build(
+        file="models/a.py", function="a", outputs=(Expected(key=KEY, mode="overwrite"),)
+    )
+    errors = [
+        pool.run(request, asset="a", answer=lambda _: None, log=lambda *_: None).error.summary
+        for _ in range(2)
+    ]
+
+    assert ["one" in errors[0], "two" in errors[1]] == [True, True]
+
+
 def test_a_changed_module_is_run_anew(call):
     one, _ = call("raise ValueError('one')")
     two, _ = call("raise ValueError('two')")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import FunctionType
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -122,5 +123,8 @@ def declaration_of(value: object) -> Declaration | None:
 
 
 def _note(function: Any, declaration: Declaration) -> Any:
+    if not isinstance(function, FunctionType):
+        kind = type(function).__name__
+        raise TypeError(f"@{declaration.kind} decorates functions; this is of type {kind}")
     setattr(function, ATTRIBUTE, declaration)
     return function

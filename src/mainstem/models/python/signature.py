@@ -58,6 +58,13 @@ def signature_of(
     Raises:
         ModelInvalid: A parameter that cannot be an input, or `inputs=` names none of them.
     """
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise ModelInvalid(
+            "A7105",
+            f"{where.asset} is an async function; models are plain ones.",
+            hint="Call asyncio.run() within a plain function.",
+            where=where,
+        )
     described = inspect.signature(function)
     parameters: list[Parameter] = []
     takes_context, this = False, None

@@ -46,6 +46,7 @@ class Executor:
         self._channel = channel
         self._pid = os.getpid()
         self._modules_seen = len(sys.modules)
+        self._told_count = 0
         self._watched: dict[str, tuple[int, int]] = {}
 
     def serve(self) -> None:
@@ -89,6 +90,7 @@ class Executor:
         try:
             module = import_file(self._root, request.file)
             function = function_at(module, request.function)
+            self._watch_imported()  # now: the file may be edited while the function runs
         except BaseException as error:
             if isinstance(error, Stopped):
                 raise
@@ -156,9 +158,16 @@ class Executor:
         return told
 
     def _newly_imported(self) -> Mapping[str, tuple[int, int]] | None:
-        """Tell which project files this process has imported, if that may have changed."""
-        if len(sys.modules) == self._modules_seen:
+        """Tell which project files this process has imported, if there are more than was told."""
+        self._watch_imported()
+        if self._told_count == len(self._watched):
             return None
+        self._told_count = len(self._watched)
+        return dict(self._watched)
+
+    def _watch_imported(self) -> None:
+        if len(sys.modules) == self._modules_seen:
+            return
         self._modules_seen = len(sys.modules)
         for path in _project_files(self._root):
             if path not in self._watched:
@@ -167,7 +176,6 @@ class Executor:
                 except OSError:
                     continue
                 self._watched[path] = (status.st_mtime_ns, status.st_size)
-        return dict(self._watched)
 
 
 def _project_files(root: Path) -> Iterator[str]:
