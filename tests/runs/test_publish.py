@@ -374,3 +374,78 @@ def test_a_flood_of_lines_is_kept_up_to_a_limit(world):
         lines = [line for line in state.events(transaction, finished.run_id) if line[2]]
     assert len(lines) == 10_000
     assert lines[-1][3].endswith("(further lines are not kept)")
+
+
+def test_selecting_one_member_of_a_group_builds_the_group(world):
+    for name in ("g.x", "g.y"):
+        world.add(name, kind="python", group="both")
+
+    finished = world.run("g.y")
+
+    assert _statuses(finished) == {"g.x": "built", "g.y": "built"}
+
+
+def test_of_a_group_only_what_differs_is_linked(world):
+    world.source("raw.a")
+    world.source("raw.b")
+    for name, source in (("g.x", "raw.a"), ("g.y", "raw.b")):
+        world.add(name, source, kind="python", group="both")
+    world.run()
+    world.add("g.x", "raw.a", kind="python", group="both", code="2")
+    world.run()
+    world.add("g.x", "raw.a", kind="python", group="both", code="1")
+
+    finished = world.run()
+
+    assert world.executed == []
+    assert _statuses(finished) == {"g.x": "linked", "g.y": "unchanged"}
+
+
+def test_all_or_nothing_publishes_nothing_after_a_failure(world):
+    world.source("raw.a")
+    world.add("staging.b", "raw.a")
+    world.scripts["staging.b"] = _fail
+
+    finished = world.run(run={"all_or_nothing": True})
+
+    assert finished.published == ()
+    assert dict(world.lake.entries("main")) == {}
+    assert _statuses(finished) == {"raw.a": "held", "staging.b": "failed"}
+
+
+def test_the_records_of_a_run_tell_what_happened(world):
+    world.source("raw.a")
+    world.add("staging.b", "raw.a")
+    check = world.gate("staging.b")
+
+    finished = world.run()
+
+    with world.database.read() as transaction:
+        run = state.run_of(transaction, finished.run_id)
+        steps = state.steps(transaction, finished.run_id)
+        results = state.check_results(transaction, finished.run_id)
+        plan = state.plan_of(transaction, finished.run_id)
+    assert (run.status, run.commit_id) == ("succeeded", finished.commit_id)
+    assert [(str(step.key), step.status, step.row_count) for step in steps] == [
+        ("raw.a", "read", 10),
+        ("staging.b", "built", 10),
+    ]
+    assert [result.check_id for result in results] == [check]
+    assert [str(item.key) for item in plan.work] == ["raw.a", "staging.b"]
+
+
+def test_a_reader_during_a_run_sees_only_whole_commits(world):
+    world.source("raw.a")
+    world.add("staging.b", "raw.a")
+    world.run()
+    world.sources["raw.a"] = "two"
+    seen = []
+    world.scripts["staging.b"] = lambda _step, _context: seen.append(
+        (world.version("raw.a"), world.version("staging.b"))
+    )
+    before = (world.version("raw.a"), world.version("staging.b"))
+
+    world.run()
+
+    assert seen == [before]
+    assert world.version("raw.a") == "read:two"

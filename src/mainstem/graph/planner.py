@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mainstem.graph.asset import Asset
@@ -39,7 +39,7 @@ def make_plan(graph: Graph, request: PlanRequest, facts: Facts) -> Plan:
     Raises:
         SelectionInvalid: A selection cannot be read or matches nothing.
     """
-    chosen = set(select(graph, request.include, request.exclude))
+    chosen = _with_groups(graph, select(graph, request.include, request.exclude))
     walk = _Walk(graph=graph, request=request, facts=facts, chosen=chosen)
     for key in graph.order:
         walk.visit(graph.effective[key])
@@ -63,6 +63,15 @@ def make_plan(graph: Graph, request: PlanRequest, facts: Facts) -> Plan:
             "force": options.force,
         },
     )
+
+
+def _with_groups(graph: Graph, chosen: Iterable[AssetKey]) -> set[AssetKey]:
+    """Take in the other members of groups: one step builds them all."""
+    keys = set(chosen)
+    groups = {graph.assets[key].group for key in keys} - {""}
+    if groups:
+        keys.update(key for key, asset in graph.assets.items() if asset.group in groups)
+    return keys
 
 
 class _Walk:

@@ -70,7 +70,7 @@ class Decider:
             prepared.skipped = skipped.reason
         elif actions <= {"fresh", "keep"}:
             prepared.unchanged = decisions[0].reason
-        elif actions == {"link"}:
+        elif actions <= {"link", "fresh", "keep"}:
             self._link_or_build(unit, prepared)
         else:
             self._build(unit, prepared)
@@ -99,12 +99,13 @@ class Decider:
 
     def _link_or_build(self, unit: Unit, prepared: PreparedStep) -> None:
         links: dict[AssetKey, Entry] = {}
-        for work in prepared.works:
+        linked = [work for work in prepared.works if work.decision.action == "link"]
+        for work in linked:
             entry = self._linked_entry(work)
             if entry is not None:
                 links[work.asset.key] = entry
-        if len(links) == len(prepared.works):
-            prepared.links = links
+        if len(links) == len(linked):
+            prepared.works, prepared.links = linked, links
         else:
             # What it would be taken from was swept away in between.
             self._build(unit, prepared)

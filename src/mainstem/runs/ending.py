@@ -44,10 +44,10 @@ def publish_run(
                 book.flush(transaction)
                 conclude(transaction, candidate, scope.services, scope.options)
             return end, None
-        commit, held = publish(candidate, scope.services, scope.options, judge)
+        commit, held = publish(
+            candidate, scope.services, scope.options, judge=judge, also=book.flush
+        )
         if commit is not None:
-            with scope.services.database.write() as transaction:
-                book.flush(transaction)
             return end, commit
         run_state, instructions = reconsider(run_state, held)
         for instruction in instructions:
@@ -83,7 +83,12 @@ def summary(
     elapsed_s: float,
 ) -> RunFinished:
     """Sum a run up."""
-    published = _candidate(scope, book, end).keys if commit is not None else ()
+    published = [
+        key
+        for index in (end.publish if commit is not None else ())
+        for key in book.courses[index].published
+        if key in book.courses[index].changed
+    ]
     options = scope.options
     days = options.kept_days if end.status == "succeeded" else options.kept_days_after_failure
     has_branch = scope.branch.exists
@@ -91,7 +96,7 @@ def summary(
         run_id=scope.run.id,
         status=end.status,
         branch=scope.plan.branch,
-        published=tuple(key for key in published if key in scope.services.graph),
+        published=tuple(published),
         commit_id=commit.id if commit is not None else "",
         run_branch=scope.branch.name if has_branch else "",
         kept_days=days if has_branch else 0,

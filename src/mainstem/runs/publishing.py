@@ -45,9 +45,21 @@ Judge = Callable[[Sequence[tuple[int, Gate]], Callable[[AssetKey], Relation]], M
 
 
 def publish(
-    candidate: Candidate, services: Services, options: RunOptions, judge: Judge
+    candidate: Candidate,
+    services: Services,
+    options: RunOptions,
+    *,
+    judge: Judge,
+    also: Callable[[Transaction], None],
 ) -> tuple[Commit | None, Mapping[int, str]]:
     """Move what passed to the target, or tell what the merged candidate's gates hold back.
+
+    Args:
+        candidate: What to publish, and how the run ends with it.
+        services: The world.
+        options: Of the run.
+        judge: Evaluates gates again if what they read moved.
+        also: Writes the last records, in the same transaction.
 
     Returns:
         The commit; or nothing and, for each step that has to be held after all, why.
@@ -85,6 +97,7 @@ def publish(
                 # What came back on purpose may be linked and built again like anything else.
                 state.clear_tombstones(transaction, target, candidate.versions)
             conclude(transaction, candidate, services, options, commit_id=commit.id)
+            also(transaction)
             return commit, {}
     raise BranchConflict(
         "A6014",

@@ -100,7 +100,12 @@ def _groups(plan: Plan, graph: Graph) -> list[tuple[AssetKey, ...]]:
     for item in plan.work:
         group = graph.assets[item.key].group or item.key.folded
         by_group.setdefault(group, []).append(item.key)
-    return [tuple(keys) for keys in by_group.values()]
+    for item in plan.assets:
+        # One step builds all of a group: members that are fresh go along, should it come to that.
+        members = by_group.get(graph.assets[item.key].group, [])
+        if members and item.key not in members:
+            members.append(item.key)
+    return [tuple(graph.sorted(keys)) for keys in by_group.values()]
 
 
 def _judging_views(plan: Plan, graph: Graph, index: Mapping[AssetKey, int]) -> list[AssetKey]:
