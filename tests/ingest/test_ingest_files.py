@@ -108,6 +108,7 @@ def test_the_code_version_follows_what_shapes_data_alone():
         ("{files: t.csv, write: upsert}", "A3002", "key: [order_id]"),
         ("{files: t.csv, write: history}", "A3001", "`write: history`"),
         ("{files: t.csv, cursor: at}", "A3001", "incremental by their identity"),
+        ("{files: t.csv, fresh_for: 1h}", "A3001", "looked at each time"),
         ("{files: t.csv, nested: tables}", "A3001", "json or struct"),
         ("{files: t.csv, columns: {a: {pii: hash}}}", "A3001", "`pii:`"),
         ("{files: t.csv, columns: {a: itn}}", "A3004", "Did you mean `int`?"),

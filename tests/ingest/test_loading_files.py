@@ -208,3 +208,49 @@ def test_partitioned_tables_are_laid_out_by_month(shop):
     shop.load(asset)
 
     assert sorted(file.partition for file in shop.table(asset).files) == [(648,), (649,)]
+
+
+@pytest.mark.parametrize("form", ["parquet", "feather"])
+def test_nanoseconds_are_kept_as_microseconds_where_nothing_is_lost(shop, form):
+    times = pa.array([1_000, 2_000_000_500], pa.timestamp("ns"))
+    table = pa.table({"id": [1, 2], "at": times})
+    path = shop.file(f"data/t.{form}", b"")
+    pq.write_table(table, path) if form == "parquet" else feather.write_feather(table, path)
+    plain = shop.asset(f"t.{form}")
+    declared = shop.asset(f"{{files: t.{form}, columns: {{at: timestamp}}}}")
+
+    shop.load(plain)
+    kept, aside = shop.rows(plain, columns="id"), shop.quarantined(plain)
+    shop.load(declared)
+
+    assert shop.types(plain)["at"] == "timestamp"
+    assert (kept, len(aside), aside[0][3]) == ([(1,)], 1, "at: not TIMESTAMP")
+    assert shop.rows(declared, columns="id") == [(1,), (2,)]
+
+
+def test_a_later_parquet_file_may_have_narrower_types(shop):
+    asset = shop.asset('{files: "*.parquet", write: append}')
+    (shop.folder / "data").mkdir()
+    wide = pa.table({"id": pa.array([2**40]), "x": pa.array([1.5]), "day": pa.array(["a"])})
+    pq.write_table(wide, shop.folder / "data" / "1.parquet")
+    shop.load(asset)
+    narrow = pa.table({"id": pa.array([1], pa.int8()), "x": pa.array([2]), "day": pa.array([None])})
+    pq.write_table(narrow, shop.folder / "data" / "2.parquet")
+
+    shop.load(asset)
+
+    assert shop.rows(asset) == [(1, 2.0, None), (2**40, 1.5, "a")]
+
+
+def test_a_later_parquet_file_with_a_wider_type_promotes_the_column(shop):
+    asset = shop.asset('{files: "*.parquet", write: append}')
+    (shop.folder / "data").mkdir()
+    narrow = pa.table({"id": pa.array([1], pa.int32()), "x": pa.array([1.5], pa.float32())})
+    pq.write_table(narrow, shop.folder / "data" / "1.parquet")
+    shop.load(asset)
+    pq.write_table(pa.table({"id": [2**40], "x": [0.1]}), shop.folder / "data" / "2.parquet")
+
+    shop.load(asset)
+
+    assert shop.types(asset) == {"id": "long", "x": "double"}
+    assert shop.rows(asset) == [(1, 1.5), (2**40, 0.1)]

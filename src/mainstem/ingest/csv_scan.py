@@ -99,6 +99,12 @@ class CsvScan:
 
     def faults(self, session: Session) -> list[Fault]:
         """Tell what did not fit when the last query ran."""
+        odd = [
+            fault for column in self._text_columns() for fault in self._odd_faults(session, column)
+        ]
+        noted = " union all ".join(f"select 1 from {name}" for name in self._rejects)
+        if not session.rows(f"select 1 from ({noted}) limit 1"):
+            return odd
         self._lines = self._locate(session)
         rows = session.rows(
             "select kind, column_name, count(distinct (file, line)), min_by(file, (file, line)), "
@@ -106,9 +112,6 @@ class CsvScan:
             "list(distinct value)[:1000] "
             f"from ({self._all_faults()}) group by kind, column_name order by kind, column_name"
         )
-        odd = [
-            fault for column in self._text_columns() for fault in self._odd_faults(session, column)
-        ]
         return odd + [
             Fault(
                 kind=kind,

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from mainstem.engines import literal, quote, type_sql
 from mainstem.errors import ConfigInvalid, ContractBroken, SchemaDrifted, Where
 from mainstem.graph import Asset
-from mainstem.ingest.opening import wider
+from mainstem.ingest.column_type import sql_type
 from mainstem.ingest.scan import Fault
-from mainstem.ingest.strict import strict_cast
+from mainstem.ingest.strict import NANOSECONDS, strict_cast
 from mainstem.ingest.table import FileTable
 from mainstem.types import Schema, Session, did_you_mean, nearest
 
@@ -98,7 +98,7 @@ def fit_columns(
     renamed = {name: _table_name(name, definition) for name in columns}
     selected = _selected(columns, definition, asset)
     fit = Fit(
-        types=dict(columns),
+        types={name: _read_as(name, of, definition) for name, of in columns.items()},
         names={name: renamed[name] for name in selected},
         filters=(
             {name: renamed[name] for name in columns if name not in selected}
@@ -182,9 +182,8 @@ def _bound(session: Session, fit: Fit, asset: Asset, definition: FileTable, know
                 new.append(name)
             continue
         table_type = type_sql(column.type)
-        is_promoted = wider(types[name], table_type) == types[name] != table_type
-        legal = _is_promotion(str(column.type), found.get(name, ""))
-        if not (is_promoted and legal and definition.other_types == "evolve"):
+        is_promotion = _is_promotion(str(column.type), found.get(name, ""))
+        if not (is_promotion and definition.other_types == "evolve"):
             types[name] = table_type
             fixed.add(name.casefold())
         if name in names:
@@ -272,6 +271,13 @@ def _selected(columns: Mapping[str, str], definition: FileTable, asset: Asset) -
             known=tuple(columns),
         )
     return chosen
+
+
+def _read_as(name: str, found: str, definition: FileTable) -> str:
+    rule = definition.rule(name)
+    if rule is not None and rule.type:
+        return sql_type(rule.type)
+    return "TIMESTAMP" if found == NANOSECONDS else found
 
 
 def _table_name(name: str, definition: FileTable) -> str:

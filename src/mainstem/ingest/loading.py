@@ -75,6 +75,9 @@ def _file_assets(document: Document) -> list[Asset]:
         problems.append(
             _not_yet(document, ("connection",), "Files behind a connection", "Use `path:`.")
         )
+    if source.get("fresh_for"):
+        hint = "Files are looked at each time; only new ones are read."
+        problems.append(_not_yet(document, ("fresh_for",), "`fresh_for:` of files", hint))
     assets = []
     for name, written in source["tables"].items():
         path = ("tables", name)
@@ -235,9 +238,13 @@ def _problems(
             hint="Name the columns that identify a row, as in `key: [order_id]`.",
             where=document.where((*path, "write"), of_value=True),
         )
-    for later in ("cursor", "records"):
+    hints = {
+        "cursor": "Files are incremental by their identity.",
+        "fresh_for": "Files are looked at each time; only new ones are read.",
+        "records": "",
+    }
+    for later, hint in hints.items():
         if options.get(later):
-            hint = "Files are incremental by their identity." if later == "cursor" else ""
             yield _not_yet(document, (*path, later), f"`{later}:` of files", hint)
     if options.get("nested") == "tables":
         yield _not_yet(document, (*path, "nested"), "`nested: tables`", "Use json or struct.")

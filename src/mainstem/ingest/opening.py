@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -16,12 +16,14 @@ from mainstem.ingest.column_type import sql_type
 from mainstem.ingest.csv_scan import CsvScan
 from mainstem.ingest.dialect import SAMPLE_ROWS, Sniffed, sniff
 from mainstem.ingest.scan import FILE_COLUMN, PATH_COLUMN, Scan, file_pattern
+from mainstem.ingest.strict import NANOSECONDS
 from mainstem.ingest.table import FileTable
 from mainstem.ingest.typed_scan import TypedScan
 from mainstem.ingest.unpacking import Part, opened
 from mainstem.types import Session
 
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE")
+_ALIASES = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
 _TIMES = ("DATE", "TIMESTAMP", "TIMESTAMPTZ")
 
 
@@ -143,8 +145,13 @@ def _declared(definition: FileTable) -> frozenset[str]:
     return frozenset(rule.name.casefold() for rule in definition.columns if rule.type)
 
 
-def _fixed(opened_files: Opened, definition: FileTable) -> Opened:
-    return Opened(scan=opened_files.scan, empty=opened_files.empty, fixed=_declared(definition))
+def _fixed(found: Opened, definition: FileTable) -> Opened:
+    declared = _declared(definition)
+    scan = found.scan
+    if not isinstance(scan, TypedScan):
+        return found
+    fine = {name.casefold() for name, of in scan.columns.items() if of == NANOSECONDS}
+    return replace(found, scan=replace(scan, declared=declared), fixed=declared | fine)
 
 
 def _open_parquet(session: Session, parts: Sequence[Part]) -> Opened:
@@ -293,7 +300,9 @@ def _typed(session: Session, base: str, parts: Sequence[Part]) -> Opened:
     except MainstemError as error:
         raise _not_readable(parts, error) from error
     columns: Mapping[str, str] = {
-        str(name): str(of) for name, of, *_ in described if name != FILE_COLUMN
+        str(name): _ALIASES.get(str(of), str(of))
+        for name, of, *_ in described
+        if name != FILE_COLUMN
     }
     names = {index: part.name for index, part in enumerate(parts)}
     return Opened(scan=TypedScan(base=base, columns=columns, names=names))

@@ -24,6 +24,8 @@ _RANGES = {
 }
 """Integers of a type that a double holds exactly."""
 INTEGERS = frozenset({*_RANGES, "HUGEINT"})
+NANOSECONDS = "TIMESTAMP_NS"
+"""What pandas writes; tables keep microseconds, so only values without a finer part fit."""
 _MARK = "mainstem-not-an-integer"
 _WHOLE = literal(r"\s*[+-]?\d+(\.0*)?\s*")
 _DAY = literal(r"\s*\d{1,4}-\d{1,2}-\d{1,2}\s*")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from mainstem.engines import literal, quote
 from mainstem.ingest.scan import FILE_COLUMN, Fault
-from mainstem.ingest.strict import is_lost, strict_cast
+from mainstem.ingest.strict import NANOSECONDS, is_lost, strict_cast
 from mainstem.types import Session
 
 
@@ -21,6 +21,8 @@ class TypedScan:
     columns: Mapping[str, str]
     names: Mapping[int, str] = field(default_factory=dict)
     """Names of the files by position."""
+    declared: frozenset[str] = frozenset()
+    """Columns (casefolded) whose type the owner set: nanoseconds may be cut off there."""
     line_rejects: str = ""
     """SQL for lines that could not be read at all."""
     _bad: str = ""
@@ -62,7 +64,10 @@ class TypedScan:
         return strict_cast(column, of) if is_text else f"try_cast({column} as {of})"
 
     def _is_bad(self, name: str, of: str) -> str:
-        return is_lost(quote(name), self.columns[name], of)
+        column, before = quote(name), self.columns[name]
+        if before == NANOSECONDS and name.casefold() in self.declared:
+            return f"({column} is not null and try_cast({column} as {of}) is null)"
+        return is_lost(column, before, of)
 
     def faults(self, session: Session) -> list[Fault]:
         """Tell which values could not be cast."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import fnmatch
 import gzip
 import io
@@ -21,7 +22,7 @@ from typing import IO, cast
 
 import zstandard
 
-from mainstem.errors import ConfigInvalid, SourceUnavailable
+from mainstem.errors import ConfigInvalid, SourceUnavailable, StorageFailed
 from mainstem.ingest.observation import FoundFile, unreadable
 from mainstem.ingest.table import Compression, FileTable, Format, format_of
 
@@ -74,6 +75,12 @@ def parts_of(file: FoundFile, definition: FileTable, scratch: Path) -> list[Part
     except _BAD_ARCHIVE as error:
         raise _damaged(file.name, error) from error
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFailed(
+                "A5512",
+                f"{file.name} cannot be unpacked: the disk of {scratch.parent} is full.",
+                hint="Free space there, or set TMPDIR to a disk with space, and run again.",
+            ) from error
         raise unreadable(file.name, error) from error
 
 
