@@ -408,3 +408,49 @@ def test_a_changed_module_is_run_anew(call):
 
     assert "one" in one.error.summary
     assert "two" in two.error.summary
+
+
+@pytest.mark.slow
+def test_many_steps_among_dying_workers_leave_no_descriptor_open(folder):
+    folder.write(
+        "models/a.py",
+        """
+        import os, random, signal, time
+        from mainstem import asset
+        @asset
+        def a():
+            fate = random.random()
+            if fate < 0.1: os._exit(3)
+            if fate < 0.2: os.kill(os.getpid(), signal.SIGKILL)
+            if fate < 0.3: raise ValueError
+            if fate < 0.35: time.sleep(600)
+            print("fine")
+        """,
+    )
+    request = Build(
+        file="models/a.py", function="a", outputs=(Expected(key=KEY, mode="overwrite"),),
+        is_effect=True,
+    )  # fmt: skip
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    outcomes = []
+
+    def work(pool):
+        for _ in range(40):
+            try:
+                answer = pool.run(
+                    request, asset="a", answer=lambda _: None, log=lambda *_: None, timeout_s=1
+                )
+                outcomes.append(type(answer).__name__)
+            except StepFailed as error:
+                outcomes.append(error.code)
+
+    with WorkerPool(folder.root, limit=3, grace_s=0.2) as pool:
+        threads = [threading.Thread(target=work, args=(pool,)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+
+    assert len(outcomes) == 240
+    assert set(outcomes) == {"Built", "Failed", "A7111", "A7112"}
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
