@@ -7,7 +7,8 @@ from datetime import date
 
 import pytest
 
-from mainstem.errors import AssetNotFound, KeyNotUnique, ModelInvalid, SchemaDrifted
+from mainstem.errors import AssetNotFound, ContractBroken, KeyNotUnique, ModelInvalid, SchemaDrifted
+from mainstem.models import Rule
 from mainstem.types import AssetKey
 
 KEY = AssetKey.parse("marts.t")
@@ -309,3 +310,57 @@ def test_a_key_column_that_is_not_selected_is_an_error_with_a_suggestion(shop):
 
     assert caught.value.code == "A2047"
     assert caught.value.hint == "Did you mean `id`?"
+
+
+def test_a_key_is_found_again_in_another_partition(shop):
+    text = header(key="[id]", partition_by="[month(day)]") + "select id, day from raw.orders"
+    shop.write("models/marts/t.sql", text)
+    orders(shop, (1, "2026-01-01", 1), (2, "2026-02-01", 1))
+    shop.build(KEY)
+    orders(shop, (1, "2026-02-15", 1), (3, "2026-03-01", 1))
+
+    shop.build(KEY)
+
+    assert shop.all("marts.t", "id, month(day)") == [(1, 2), (2, 2), (3, 3)]
+
+
+def test_bad_rows_of_increments_gather_in_the_quarantine(shop):
+    rules = [Rule(check_id="small", predicate="amount > 100")]
+    shop.write(
+        "models/marts/t.sql",
+        header(key="[id]") + "select id, amount from raw.orders where {{ newer_than('id') }}",
+    )
+    orders(shop, (1, "2026-01-01", 1), (2, "2026-01-01", 999))
+    shop.build(KEY, quarantine=lambda schema: rules)
+    orders(shop, (3, "2026-01-01", 3), (4, "2026-01-01", 888))
+
+    outcome = shop.build(KEY, quarantine=lambda schema: rules)
+
+    assert shop.all("marts.t", "id") == [(1,), (3,)]
+    assert shop.all("marts.t__quarantine", "id, amount") == [(2, 999), (4, 888)]
+    assert outcome.notes == ("1 row quarantined in marts.t__quarantine",)
+
+
+def test_lookback_reads_the_newest_rows_again(shop):
+    text = header(key="[id]") + (
+        "select id, day, amount from raw.orders where {{ newer_than('day', lookback='2 days') }}"
+    )
+    shop.write("models/marts/t.sql", text)
+    orders(shop, (1, "2026-01-01", 1), (2, "2026-01-09", 1), (3, "2026-01-10", 1))
+    shop.build(KEY)
+    orders(shop, (1, "2026-01-01", 9), (2, "2026-01-09", 9), (3, "2026-01-10", 9))
+
+    shop.build(KEY)
+
+    assert shop.all("marts.t", "id, amount") == [(1, 1), (2, 9), (3, 9)]
+
+
+def test_an_increment_of_a_contracted_model_keeps_the_contract(shop):
+    text = header(contract="{id: integer}")
+    shop.write("models/marts/t.sql", text + "select id from raw.orders")
+    orders(shop, (1, "2026-01-01", 1))
+    shop.build(KEY)
+    shop.write("models/marts/t.sql", text + "select id::bigint as id from raw.orders")
+
+    with pytest.raises(ContractBroken):
+        shop.build(KEY)

@@ -290,6 +290,7 @@ def test_the_result_can_be_cached():
         ("/* ---\nmaterialized: table\nselect 1", "A2030", (1, 7), "--- */"),
         (header("materialized: history"), "A2034", (2, 1), "not there yet"),
         (header("materialized: table\npartitions: {by: month}"), "A2034", (3, 1), "partition_by"),
+        (header("enabled: false"), "A2034", (2, 1), "Move the file"),
         (header("rebuild: 1d"), "A1012", (2, 10), "always"),
         (header("materialized: table\npartition_by: [week(a)]"), "A2032", (3, 1), "month(column)"),
         (header("partition_by: [a]"), "A2033", (2, 1), "view"),

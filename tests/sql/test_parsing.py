@@ -90,6 +90,7 @@ def test_a_query_is_volatile_for_a_reason(sql, reason):
     [
         ("select a, from where x", "A2010", (1, 16), "where"),
         ("select\n  a b c\nfrom x", "A2010", (2, 7), "c"),
+        ("select a from b where", "A2010", (1, 17), "where"),
         ("select (a from b", "A2010", (1, 11), "from"),
         ("select a,\n  , b from x", "A2010", (2, 3), ","),
         ("select 'abc", "A2010", (1, 11), "c"),

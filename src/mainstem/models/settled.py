@@ -24,6 +24,15 @@ _CONTRACT_HINT = (
 )
 
 
+_INSTEAD = {
+    "materialized": "Use `table` or `incremental` for now.",
+    "enabled": "Move the file out of `models/` for now.",
+    "partitions": "For the layout of files use `partition_by:`.",
+    "vars": "Set variables in mainstem.yml, or give `var()` a default.",
+    "versions": "Give each version a file of its own.",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """Options of a SQL model, each with its type."""
@@ -113,23 +122,24 @@ def _materialized(merged: Merged, problems: list[MainstemError]) -> Materializat
 
 def _not_yet(merged: Merged, problems: list[MainstemError]) -> None:
     """Refuse what GRAMMAR has and this version does not."""
-    wanted = {
-        "materialized": merged.values.get("materialized") == "history",
-        "partitions": merged.values.get("partitions") is not None,
+    values = merged.values
+    refused = {
+        "materialized": values.get("materialized") == "history",
+        "enabled": values.get("enabled") is False,
+        **{name: values.get(name) is not None for name in ("partitions", "vars", "versions")},
     }
-    for name, is_wanted in wanted.items():
-        if is_wanted:
-            text = "materialized: history" if name == "materialized" else "partitions:"
-            problems.append(
-                ModelInvalid(
-                    "A2034",
-                    f"`{text}` is not there yet in this version.",
-                    hint="For the layout of files use `partition_by:`."
-                    if name == "partitions"
-                    else "Use `table` or `incremental` for now.",
-                    where=merged.where(name),
-                )
-            )
+    problems.extend(
+        ModelInvalid(
+            "A2034",
+            f"`{name}: {values[name]}` is not there yet in this version."
+            if name in {"materialized", "enabled"}
+            else f"`{name}:` is not there yet in this version.",
+            hint=_INSTEAD[name],
+            where=merged.where(name),
+        )
+        for name, is_refused in refused.items()
+        if is_refused
+    )
 
 
 def _strategy(

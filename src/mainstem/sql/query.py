@@ -153,7 +153,10 @@ def _syntax_error(sql: str, file: str, error: ParseError) -> SqlInvalid:
     offset = offset + len(before) if offset >= 0 else 0
     description = (first.get("description") or str(error)).split(" but got <Token")[0].rstrip(".")
     near = f"unexpected `{word}`" if word else "unexpected end"
-    expected = "" if description.startswith("Invalid expression") else f" ({description.lower()})"
+    if description.startswith("Required keyword"):
+        near = f"something is missing after `{word}`"
+    is_plain = description.startswith(("Invalid expression", "Required keyword"))
+    expected = "" if is_plain else f" ({description.lower()})"
     return SqlInvalid(
         "A2010",
         f"the SQL does not parse: {near}{expected}.",
