@@ -120,6 +120,34 @@ def test_config_in_the_text_takes_the_names_of_dbt():
     assert (asset.row_key, asset.definition.strategy) == (("id",), "delete_insert")
 
 
+def test_the_header_wins_over_config_in_the_text_and_that_over_yaml():
+    yaml = "models: [{name: t, config: {materialized: table, owner: y}}]"
+    text = "{{ config(materialized='incremental', owner='c', tags=['c']) }} select 1 as a"
+
+    asset = load(header("materialized: view", text), yaml=yaml)
+
+    assert (asset.materialized, asset.owner, asset.tags) == ("view", "c", ("c",))
+
+
+def test_config_in_the_text_may_move_the_model_to_another_namespace():
+    asset = load("{{ config(schema='finance') }}select '{{ this }}' as name")
+
+    assert asset.key == AssetKey.parse("finance.t")
+    assert "finance.t" in asset.definition.sql
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["retries='x'", "timeout='soon'", "on_code_change='never'", "materialized='tabel'", "key=1"],
+)
+def test_values_in_config_are_checked_too(call):
+    with pytest.raises(UserError) as caught:
+        load(f"{{{{ config({call}) }}}}select 1 as a{{# #}}")
+
+    assert caught.value.code == "A2032"
+    assert caught.value.where.file == PATH
+
+
 def test_checks_of_header_and_yaml_add_up():
     yaml = """
 models:

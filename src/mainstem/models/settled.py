@@ -67,6 +67,11 @@ def settle(merged: Merged, volatile: str, problems: list[MainstemError]) -> Sett
     """
     values = merged.values
     materialized = _materialized(merged, problems)
+    problems.extend(
+        _wrong(merged, name, "text, or a list of that")
+        for name in ("key", "tags", "deps", "partition_by")
+        if not _is_names(values.get(name))
+    )
     row_key = names_in(values.get("key"))
     partition_by = layout_in(merged, problems)
     strategy = _strategy(merged, materialized, row_key, partition_by, problems)
@@ -84,7 +89,7 @@ def settle(merged: Merged, volatile: str, problems: list[MainstemError]) -> Sett
         strategy=strategy,
         row_key=row_key,
         partition_by=partition_by,
-        on_code_change=_on_code_change(merged, materialized),
+        on_code_change=_on_code_change(merged, materialized, problems),
         upstream_mutable=values.get("upstream") == "mutable",
         volatile=_volatile(merged, volatile, problems),
         contract=contract,
@@ -94,10 +99,16 @@ def settle(merged: Merged, volatile: str, problems: list[MainstemError]) -> Sett
         tags=names_in(values.get("tags")),
         owner=str(values.get("owner") or ""),
         description=str(values.get("description") or "").strip(),
-        retries=int(values.get("retries") or 0),
-        timeout_s=seconds_in(values.get("timeout")),
+        retries=_retries(merged, problems),
+        timeout_s=_timeout(merged, problems),
         digest=blake2b(orjson.dumps(shaping), digest_size=16).hexdigest(),
     )
+
+
+def _is_names(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(isinstance(item, str) for item in value)
+    return value is None or isinstance(value, str)
 
 
 def _materialized(merged: Merged, problems: list[MainstemError]) -> Materialization:
@@ -197,12 +208,40 @@ def _strategy(
     return strategy
 
 
-def _on_code_change(merged: Merged, materialized: Materialization) -> OnCodeChange:
+def _on_code_change(
+    merged: Merged, materialized: Materialization, problems: list[MainstemError]
+) -> OnCodeChange:
     written = merged.values.get("on_code_change")
     if written in {"rebuild", "forward"}:
         chosen: Literal["rebuild", "forward"] = written
         return chosen
+    if written is not None:
+        problems.append(_wrong(merged, "on_code_change", "rebuild, forward"))
     return "forward" if materialized == "incremental" else "rebuild"
+
+
+def _retries(merged: Merged, problems: list[MainstemError]) -> int:
+    written = merged.values.get("retries", 0)
+    if isinstance(written, int) and not isinstance(written, bool) and written >= 0:
+        return written
+    problems.append(_wrong(merged, "retries", "a whole number, 0 or more"))
+    return 0
+
+
+def _timeout(merged: Merged, problems: list[MainstemError]) -> float | None:
+    written = merged.values.get("timeout")
+    seconds = seconds_in(written)
+    if written is not None and seconds is None:
+        problems.append(_wrong(merged, "timeout", "a duration such as 90s or 10m"))
+    return seconds
+
+
+def _wrong(merged: Merged, name: str, allowed: str) -> ModelInvalid:
+    return ModelInvalid(
+        "A2032",
+        f"`{name}` is `{merged.values[name]}`; allowed is {allowed}.",
+        where=merged.where(name),
+    )
 
 
 def _volatile(merged: Merged, volatile: str, problems: list[MainstemError]) -> str:

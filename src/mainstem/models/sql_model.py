@@ -108,23 +108,25 @@ def load_sql_model(text: str, path: str, surroundings: Surroundings) -> Asset:
     """
     split = split_header(text, path)
     problems: list[MainstemError] = []
-    layers = [Written(values=surroundings.folder_options, file="mainstem.yml")]
+    weaker = [Written(values=surroundings.folder_options, file="mainstem.yml")]
     properties = surroundings.properties
     if properties is not None:
-        layers.append(properties.written)
+        weaker.append(properties.written)
+    stronger: list[Written] = []
     if split.header is not None and split.header.value:
         problems.extend(header_problems(split.header))
-        layers.append(Written(values=split.header.value, document=split.header, file=path))
-    early = merge(layers, file=path)
+        stronger.append(Written(values=split.header.value, document=split.header, file=path))
     _raise(problems)
-    key = key_of(path, namespace=str(early.values.get("namespace") or ""))
+    layers = [*weaker, *stronger]
+    key = _key(path, layers)
     compiled = _compile(split.body, path, key, surroundings)
     if compiled.rendered.config:
         # An option of the header wins over the same one in config(...): it stands above.
         written = config_options(compiled.rendered.config, file=path)
-        layers.insert(
-            -1 if split.header is not None else len(layers), Written(values=written, file=path)
-        )
+        layers = [*weaker, Written(values=written, file=path), *stronger]
+        if _key(path, layers) != key:
+            key = _key(path, layers)
+            compiled = _compile(split.body, path, key, surroundings)
     merged = merge(layers, file=path)
     settled = settle(merged, compiled.main.volatile or compiled.other_volatile, problems)
     problems.extend(_contradictions(key, compiled, settled, path))
@@ -146,6 +148,11 @@ class Compiled:
     def other_volatile(self) -> str:
         """Why the incremental form is volatile."""
         return self.incremental.volatile if self.incremental is not None else ""
+
+
+def _key(path: str, layers: list[Written]) -> AssetKey:
+    namespace = merge(layers, file=path).values.get("namespace")
+    return key_of(path, namespace=str(namespace or ""))
 
 
 def _compile(body: str, path: str, key: AssetKey, surroundings: Surroundings) -> Compiled:
