@@ -449,3 +449,26 @@ def test_a_reader_during_a_run_sees_only_whole_commits(world):
 
     assert seen == [before]
     assert world.version("raw.a") == "read:two"
+
+
+def test_what_is_older_than_its_published_inputs_is_reported_as_stale(world):
+    world.source("raw.a")
+    world.add("staging.b", "raw.a")
+    world.add("marts.c", "staging.b")
+    world.run()
+    world.sources["raw.a"] = "two"
+    world.scripts["staging.b"] = _fail
+
+    finished = world.run()
+
+    assert [str(key) for key in finished.stale] == ["staging.b"]
+
+
+def test_nothing_is_stale_after_a_good_run(world):
+    world.source("raw.a")
+    world.add("staging.v", "raw.a", materialized="view")
+    world.add("marts.c", "staging.v")
+    world.run()
+    world.sources["raw.a"] = "two"
+
+    assert world.run().stale == ()

@@ -24,6 +24,7 @@ from mainstem.graph.names import Names
 from mainstem.graph.plan import Action, ColumnChange, Plan, PlannedAsset
 from mainstem.graph.planner import PlanRequest, make_plan
 from mainstem.graph.selection import select
+from mainstem.graph.staleness import stale_assets
 
 __all__ = [
     "Action",
@@ -51,6 +52,7 @@ __all__ = [
     "increment_version",
     "make_plan",
     "select",
+    "stale_assets",
     "view_tombstone",
     "volatile_version",
 ]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mainstem import state
 from mainstem.errors import Cancelled, MainstemError
-from mainstem.graph import view_tombstone
+from mainstem.graph import stale_assets, view_tombstone
 from mainstem.lake import Commit
 from mainstem.runs.book import Book
 from mainstem.runs.cancelling import Cancellation
@@ -102,8 +102,20 @@ def summary(
         kept_days=days if has_branch else 0,
         elapsed_s=elapsed_s,
         steps=(*skipped, *book.done.values()),
+        stale=_stale(scope, commit, published),
         held_readers_keep=_what_readers_keep(scope, book),
     )
+
+
+def _stale(
+    scope: Scope, commit: Commit | None, published: Sequence[AssetKey]
+) -> tuple[AssetKey, ...]:
+    if commit is None or not published:
+        return ()
+    kept = {item.key for item in scope.plan.assets if item.action == "keep"}
+    entries = scope.services.lake.entries(commit.id)
+    found = stale_assets(scope.services.graph, entries, below=published)
+    return tuple(key for key in found if key not in kept)
 
 
 def _candidate(scope: Scope, book: Book, end: EndRun) -> Candidate:

@@ -99,6 +99,9 @@ class RunFinished:
     kept_days: int = 0
     elapsed_s: float = 0.0
     steps: tuple[StepFinished, ...] = ()
+    stale: tuple[AssetKey, ...] = ()
+    """Tables of the target that were made from older versions than it has now: their new ones were
+    not built, not published, or not selected."""
     held_readers_keep: Mapping[AssetKey, str] = field(default_factory=dict)
     """For each held asset what readers still see: `the version of run 12 (yesterday 03:02)`."""
 
