@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import random
 import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -65,6 +66,9 @@ TRANSFORMS = {
     "decimal(12,2)": ("identity",),
     "decimal(30,2)": ("identity",),
 }
+STYLES = ("c{}", "C{}", "c {}", "é{}", "_{}", "c.{}")
+"""Of names; the last one has a dot."""
+
 _EPOCH = datetime(1970, 1, 1)
 _numbers = itertools.count()
 _TOP = 2
@@ -124,13 +128,19 @@ def shown(value: Any, of: Any) -> Any:
 class History:
     """A table, its model, and the steps that are done to both."""
 
-    def __init__(self, lab: TableLab, chance: random.Random) -> None:
+    def __init__(
+        self, lab: TableLab, chance: random.Random, styles: Sequence[str] = STYLES
+    ) -> None:
+        self.styles = styles
         self.lab = lab
         self.chance = chance
         self.columns: list[Column] = []
         self.rows: list[dict[int, Any]] = []
         self.layout: list[tuple[Column, str]] = []
         self.log: list[str] = []
+        self.names: set[str] = set()
+        self.given: set[str] = set()
+        """Names that the present step gave out; each is free again when it is in no column."""
         self._ids = itertools.count(1)
         self._names = itertools.count(1)
         self.overwrite()
@@ -161,6 +171,7 @@ class History:
         steps += [self.add, self.drop, self.rename, self.reorder, self.promote] * 2
         if self.layout:
             steps += [self.replace_partitions, self.replace_partitions]
+        self.given = set()
         self.chance.choice(steps)()
 
     def overwrite(self) -> None:
@@ -329,8 +340,14 @@ class History:
         return Column(self._name(), self._type(depth))
 
     def _name(self) -> str:
-        style = self.chance.choice(["c{}", "C{}", "c {}", "c.{}", "é{}", "_{}"])
-        return style.format(next(self._names))
+        gone = sorted(self.names - set(_names(self.columns)) - self.given)
+        if gone and self.chance.random() < 0.4:
+            name = self.chance.choice(gone)
+        else:
+            name = self.chance.choice(self.styles).format(next(self._names))
+        self.names.add(name)
+        self.given.add(name)
+        return name
 
     def _type(self, depth: int) -> Any:
         kind = self.chance.random()
@@ -393,6 +410,13 @@ def _primitive(of: str, chance: random.Random) -> Any:
         case "binary":
             return chance.choice([b"", b"\x00", b"\xff" * 20, b"abc" * 9])
     return chance.choice([b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"abcd"])
+
+
+def _names(columns: list[Column]) -> Iterator[str]:
+    for column in columns:
+        yield column.name
+        for _, inner in _structs(column.type, ()):
+            yield from (own.name for own in inner)
 
 
 def _blurred(value: Any, of: Any) -> Any:

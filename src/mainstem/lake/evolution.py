@@ -30,8 +30,8 @@ class Allocator(Protocol):
             path: `<id of the parent, 0 at the top>.<name without case>`; an element of a list is
                 named `element`, key and value of a map `key` and `value`.
             type_text: `long`, `decimal(10,2)`, ...; `struct`, `list` and `map` without children.
-            avoid: Ids that were dropped here. The newest id that was ever given for this path and
-                type is given again unless it is among them; then a new one.
+            avoid: Ids that are in use or were dropped here. The newest id that was ever given for
+                this path and type is given again unless it is among them; then a new one.
         """
         ...
 
@@ -85,7 +85,9 @@ def assign_ids(
             "; ".join(problems) + ".",
             hint="Names are compared without case: rename one of each pair.",
         )
-    assigning = _Assigning(allocator, replaces=replaces, dropped=dropped, problems=problems)
+    # An id that is in use belongs to a column that was renamed since it was given for its path.
+    taken = {*dropped, *(all_ids(current) if current is not None else ())}
+    assigning = _Assigning(allocator, replaces=replaces, taken=taken, problems=problems)
     before = current.fields if current is not None else ()
     fields = assigning.fields(schema.fields, before, parent=0, path="", is_new=current is None)
     if problems:
@@ -156,19 +158,19 @@ def kind_of(of: Type) -> str:
 class _Assigning:
     """One walk over a schema; keeps what every level needs."""
 
-    __slots__ = ("allocator", "dropped", "problems", "replaces")
+    __slots__ = ("allocator", "problems", "replaces", "taken")
 
     def __init__(
         self,
         allocator: Allocator,
         *,
         replaces: bool,
-        dropped: Collection[int],
+        taken: Collection[int],
         problems: list[str],
     ) -> None:
         self.allocator = allocator
         self.replaces = replaces
-        self.dropped = dropped
+        self.taken = taken
         self.problems = problems
 
     def fields(
@@ -290,7 +292,7 @@ class _Assigning:
         return dataclasses.replace(field, id=allocated, type=self._new(field.type, allocated))
 
     def _allocate(self, path: str, of: Type) -> int:
-        return self.allocator.field_id(path, kind_of(of), avoid=self.dropped)
+        return self.allocator.field_id(path, kind_of(of), avoid=self.taken)
 
 
 def _optional(field: Field) -> Field:

@@ -74,7 +74,7 @@ def apply(
     if write.operation == "overwrite" and write.table_id not in {"", state.table_id}:
         return _create(write, ids=ids, manifests=manifests)
     schema = _next_schema(state, write, ids=ids, base=base)
-    evolved = _with_schema(state, schema, spec=_next_spec(state, write), row_key=write.row_key)
+    evolved = _with_schema(state, schema, write)
     if write.operation == "evolve":
         return dataclasses.replace(evolved, last_updated_ms=_later(state, ids))
     _hold_against_newer_rows(state, write, base=base, manifests=manifests)
@@ -234,23 +234,24 @@ def _next_spec(state: TableState, write: TableWrite) -> PartitionSpec:
     return state.spec if write.operation in {"compact", "delete"} else write.spec
 
 
-def _with_schema(
-    state: TableState, schema: Schema, *, spec: PartitionSpec, row_key: tuple[str, ...]
-) -> TableState:
+def _with_schema(state: TableState, schema: Schema, write: TableWrite) -> TableState:
+    spec = _next_spec(state, write)
     present = all_ids(schema)
     dropped = {*state.dropped_ids, *all_ids(state.schema)} - present
     return dataclasses.replace(
         state,
-        schemas=united_schemas((schema,), state.schemas),
+        # The files were written with the intent's own schema, whatever it was united to; what no
+        # file and no snapshot needs is left out by `next_snapshot`.
+        schemas=united_schemas((schema, write.schema), state.schemas),
         schema_id=schema.schema_id,
-        specs=united_specs((spec,), state.specs),
+        specs=united_specs((spec, write.spec), state.specs),
         spec_id=spec.spec_id,
         dropped_ids=tuple(sorted(dropped)),
         last_column_id=max(state.last_column_id, *present, 0),
         last_partition_id=max(
             state.last_partition_id, *(field.field_id for field in spec.fields), 0
         ),
-        row_key=row_key or state.row_key,
+        row_key=write.row_key or state.row_key,
     )
 
 

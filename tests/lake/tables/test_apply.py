@@ -188,7 +188,7 @@ def test_an_upsert_is_held_against_rows_with_its_keys_that_came_since(lab):
 
 def test_two_appends_that_add_different_columns_give_a_table_with_both(lab):
     lab.write("append", rows("a"))
-    first, second = (lab.target(lab_schema(name)) for name in ("x", "y"))
+    first, second = (lab.target(with_column(name)) for name in ("x", "y"))
     base = lab.state
     for target in (first, second):
         write = intent("append", schema=target.schema, spec=target.spec)
@@ -199,14 +199,28 @@ def test_two_appends_that_add_different_columns_give_a_table_with_both(lab):
     assert lab.state.schema.names == ("id", "v", "x", "y")
 
 
-def lab_schema(name):
+def with_column(name):
     return schema_of_arrow(rows("a").append_column(name, [["t"]]).schema)
+
+
+def test_the_schema_a_file_was_written_with_is_kept_when_it_was_united(lab):
+    lab.write("append", rows("a"))
+    first, second = (lab.target(with_column(name)) for name in ("x", "y"))
+    lab.commit(intent("append", schema=first.schema, spec=first.spec))
+    added = data_file(9, spec_id=second.spec.spec_id)
+    added = replace(added, schema_id=second.schema.schema_id)
+
+    lab.commit(intent("append", added=[added], schema=second.schema, spec=second.spec))
+
+    assert added.schema_id != lab.state.schema_id
+    assert added.schema_id in lab.ref().schemas
+    assert lab.metadata()
 
 
 def test_two_appends_that_add_one_column_with_two_types_conflict(lab):
     lab.write("append", rows("a"))
     base = lab.state
-    text = lab.target(lab_schema("x"))
+    text = lab.target(with_column("x"))
     lab.write("append", rows("a").append_column("x", [[1]]))
     write = intent("append", schema=text.schema, spec=text.spec)
 

@@ -7,6 +7,7 @@ import pytest
 from mainstem.errors import SchemaDrifted
 from mainstem.lake.arrow_types import schema_of_arrow
 from mainstem.lake.evolution import assign_ids, fits, is_promotion
+from mainstem.lake.schema_edit import rename_column
 from mainstem.testing.tables import CountingAllocator
 from mainstem.types import Field, Primitive, Schema, Struct
 
@@ -79,6 +80,15 @@ def test_the_same_column_added_on_two_branches_is_one_column(allocator):
     other = assign_ids(columns(a=NUMBER, x=NUMBER), table, allocator, replaces=False)
 
     assert ours.fields[1].id == theirs.fields[1].id != other.fields[1].id
+
+
+def test_a_column_named_like_one_that_was_renamed_is_another_column(allocator):
+    table = new(allocator, a=NUMBER, b=TEXT)
+    renamed = rename_column(table, "b", "c", allocator)
+
+    again = assign_ids(columns(a=NUMBER, b=TEXT), renamed, allocator, replaces=False)
+
+    assert ids(again) == {"a": 1, "c": 2, "b": 3}
 
 
 def test_types_are_promoted_when_the_rows_are_wider_and_kept_when_they_are_narrower(allocator):

@@ -273,3 +273,29 @@ def test_decimals_are_written_as_pyiceberg_writes_them(value):
 def conversions_decimal(value):
     with localcontext(prec=50):
         return Decimal(value)
+
+
+def test_a_layout_whose_column_is_gone_is_shown_without_it(lab):
+    lab.write(
+        "append", rows(1, 2), partition_by=[LayoutColumn(column="v"), LayoutColumn(column="id")]
+    )
+    lab.write("append", rows(3), partition_by=[])
+    lab.evolve(drop_column(lab.state.schema, "v", lab.allocator, spec=lab.state.spec))
+    metadata = lab.metadata()
+
+    specs = orjson.loads(Path(metadata).read_bytes())["partition-specs"]
+
+    assert [[field["name"] for field in spec["fields"]] for spec in specs] == [["id"], []]
+    assert ids(read(metadata, "id = 2")) == [2]
+
+
+def test_a_layout_gives_up_its_name_to_a_new_column(lab):
+    lab.write("append", rows(1, 2), partition_by=[LayoutColumn(column="v")])
+    lab.evolve(rename_column(lab.state.schema, "v", "w", lab.allocator))
+    lab.write("append", pa.table({"v": ["new"]}))
+    metadata = lab.metadata()
+
+    (spec,) = orjson.loads(Path(metadata).read_bytes())["partition-specs"]
+
+    assert [field["name"] for field in spec["fields"]] == ["v_1000"]
+    assert ids(read(metadata, "w = 'v2'")) == [2]

@@ -11,19 +11,23 @@ import orjson
 
 from mainstem.lake.evolution import all_ids
 from mainstem.lake.table_state import Snapshot, TableState, spec_to_json
-from mainstem.types import Primitive, Schema, schema_to_json
+from mainstem.types import PartitionSpec, Primitive, Schema, schema_to_json
 
 _NOT_IDENTIFYING = frozenset({Primitive("float"), Primitive("double")})
 
 
 def metadata_json(
-    state: TableState, snapshots: Sequence[tuple[Snapshot, str]], location: str
+    state: TableState,
+    snapshots: Sequence[tuple[Snapshot, str]],
+    specs: Sequence[PartitionSpec],
+    location: str,
 ) -> bytes:
     """Write a state as table metadata.
 
     Args:
         state: The version.
         snapshots: Its snapshots with the absolute paths of their manifest lists.
+        specs: Its layouts as other readers can take them.
         location: Absolute folder of the table.
     """
     last = snapshots[-1][0] if snapshots else None
@@ -39,7 +43,7 @@ def metadata_json(
         "current-schema-id": state.schema_id,
         "schemas": [_schema(own, state.row_key) for own in state.schemas],
         "default-spec-id": state.spec_id,
-        "partition-specs": [spec_to_json(spec) for spec in state.specs],
+        "partition-specs": [spec_to_json(spec) for spec in specs],
         "last-partition-id": state.last_partition_id,
         "default-sort-order-id": 0,
         "sort-orders": [{"order-id": 0, "fields": []}],

@@ -23,6 +23,7 @@ from mainstem.lake.durable import fsync_folder
 from mainstem.lake.evolution import is_promotion
 from mainstem.lake.iceberg import avro, binary
 from mainstem.lake.iceberg.metadata import metadata_json
+from mainstem.lake.iceberg.shown import shown_layout
 from mainstem.lake.leaves import leaves
 from mainstem.lake.table_state import (
     ManifestRef,
@@ -38,7 +39,6 @@ from mainstem.types import (
     List,
     Map,
     PartitionField,
-    PartitionSpec,
     PartitionValue,
     Primitive,
     Schema,
@@ -86,13 +86,22 @@ def metadata_files(state: TableState, manifests: ManifestStore, warehouse: str) 
 class _Projection:
     """One state and one warehouse; names and writes the files."""
 
-    __slots__ = ("_folder", "_manifests", "_newest", "_promoted", "_state", "_warehouse")
+    __slots__ = (
+        "_folder",
+        "_layouts",
+        "_manifests",
+        "_newest",
+        "_promoted",
+        "_state",
+        "_warehouse",
+    )
 
     def __init__(self, state: TableState, manifests: ManifestStore, warehouse: str) -> None:
         self._state = state
         self._manifests = manifests
         self._warehouse = warehouse.rstrip("/")
         self._folder = f"{self._warehouse}/{state.location}/metadata"
+        self._layouts = {spec.spec_id: shown_layout(spec, state.schema) for spec in state.specs}
         self._newest: dict[int, Primitive] = {}
         self._promoted: set[int] = set()
         for schema in state.schemas:
@@ -135,7 +144,8 @@ class _Projection:
         # The names above must not be lost behind the one that follows.
         fsync_folder(self._folder)
         location = f"{self._warehouse}/{self._state.location}"
-        _write_new(path, metadata_json(self._state, lists, location))
+        specs = [layout.spec for layout in self._layouts.values()]
+        _write_new(path, metadata_json(self._state, lists, specs, location))
         fsync_folder(self._folder)
 
     def _write_list(self, snapshot: Snapshot, schema: Schema, path: str) -> None:
@@ -176,15 +186,19 @@ class _Projection:
         }
 
     def _summaries(self, ref: ManifestRef, partition: _Partition) -> list[dict[str, Any]]:
-        values = [file.partition for file in manifest.read_manifest(ref, self._manifests)]
+        layout = self._layouts[ref.spec_id]
+        rows = [
+            layout.values(file.partition) for file in manifest.read_manifest(ref, self._manifests)
+        ]
         return [
-            _summary([row[position] for row in values], of)
+            _summary([row[position] for row in rows], of)
             for position, (_, of) in enumerate(partition)
         ]
 
     def _write_manifest(self, ref: ManifestRef, schema: Schema, path: str) -> None:
         partition = self._partition(ref.spec_id, schema)
         types = {**self._newest, **_primitives(schema)}
+        layout = self._layouts[ref.spec_id]
         rows = [
             {
                 "status": 1 if entry.is_added else 0,
@@ -192,12 +206,21 @@ class _Projection:
                 "snapshot_id": None if entry.is_added else entry.snapshot_id,
                 "sequence_number": None if entry.is_added else entry.sequence_number,
                 "file_sequence_number": None if entry.is_added else entry.sequence_number,
-                "data_file": _data_file(entry.file, self._warehouse, partition, types),
+                "data_file": {
+                    "file_path": f"{self._warehouse}/{entry.file.path}",
+                    "partition": {
+                        avro.avro_name(part.name): binary.avro_partition_value(value, of)
+                        for (part, of), value in zip(
+                            partition, layout.values(entry.file.partition), strict=True
+                        )
+                    },
+                    **_statistics(entry.file, types),
+                },
             }
             for entry in manifest.read_entries(ref, self._manifests)
         ]
         header = self._header(ref, types)
-        spec = spec_to_json(self._spec(ref.spec_id))
+        spec = spec_to_json(layout.spec)
         content = avro.encode_file(
             avro.manifest_schema(partition),
             rows,
@@ -217,39 +240,32 @@ class _Projection:
         own = next(schema for schema in self._state.schemas if schema.schema_id == newest)
         return dataclasses.replace(own, fields=tuple(_retyped(field, types) for field in own))
 
-    def _spec(self, spec_id: int) -> PartitionSpec:
-        return next(spec for spec in self._state.specs if spec.spec_id == spec_id)
-
     def _partition(self, spec_id: int, schema: Schema) -> _Partition:
         types = {**self._newest, **_primitives(schema)}
-        return tuple(
-            (part, _result_type(part, types[part.source_id])) for part in self._spec(spec_id).fields
-        )
+        fields = self._layouts[spec_id].spec.fields
+        return tuple((part, _result_type(part, types[part.source_id])) for part in fields)
 
     def _tag(self, schema: Schema) -> str:
-        # Bounds and partition values are written as the reading schema's type, so the files of a
-        # promoted column are written anew under another name; without promotions there is no tag.
-        if not self._promoted:
-            return ""
+        # Bounds and partition values are written as the reading schema's type, and layouts as its
+        # columns allow: what is written differently for that has another name. Mostly empty.
         types = {**self._newest, **_primitives(schema)}
-        return repr([(number, types[number].name) for number in sorted(self._promoted)])
+        promoted = [(number, types[number].name) for number in sorted(self._promoted)]
+        changed = [
+            spec_to_json(layout.spec)
+            for layout, own in zip(self._layouts.values(), self._state.specs, strict=True)
+            if layout.spec != own
+        ]
+        return repr((promoted, changed)) if promoted or changed else ""
 
     def _digest(self, *parts: str) -> str:
         text = "\0".join((_VERSION, self._warehouse, *parts))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _data_file(
-    file: DataFile, warehouse: str, partition: _Partition, types: Mapping[int, Primitive]
-) -> dict[str, Any]:
+def _statistics(file: DataFile, types: Mapping[int, Primitive]) -> dict[str, Any]:
     return {
         "content": 0,
-        "file_path": f"{warehouse}/{file.path}",
         "file_format": "PARQUET",
-        "partition": {
-            avro.avro_name(part.name): binary.avro_partition_value(value, of)
-            for (part, of), value in zip(partition, file.partition, strict=True)
-        },
         "record_count": file.record_count,
         "file_size_in_bytes": file.size_bytes,
         "column_sizes": _pairs(file.column_sizes),
