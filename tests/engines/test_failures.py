@@ -160,6 +160,7 @@ def test_a_disk_that_is_full_at_fsync_is_said(session, warehouse, monkeypatch):
 
     assert caught.value.code == "A5512"
     assert "the disk is full" in caught.value.summary
+    assert warehouse.names() == []
 
 
 def test_a_spill_folder_that_cannot_be_made_is_said(tmp_path):

@@ -67,10 +67,12 @@ def test_a_last_comment_or_semicolon_does_not_hurt(session, warehouse):
 
 def test_rows_keep_the_order_of_the_query(session, warehouse):
     sql = "select i from range(300000) t(i) order by hash(i)"
-    warehouse.build(session, sql)
-
     expected = session.arrow(sql).column(0)
-    assert session.arrow("select i from raw.t").column(0) == expected
+
+    for _ in range(5):  # DuckDB's files of a given size lose it one time in five
+        warehouse.build(session, sql)
+
+        assert session.arrow("select i from raw.t").column(0) == expected
 
 
 def test_columns_are_matched_by_name_and_missing_ones_are_null(session, warehouse):
@@ -329,6 +331,6 @@ def test_half_written_files_bear_the_prefix_too(session, warehouse, partition):
 
     session.rows(plan.statement("select 1 as a"))
 
-    left = [path for path in plan.folder.rglob("*") if path.is_file()]
+    left = [path for path in plan.folder.parent.rglob("*") if path.is_file()]
     assert [path.name.startswith("run-7-") for path in left] == [True]
-    assert plan.folder.name.startswith("run-7-")
+    assert all(name.startswith("run-7-") for name in warehouse.names())

@@ -109,8 +109,8 @@ class DuckDBSession:
         """Run a query and write its rows as data files: fsynced, with statistics, uncommitted.
 
         Columns are matched to `target.schema` by name and cast to its types; one that the query
-        lacks is null. While it is written, a result lives in a folder whose name starts with
-        `target.prefix`, too. No row gives no file.
+        lacks is null. Rows keep the query's order, unless the target is partitioned. No row gives
+        no file.
 
         Raises:
             StepFailed: The query failed on some row, or an integer is too large for its column.
