@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from mainstem.errors import SqlInvalid
-from mainstem.sql import parse
+from mainstem.sql import infer, parse
 
 
 def names(sql):
@@ -113,3 +113,28 @@ def test_what_is_no_select_is_refused_with_its_place(sql, code, place, word):
 
 def test_a_trailing_semicolon_is_allowed():
     assert parse("select 1 as a; -- done").is_select
+
+
+def test_long_chains_are_no_nesting():
+    either = " or ".join(f"k = {number}" for number in range(2000))
+    joined = " || ".join(f"c{number}" for number in range(2000))
+
+    query = parse(f"select {joined} as x from raw.t where {either}")
+
+    assert (
+        query.normal_form
+        != parse(f"select {joined} as x from raw.t where {either} or k = 1").normal_form
+    )
+    found = infer(query, {}, resolve=lambda _name: None)
+    assert found.problems == ()
+
+
+def test_what_is_nested_too_deeply_is_an_error_and_no_crash():
+    text = "select a from t"
+    for number in range(400):
+        text = f"select a from ({text}) as s{number}"
+
+    with pytest.raises(SqlInvalid) as caught:
+        parse(text, file="m.sql")
+
+    assert "nested too deeply" in caught.value.summary

@@ -62,6 +62,7 @@ class SqlStep:
         quarantine: Callable[[Schema], Sequence[Rule]] | None = None,
     ) -> None:
         assert isinstance(asset.definition, SqlModel), "a SqlStep builds SQL models"
+        assert asset.materialized != "ephemeral", "ephemeral models are part of their readers"
         self.asset = asset
         self.model = asset.definition
         self.compiled = compiled

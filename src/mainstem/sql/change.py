@@ -14,6 +14,10 @@ from mainstem.sql.query import Query
 from mainstem.sql.scope import sources_of, written_name
 
 
+_SHOWN = 60
+"""Characters of an expression that stand for the name of a column without one."""
+
+
 def change_parts(query: Query) -> dict[str, str]:
     """Hash a query part by part: `columns.<name>` for each output column, and `rows`."""
     select = _shaping_select(query.tree)
@@ -171,4 +175,9 @@ def _name(item: exp.Expr) -> str:
     if item.is_star:
         return "*"
     name = written_name(item) or (item.name if isinstance(item, exp.Column | exp.Dot) else "")
-    return name or str(item.sql("duckdb", comments=False))
+    if name:
+        return name
+    try:
+        return str(item.sql("duckdb", comments=False))[:_SHOWN]
+    except RecursionError:  # a long chain of operators: printing goes down once for each
+        return str(item.key)

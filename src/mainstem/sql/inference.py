@@ -53,7 +53,10 @@ def infer(
         resolve: Tells which asset a table name, as written, means.
     """
     binder = Binder(query, schemas, resolve)
-    columns = unique(binder.bind(query.tree, Scope()))
+    try:
+        columns = unique(binder.bind(query.tree, Scope()))
+    except RecursionError:  # nested too deeply to look into, though it parsed
+        return Inference(columns=None)
     problems = tuple(binder.problems.found.values())
     reads = frozenset(binder.reads)
     if columns is None:

@@ -112,8 +112,29 @@ class Walk:
             names = self.open_scope(node, names)
         elif isinstance(node, exp.Func):
             self.volatile = self.volatile or call_reason(node)
+        if isinstance(node, exp.Binary) and type(node.this) is type(node):
+            self.emit_chain(node, names)
+            return
         self.words.append(node.key)
         self.emit_arguments(node, names, skip=_NONE)
+
+    def emit_chain(self, node: exp.Expr, names: Names) -> None:
+        """Write `a or b or c` without going down once for each: chains may be long."""
+        flags = _flags(node)
+        operands: list[exp.Expr] = []
+        first = node
+        while type(first) is type(node) and flags is not None and _flags(first) == flags:
+            operands.append(first.expression)
+            first = first.this
+        if not operands:
+            self.words.append(node.key)
+            self.emit_arguments(node, names, skip=_NONE)
+            return
+        self.words.extend((f"{node.key}*", *(flags or ()), "["))
+        self.emit(first, names)
+        for operand in reversed(operands):
+            self.emit(operand, names)
+        self.words.append("]")
 
     def emit_arguments(self, node: exp.Expr, names: Names, *, skip: frozenset[str]) -> None:
         """Write the arguments that are set, in the order of their names."""
@@ -271,6 +292,14 @@ def _table_alias(walk: Walk, node: exp.Expr, names: Names) -> None:  # noqa: ARG
     walk.words.extend(str(column.name) for column in node.args.get("columns") or ())
 
 
+def _flags(node: exp.Expr) -> tuple[str, ...] | None:
+    """Give the plain arguments of an operator besides its operands; `None` if others are there."""
+    rest = {key: value for key, value in node.args.items() if key not in _OPERANDS and value}
+    if any(isinstance(value, exp.Expr | list) for value in rest.values()):
+        return None
+    return tuple(f"{key}={rest[key]}" for key in sorted(rest))
+
+
 def _column_aliases(node: exp.Expr) -> list[str]:
     alias = node.args.get("alias")
     columns = alias.args.get("columns") if isinstance(alias, exp.TableAlias) else None
@@ -278,6 +307,7 @@ def _column_aliases(node: exp.Expr) -> list[str]:
 
 
 _NONE: frozenset[str] = frozenset()
+_OPERANDS = frozenset({"this", "expression"})
 _WITH = frozenset({"with_"})
 _WITH_ALIAS = frozenset({"with_", "alias"})
 _TABLE_NAME = frozenset({"this", "db", "catalog", "alias"})

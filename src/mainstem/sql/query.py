@@ -79,7 +79,10 @@ def parse(sql: str, *, file: str = "", dialect: str = "duckdb", line_offset: int
     """
     shifted = "\n" * line_offset + sql if line_offset else sql
     tree = _tree(shifted, file, dialect)
-    normal = normalise(tree)
+    try:
+        normal = normalise(tree)
+    except RecursionError:
+        raise _too_deep(shifted, file) from None
     return Query(
         text=shifted,
         tables=tuple(_table_name(shifted, use) for use in normal.tables),
@@ -96,7 +99,9 @@ def _tree(sql: str, file: str, dialect: str) -> exp.Expr:
         statements = [one for one in sqlglot.parse(sql, dialect=dialect) if one is not None]
     except ParseError as error:
         raise _syntax_error(sql, file, error) from None
-    except (SqlglotError, RecursionError) as error:
+    except RecursionError:
+        raise _too_deep(sql, file) from None
+    except SqlglotError as error:
         raise SqlInvalid(
             "A2010",
             f"the SQL cannot be read: {_unclosed(sql) or str(error).splitlines()[0]}",
@@ -136,6 +141,15 @@ def _refuse_empty_items(sql: str, file: str) -> None:
                 hint="There is nothing between two commas: remove one of them.",
                 where=where_at(sql, following.start, file=file),
             )
+
+
+def _too_deep(sql: str, file: str) -> SqlInvalid:
+    return SqlInvalid(
+        "A2010",
+        "the SQL cannot be read: it is nested too deeply.",
+        hint="Part it into several CTEs or models.",
+        where=where_at(sql, len(sql) - len(sql.lstrip()), file=file),
+    )
 
 
 def _kind(statement: exp.Expr) -> str:
