@@ -13,7 +13,6 @@ from mainstem.sql.normal import Names, Walk
 from mainstem.sql.query import Query
 from mainstem.sql.scope import sources_of, written_name
 
-
 _SHOWN = 60
 """Characters of an expression that stand for the name of a column without one."""
 
