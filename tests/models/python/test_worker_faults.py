@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """User code that raises, hangs, dies, floods, or leaves children behind."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -352,6 +353,15 @@ def test_a_worker_does_not_outlive_its_supervisor(folder, body):
         os.kill(one.pid, signal.SIGKILL)
 
     assert _gone(worker)
+
+
+def test_a_pool_that_nobody_closes_leaves_nothing_behind(call, folder):
+    pool = WorkerPool(folder.root)
+    _, lines = call("import os; print(os.getpid())", on=pool)
+    del pool
+    gc.collect()
+
+    assert _gone(int(lines[0][1]))
 
 
 def test_ctrl_c_in_the_terminal_does_not_reach_workers(call):

@@ -39,6 +39,7 @@ class WorkerProcess:
         self.modules: Mapping[str, tuple[int, int]] = {}
         """Project files that it has imported, with time and size then."""
         self._heard = 0
+        self._is_open = False
         ours, theirs = socket.socketpair()
         life, self._life = os.pipe()
         self._woken, self._wake = os.pipe()
@@ -68,6 +69,12 @@ class WorkerProcess:
             os.close(life)
         self._channel = Channel(ours)
         self._selector = self._listen()
+        self._is_open = True
+
+    def __del__(self) -> None:
+        # Of a pool that nobody closed; modules may be gone already when Python ends.
+        with contextlib.suppress(Exception):
+            self.close(wait_s=0.2)
 
     @property
     def is_alive(self) -> bool:
@@ -153,6 +160,9 @@ class WorkerProcess:
 
     def close(self, *, wait_s: float = 1.0) -> None:
         """End the process, as kindly as it lets us, and release what belongs to it."""
+        if not self._is_open:
+            return
+        self._is_open = False
         self._channel.close()
         try:
             if self._process.returncode is None:
