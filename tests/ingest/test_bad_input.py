@@ -346,7 +346,8 @@ def test_a_file_of_another_shape_altogether_is_an_error(shop):
         shop.load(asset)
 
     assert caught.value.code == "A3034"
-    assert "--preview" in caught.value.hint
+    assert "`skip`" in caught.value.hint
+    assert "columns Report 2024" in caught.value.details
 
 
 def test_invalid_json_lines_are_quarantined_with_their_number(shop):

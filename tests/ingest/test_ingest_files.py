@@ -143,6 +143,15 @@ def test_other_sources_say_that_they_cannot_be_used_yet(kind):
     assert f"type `{kind}` cannot be loaded yet" in error.summary
 
 
+def test_a_misspelled_type_is_named_with_the_nearest_key():
+    found = faults("typ: files\ntables: {a: a.csv}\n")
+
+    assert [(error.code, error.hint) for error in found] == [
+        ("A1010", "Did you mean `type`?"),
+        ("A1013", "Kind of source."),
+    ]
+
+
 def test_an_unknown_type_is_named_with_the_nearest():
     error = faults("type: fils\ntables: {a: a.csv}\n")[0]
 

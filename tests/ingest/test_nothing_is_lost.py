@@ -35,8 +35,8 @@ def _is_mostly_malformed(rows):
 
 
 def _is_well_formed(row):
-    # One delimiter too many at the end, with nothing behind it, is common and harmless.
-    return len(row) == 2 or (len(row) == 3 and row[2] == "")
+    # Delimiters too many at the end, with nothing behind them, are common and harmless.
+    return len(row) >= 2 and not any(row[2:])
 
 
 def _file(rows, delimiter):

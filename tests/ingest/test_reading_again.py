@@ -154,7 +154,7 @@ def test_a_changed_file_under_append_stops_and_says_what_to_do(shop):
         shop.load(asset)
 
     assert caught.value.code == "A3012"
-    assert "mainstem ingest shop --reload" in caught.value.hint
+    assert "`write: upsert` with a key" in caught.value.hint
     assert shop.rows(asset) == [(1,)]
 
 
@@ -191,7 +191,7 @@ def test_changed_options_go_forward_with_a_warning_once_files_are_gone(shop):
 
     outcome = shop.load(asset)
 
-    assert "--reload" in outcome.warnings[0]
+    assert "put the files back" in outcome.warnings[0]
     assert shop.rows(asset) == [(1, "NA"), (2, None)]
 
 

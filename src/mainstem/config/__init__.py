@@ -10,63 +10,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mainstem.config.document import Document, Mark, load_yaml, raise_all, read_yaml
+    from mainstem.config.document import Document, load_yaml, raise_all, read_yaml
     from mainstem.config.editor import json_schema
-    from mainstem.config.keys import (
-        CONTRACTS,
-        INGEST_FILE,
-        INGEST_FILES,
-        MODEL_OPTIONS,
-        PROPERTY_FILE,
-    )
+    from mainstem.config.keys import INGEST_FILE, INGEST_FILES, PROPERTY_FILE, SOURCE_TYPES
     from mainstem.config.loading import load_settings, names_of, settings_of
     from mainstem.config.origin import Setting, report
-    from mainstem.config.settings import Connection, Environment, LakeSettings, Settings
-    from mainstem.config.shape import Key, Keys, problems_of, unknown_key
-    from mainstem.config.variable import MASK, Variables, load_variables, references
+    from mainstem.config.settings import Connection, Environment, Settings
+    from mainstem.config.shape import Keys, problems_of
+    from mainstem.config.variable import MASK, Variables, load_variables
 
 _PLACES = {
-    "document": ("Document", "Mark", "load_yaml", "raise_all", "read_yaml"),
-    "editor": ("json_schema",),
-    "keys": ("CONTRACTS", "INGEST_FILE", "INGEST_FILES", "MODEL_OPTIONS", "PROPERTY_FILE"),
-    "loading": ("load_settings", "names_of", "settings_of"),
-    "origin": ("Setting", "report"),
-    "settings": ("Connection", "Environment", "LakeSettings", "Settings"),
-    "shape": ("Key", "Keys", "problems_of", "unknown_key"),
-    "variable": ("MASK", "Variables", "load_variables", "references"),
+    "document": "Document load_yaml raise_all read_yaml",
+    "editor": "json_schema",
+    "keys": "INGEST_FILE INGEST_FILES PROPERTY_FILE SOURCE_TYPES",
+    "loading": "load_settings names_of settings_of",
+    "origin": "Setting report",
+    "settings": "Connection Environment Settings",
+    "shape": "Keys problems_of",
+    "variable": "MASK Variables load_variables",
 }
-_SUBMODULES = {name: module for module, names in _PLACES.items() for name in names}
+_SUBMODULES = {name: module for module, names in _PLACES.items() for name in names.split()}
 
+# fmt: off
 __all__ = [
-    "CONTRACTS",
-    "INGEST_FILE",
-    "INGEST_FILES",
-    "MASK",
-    "MODEL_OPTIONS",
-    "PROPERTY_FILE",
-    "Connection",
-    "Document",
-    "Environment",
-    "Key",
-    "Keys",
-    "LakeSettings",
-    "Mark",
-    "Setting",
-    "Settings",
-    "Variables",
-    "json_schema",
-    "load_settings",
-    "load_variables",
-    "load_yaml",
-    "names_of",
-    "problems_of",
-    "raise_all",
-    "read_yaml",
-    "references",
-    "report",
-    "settings_of",
-    "unknown_key",
+    "INGEST_FILE", "INGEST_FILES", "MASK", "PROPERTY_FILE", "SOURCE_TYPES", "Connection",
+    "Document", "Environment", "Keys", "Setting", "Settings", "Variables", "json_schema",
+    "load_settings", "load_variables", "load_yaml", "names_of", "problems_of", "raise_all",
+    "read_yaml", "report", "settings_of",
 ]
+# fmt: on
 
 
 def __getattr__(name: str) -> Any:

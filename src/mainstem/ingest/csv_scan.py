@@ -69,6 +69,13 @@ class CsvScan:
         """How many files there are."""
         return len(self._names)
 
+    @property
+    def description(self) -> str:
+        """How the files were understood."""
+        return "; ".join(
+            f"{dialect}; columns {', '.join(dialect.names[:20])}" for dialect, _ in self._groups
+        )
+
     def query(self, types: Mapping[str, str], *, with_file: bool = False) -> str:
         """Give SQL for the rows that fit; what does not goes to tables of the session."""
         self._rejects = []

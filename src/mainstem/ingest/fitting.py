@@ -152,18 +152,13 @@ def drifted(fault: Fault, asset: Asset, of: str, *, whole_file: bool = False) ->
     """Make the error for values of another type than the table's."""
     line = f":{fault.line}" if fault.line else ""
     shown = f"`{fault.values[0]}`" if fault.values else "a value"
-    rest = (
-        f"none of the {fault.rows:,} rows of the file fits"
-        if whole_file
-        else f"{fault.rows:,} row{'s' if fault.rows != 1 else ''} in all"
-    )
-    definition = asset.definition
-    assert isinstance(definition, FileTable), "drifted() is for assets of kind file"
+    rows = "1 row" if fault.rows == 1 else f"{fault.rows:,} rows"
+    rest = f"no row of the load fits ({rows})" if whole_file else f"{rows} in all"
     return SchemaDrifted(
         "A3031",
         f"{fault.file}{line}: column `{fault.column}` has {shown}, which is not {of}; {rest}.",
-        hint=f"Set the column's type under `columns:` and `mainstem ingest {definition.source} "
-        "--reload`; or let `contract:` set such rows aside (quarantine).",
+        hint="Set the column's type under `columns:`, which reads all files again; or let "
+        "`contract:` set such rows aside (quarantine).",
         where=Where(file=asset.file, line=asset.line, asset=str(asset.key)),
         details=fault.raw,
     )

@@ -153,7 +153,7 @@ class Load:
                 continue
             next_fit = refit(self.session, fit, faults, self.asset, is_free=self.is_free)
             if next_fit is None:
-                self._require_some_rows(written, faults, fit)
+                self._require_some_rows(scan, written, faults, fit)
                 return self._judged(written, scan, faults, fit)
             self._discard(written)
             fit = next_fit
@@ -285,7 +285,9 @@ class Load:
             rejected_count=written.rejected_count + count,
         )
 
-    def _require_some_rows(self, written: _Written, faults: Sequence[Fault], fit: Fit) -> None:
+    def _require_some_rows(
+        self, scan: Scan, written: _Written, faults: Sequence[Fault], fit: Fit
+    ) -> None:
         """Refuse a load of which no row fits: then the files are of another kind, not damaged."""
         rejected = sum(fault.rows for fault in faults)
         malformed = sum(fault.rows for fault in faults if fault.kind != "cast")
@@ -304,11 +306,9 @@ class Load:
             "A3034",
             f"{fault.file}{line}: {fault.reason}; {malformed:,} rows are malformed, "
             f"{written.row_count:,} are not.",
-            hint="Look at what is found: mainstem ingest "
-            f"{self.definition.source} --preview; then set `delimiter`, `quote`, `header` or "
-            "`skip`.",
+            hint="Set `delimiter`, `quote`, `header`, or `skip` for lines above the header.",
             where=Where(file=self.asset.file, line=self.asset.line, asset=str(self.asset.key)),
-            details=fault.raw,
+            details="\n".join((f"found: {scan.description}", fault.raw)),
         )
 
     def _change(self, written: _Written) -> TableWrite:

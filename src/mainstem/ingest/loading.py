@@ -14,6 +14,7 @@ import orjson
 from mainstem.config import (
     INGEST_FILE,
     INGEST_FILES,
+    SOURCE_TYPES,
     Document,
     load_yaml,
     names_of,
@@ -33,6 +34,7 @@ _TRANSFORMS: dict[str, Transform] = {
     "day": "day",
     "hour": "hour",
 }
+_LATER = frozenset(SOURCE_TYPES) - {"files"}
 _DURATION = re.compile(r"(\d+)\s*(ms|s|m|h|d|w)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _NOT_DATA = frozenset({"checks", "description", "tags", "owner", "retries", "timeout", "fresh_for"})
@@ -54,7 +56,7 @@ def load_ingest_file(text: str, file: str) -> list[Asset]:
     """
     document = load_yaml(text, file)
     value = document.value
-    if isinstance(value, dict) and value.get("type") == "files":
+    if not isinstance(value, dict) or value.get("type") not in _LATER:
         raise_all(problems_of(document, INGEST_FILES))
         return _file_assets(document)
     raise_all(problems_of(document, INGEST_FILE))

@@ -219,8 +219,8 @@ def _decide(asset: Asset, definition: FileTable, found: _Found) -> Observation:
             return _observation(asset, found, "reload", found.all, "its options changed: ")
         warning = (
             f"the options of {asset.key} changed, but {files_text(len(found.removed))} it was "
-            f"loaded from are gone: rows loaded before keep the old options; "
-            f"`mainstem ingest {definition.source} --reload` drops them"
+            "loaded from are gone: rows loaded before keep the old options; put the files back to "
+            "have all read again"
         )
         if definition.write != "replace":
             mode: Mode = "add" if fresh else "nothing"
@@ -234,7 +234,7 @@ def _decide(asset: Asset, definition: FileTable, found: _Found) -> Observation:
             )
         return _observation(asset, found, "reload", found.all, "")
     if definition.write == "append" and found.changed:
-        problem = _changed_under_append(definition, asset, found.changed)
+        problem = _changed_under_append(asset, found.changed)
         return _observation(asset, found, "nothing", (), "", problem=problem)
     return _observation(asset, found, "add" if fresh else "nothing", fresh, "")
 
@@ -351,17 +351,14 @@ def _all_gone(definition: FileTable, asset: Asset) -> MainstemError:
     )
 
 
-def _changed_under_append(
-    definition: FileTable, asset: Asset, changed: list[FoundFile]
-) -> MainstemError:
+def _changed_under_append(asset: Asset, changed: list[FoundFile]) -> MainstemError:
     names = ", ".join(file.name for file in changed[:3])
     more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
     return DataError(
         "A3012",
         f"{names}{more} changed after being loaded into {asset.key}; with `write: append` its rows "
         "would be there twice.",
-        hint=f"Read all files again with `mainstem ingest {definition.source} --reload`, or use "
-        "`write: replace`, or `write: upsert` with a key.",
+        hint="Use `write: upsert` with a key, or `write: replace`: either reads all files again.",
         where=Where(file=asset.file, line=asset.line, asset=str(asset.key)),
     )
 

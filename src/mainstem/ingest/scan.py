@@ -47,6 +47,11 @@ class Scan(Protocol):
         """How many files there are."""
         ...
 
+    @property
+    def description(self) -> str:
+        """How the files were understood, for people."""
+        ...
+
     def query(self, types: Mapping[str, str], *, with_file: bool = False) -> str:
         """Give SQL for the rows that fit, with the columns of `types` in these types."""
         ...

@@ -54,6 +54,11 @@ class TypedScan:
         """How many files there are."""
         return len(self.names)
 
+    @property
+    def description(self) -> str:
+        """How the files were understood."""
+        return ", ".join(f"{name} {of}" for name, of in self.columns.items())
+
     def recover(self, session: Session, message: str) -> bool:  # noqa: ARG002  # of the Protocol
         """Learn nothing: types are in the files."""
         return False
