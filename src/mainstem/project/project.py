@@ -57,7 +57,7 @@ from mainstem.runs import (
     revert_commit,
 )
 from mainstem.runs import Services as RunServices
-from mainstem.state import RunRecord, runs
+from mainstem.state import RunRecord, reverted_commits, runs
 from mainstem.types import AssetKey, CheckResult, Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -426,7 +426,9 @@ class Project:
     def _plan(self, include: Selection, exclude: Selection, options: PlanOptions) -> Plan:
         raise_problems(self.problems)
         at = self.reading_ref
-        sources = Sources(self.lake, self.folder, self.variables, at=at)
+        with self.services.database.read() as transaction:
+            reverted = {} if options.force else reverted_commits(transaction, self.branch)
+        sources = Sources(self.lake, self.folder, self.variables, at=at, reverted=reverted)
 
         @cache
         def analysis() -> Analysis:

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mainstem.config import Variables
-from mainstem.errors import AssetNotFound
+from mainstem.errors import AssetNotFound, RefNotFound
 from mainstem.graph import Asset
 from mainstem.ingest import Observation, observe
 from mainstem.lake import Lake
@@ -17,11 +17,21 @@ from mainstem.types import AssetKey
 class Sources:
     """What file assets would read, compared with what one commit says was loaded."""
 
-    def __init__(self, lake: Lake, folder: Path, variables: Variables, *, at: str) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        folder: Path,
+        variables: Variables,
+        *,
+        at: str,
+        reverted: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._lake = lake
         self._folder = folder
         self._variables = variables
         self._at = at
+        self._reverted = reverted or {}
+        """By folded key, commits whose rows were reverted on the branch."""
         self._cursors: Mapping[AssetKey, Mapping[str, object]] | None = None
 
     def observe(self, asset: Asset) -> Observation | None:
@@ -31,7 +41,28 @@ class Sources:
         if self._cursors is None:
             self._cursors = self._lake.cursors(self._at)
         cursor = self._cursors.get(asset.key)
-        return observe(asset, cursor, self._folder, expand=self._variables.expand)
+        found = observe(asset, cursor, self._folder, expand=self._variables.expand)
+        if not found.is_fresh and self._is_reverted(asset):
+            # Cursors went back with the rows, but what was undone must not come back by itself.
+            return Observation(
+                key=asset.key,
+                mode="nothing",
+                summary="what there is to read was reverted; --force reads it again",
+            )
+        return found
+
+    def _is_reverted(self, asset: Asset) -> bool:
+        """Whether a load would give what was reverted: to that commit, nothing is new."""
+        for commit_id in self._reverted.get(asset.key.folded, ()):
+            try:
+                cursor = self._lake.cursor(asset.key, commit_id)
+            except RefNotFound:
+                continue
+            if cursor is not None:
+                look = observe(asset, cursor, self._folder, expand=self._variables.expand)
+                if look.is_fresh:
+                    return True
+        return False
 
     def columns_of(self, key: AssetKey) -> Mapping[str, str]:
         """Names and types of the columns that the branch has."""

@@ -64,7 +64,7 @@ def revert_commit(
             transaction,
             branch,
             [(entry.key, _mark(entry)) for entry in undone],
-            commit_id=inverse.id,
+            commit_id=commit.id,
             at=clock.now(),
         )
     return Reverted(commit=inverse, keys=(*(entry.key for entry in undone), *gone))

@@ -34,7 +34,12 @@ from mainstem.state.run import (
     steps,
     unfinished_runs,
 )
-from mainstem.state.tombstone import add_tombstones, clear_tombstones, tombstones
+from mainstem.state.tombstone import (
+    add_tombstones,
+    clear_tombstones,
+    reverted_commits,
+    tombstones,
+)
 from mainstem.state.version import (
     StoredVersion,
     add_versions,
@@ -76,6 +81,7 @@ __all__ = [
     "publishing_runs",
     "release",
     "renew",
+    "reverted_commits",
     "run_of",
     "runs",
     "save_parts",

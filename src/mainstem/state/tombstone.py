@@ -19,7 +19,7 @@ def add_tombstones(
     commit_id: str,
     at: datetime,
 ) -> None:
-    """Mark (asset, data version) pairs as reverted on a branch by a commit."""
+    """Mark (asset, data version) pairs, as a commit had made them, as reverted on a branch."""
     transaction.executemany(
         "insert into tombstone (branch, asset, data_version, commit_id, created_at) "
         "values (?, ?, ?, ?, ?) on conflict (branch, asset, data_version) do update set "
@@ -44,3 +44,15 @@ def tombstones(transaction: Transaction, branch: str) -> frozenset[tuple[str, st
         "select asset, data_version from tombstone where branch = ?", (branch,)
     )
     return frozenset((asset, version) for asset, version in rows)
+
+
+def reverted_commits(transaction: Transaction, branch: str) -> dict[str, tuple[str, ...]]:
+    """Give, by folded asset key, the commits whose version of it was reverted on a branch."""
+    rows = transaction.execute(
+        "select asset, commit_id from tombstone where branch = ? order by asset, created_at",
+        (branch,),
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    for asset, commit_id in rows:
+        found[asset] = (*found.get(asset, ()), commit_id)
+    return found
