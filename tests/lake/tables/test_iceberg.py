@@ -141,6 +141,20 @@ def test_every_kept_snapshot_can_be_read_as_it_was(lab):
     }
 
 
+def test_snapshots_whose_files_have_forgotten_schemas_can_be_read(lab):
+    lab.write("append", rows(1))
+    lab.write("append", rows(2, w=pa.array(["x"])))
+    for number in range(3, 22):
+        lab.write("append", rows(number))
+    lab.write("overwrite", pa.table({"id": [99]}))
+    metadata = lab.metadata()
+
+    oldest = lab.state.snapshots[0].snapshot_id
+
+    assert 0 not in {schema.schema_id for schema in lab.state.schemas}
+    assert ids(read(metadata, snapshot=oldest)) == [1, 2, 3]
+
+
 def test_bounds_of_a_promoted_column_prune_right_before_and_after(lab):
     decimals = pa.array([1, 2], pa.decimal128(5, 2))
     floats = pa.array([1.5, 2.5], pa.float32())

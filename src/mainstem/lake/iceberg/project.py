@@ -219,7 +219,7 @@ class _Projection:
             }
             for entry in manifest.read_entries(ref, self._manifests)
         ]
-        header = self._header(ref, types)
+        header = self._header(ref, schema, types)
         spec = spec_to_json(layout.spec)
         content = avro.encode_file(
             avro.manifest_schema(partition),
@@ -235,9 +235,10 @@ class _Projection:
         )
         _write_new(path, content)
 
-    def _header(self, ref: ManifestRef, types: Mapping[int, Primitive]) -> Schema:
-        newest = max(ref.schema_ids)
-        own = next(schema for schema in self._state.schemas if schema.schema_id == newest)
+    def _header(self, ref: ManifestRef, schema: Schema, types: Mapping[int, Primitive]) -> Schema:
+        # For information only. States forget schemas that just the files of older snapshots have.
+        known = [own for own in self._state.schemas if own.schema_id in ref.schema_ids]
+        own = known[-1] if known else schema
         return dataclasses.replace(own, fields=tuple(_retyped(field, types) for field in own))
 
     def _partition(self, spec_id: int, schema: Schema) -> _Partition:
