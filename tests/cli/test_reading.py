@@ -134,3 +134,46 @@ def test_lineage_of_an_unknown_column_names_the_nearest(built, mainstem):
 
     assert done.code == 1
     assert "amount" in done.err
+
+
+def test_columns_of_the_same_name_are_all_shown(built, mainstem):
+    table = mainstem("query", "select 1 as a, 2 as a")
+    document = mainstem("query", "select 1 as a, 2 as a", "--json").document
+
+    assert table.out.splitlines()[-1].split() == ["1", "2"]
+    assert document == [{"a": 1, "a_1": 2}]
+
+
+def test_an_unknown_column_of_a_query_is_shown_where_it_was_written(built, mainstem):
+    done = mainstem("query", "select amuont from shop.orders")
+
+    assert done.code == 1
+    assert "select amuont from shop.orders" in done.err
+    assert "did you mean `amount`?" in done.err
+
+
+@pytest.mark.parametrize("sql", ["describe shop.orders", "select 1; select 2", "drop table x", ""])
+def test_what_is_no_query_is_refused(sql, built, mainstem):
+    done = mainstem("query", sql)
+
+    assert done.code == 1
+    assert "A query is one SELECT statement." in done.err
+
+
+def test_a_place_that_cannot_be_written_is_named(built, mainstem):
+    done = mainstem("query", "select 1 as a", "--format", "csv", "--output", "no/such/file.csv")
+
+    assert done.code == 1
+    assert "error[A1062]" in done.err
+
+
+def test_lists_and_structs_are_json_in_csv(built, mainstem):
+    done = mainstem("query", "select [1, 2] as l, {'a': null} as s", "--format", "csv")
+
+    assert done.out.splitlines()[1] == '"[1,2]","{""a"":null}"'
+
+
+def test_a_limit_reads_no_more_than_it_needs(built, mainstem):
+    done = mainstem("query", "select * from range(100000000000) as r(n)", "--limit", "2", "--json")
+
+    assert done.document == [{"n": 0}, {"n": 1}]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, BinaryIO, Literal
 
@@ -38,6 +38,34 @@ def export(reader: pa.RecordBatchReader, stream: BinaryIO, file_format: Format) 
             return _json(reader, stream)
 
 
+def take(reader: pa.RecordBatchReader, limit: int) -> pa.RecordBatchReader:
+    """Give the first rows of a reader, and read no more of it than needed."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        left = limit
+        while left > 0:
+            try:
+                batch = reader.read_next_batch()
+            except StopIteration:
+                return
+            yield batch.slice(0, left)
+            left -= batch.num_rows
+
+    return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+
+def distinct_names(names: Iterable[str]) -> list[str]:
+    """Number the names that come again, as DuckDB does: `a`, `a_1`."""
+    given: list[str] = []
+    for name in names:
+        number, unique = 0, name
+        while unique in given:
+            number += 1
+            unique = f"{name}_{number}"
+        given.append(unique)
+    return given
+
+
 def _each(reader: pa.RecordBatchReader, write: Callable[[Any], None]) -> int:
     total = 0
     for batch in reader:
@@ -49,8 +77,9 @@ def _each(reader: pa.RecordBatchReader, write: Callable[[Any], None]) -> int:
 def _json(reader: pa.RecordBatchReader, stream: BinaryIO) -> int:
     total = 0
     stream.write(b"[")
+    names = distinct_names(reader.schema.names)
     for batch in reader:
-        for row in batch.to_pylist():
+        for row in batch.rename_columns(names).to_pylist():
             stream.write(b",\n " if total else b"\n ")
             stream.write(orjson.dumps(row, default=_plain, option=orjson.OPT_NON_STR_KEYS))
             total += 1

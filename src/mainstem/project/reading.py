@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from mainstem.errors import AssetNotFound
-from mainstem.sql import parse, qualify
+from mainstem.errors import AssetNotFound, SqlInvalid
+from mainstem.sql import Query, parse, qualify
 from mainstem.types import AssetKey, ViewRef, did_you_mean
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class ReadingSession(AbstractContextManager["ReadingSession"]):
 
     def prepare(self, query: str) -> str:
         """Register what the query reads, and give it with full names."""
-        parsed = parse(query, file="query")
+        parsed = _parsed(query)
         names: dict[str, AssetKey] = {}
         for table in parsed.tables:
             if table.parts and table.parts[0].casefold() in {"information_schema", "pg_catalog"}:
@@ -105,3 +105,18 @@ class ReadingSession(AbstractContextManager["ReadingSession"]):
             else did_you_mean(name, map(str, known)) or "See them all: mainstem list",
             known=sorted(map(str, known)),
         )
+
+
+def _parsed(query: str) -> Query:
+    try:
+        return parse(query, file="query")
+    except SqlInvalid as error:
+        if error.code != "A2011":
+            raise
+        # The parser speaks of models; who asks a question is told what a question is.
+        raise SqlInvalid(
+            error.code,
+            error.summary,
+            hint="A query is one SELECT statement. A table's columns: mainstem show namespace.name",
+            where=error.where,
+        ) from None

@@ -85,9 +85,7 @@ class Work:
         with self._reading(at) as session:
             if limit is None:
                 return session.arrow(query)
-            return session.session.arrow(
-                f"select * from ({session.prepare(query)}\n) limit {int(limit)}"
-            )
+            return _take(session.reader(query), limit).read_all()
 
     def export(
         self,
@@ -100,12 +98,11 @@ class Work:
     ) -> int:
         """Write a query's rows to a stream; gives their number."""
         with self._reading(at) as session:
-            text = session.prepare(query)
+            reader = session.reader(query)
             if limit is not None:
-                text = f"select * from ({text}\n) limit {int(limit)}"
+                reader = _take(reader, limit)
             # Arrow is not needed to build, so what writes its formats is imported when asked for.
-            export = import_module("mainstem.project.export").export
-            rows: int = export(session.session.reader(text), stream, file_format)
+            rows: int = import_module("mainstem.project.export").export(reader, stream, file_format)
             return rows
 
     def first_rows(self, key: AssetKey, *, at: str, limit: int) -> pa.Table:
@@ -268,6 +265,12 @@ class _Never:
     def on_cancel(self, stop: Callable[[], None]) -> Callable[[], None]:
         del stop
         return _nothing
+
+
+def _take(reader: pa.RecordBatchReader, limit: int) -> pa.RecordBatchReader:
+    """Give the first rows: the query is not wrapped, so that errors show what was written."""
+    taken: pa.RecordBatchReader = import_module("mainstem.project.export").take(reader, limit)
+    return taken
 
 
 def _nothing() -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 from mainstem.cli.opening import project_of
@@ -11,12 +13,18 @@ from mainstem.cli.output import Output
 from mainstem.cli.render.grid import grid
 from mainstem.config import json_schema
 
+_SCHEMAS: dict[str, Literal["mainstem", "ingest", "models"]] = {
+    "mainstem": "mainstem",
+    "ingest": "ingest",
+    "models": "models",
+}
+
 
 @click.command(name="config")
 @environment_option
 @click.option(
     "--schema",
-    type=click.Choice(["mainstem", "ingest", "models"]),
+    type=click.Choice(list(_SCHEMAS)),
     help="Print the JSON Schema of such files instead; point your editor at it.",
 )
 @json_option
@@ -24,7 +32,7 @@ def config_command(*, environment: str | None, schema: str | None, is_json: bool
     """Show the settings in force, each with the file that set it; secrets as ****."""
     output = Output.of_process(is_json=is_json)
     if schema is not None:
-        output.document(json_schema(schema))  # type: ignore[arg-type]  # click has checked the choice
+        output.document(json_schema(_SCHEMAS[schema]))
         return
     with project_of(environment=environment) as project:
         settings = project.config_report()

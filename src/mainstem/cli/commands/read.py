@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO
 
 import click
 
@@ -17,6 +18,9 @@ from mainstem.cli.render.asset import asset_lines
 from mainstem.cli.render.grid import grid
 from mainstem.cli.render.words import plural
 from mainstem.errors import UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TABLE_LIMIT = 1000
 _BINARY = ("parquet", "arrow")
@@ -134,22 +138,37 @@ def compile_command(
         output.lines(sql.rstrip().splitlines())
 
 
-def _print_table(table: object, limit: int, output: Output, target: str | None) -> None:
-    names: list[str] = table.column_names  # type: ignore[attr-defined]  # an Arrow table; pyarrow is not imported here
-    total: int = table.num_rows  # type: ignore[attr-defined]  # the same
-    records = table.slice(0, limit).to_pylist()  # type: ignore[attr-defined]  # the same
-    lines = grid(names, [list(row.values()) for row in records], look=output.look)
-    if target is not None:
-        Path(target).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    else:
+def _print_table(table: pa.Table, limit: int, output: Output, target: str | None) -> None:
+    total = table.num_rows
+    columns = [column.to_pylist() for column in table.slice(0, limit).columns]
+    rows = list(zip(*columns, strict=True))
+    lines = grid(table.column_names, rows, look=output.look)
+    if target is None:
         output.lines(lines)
+    else:
+        with _written(target) as stream:
+            stream.writelines(f"{line}\n".encode() for line in lines)
     cut = ", more exist: --limit or --format csv" if total > limit else ""
     output.note(f"{plural(min(total, limit), 'row')}{cut}")
 
 
+@contextmanager
+def _written(target: str) -> Iterator[BinaryIO]:
+    """Open a file for writing; a full disk or a missing folder is the user's to mend."""
+    try:
+        with Path(target).open("wb") as stream:
+            yield stream
+    except OSError as error:
+        raise UserError(
+            "A1062",
+            f"{target} cannot be written: {error.strerror or error}.",
+            hint="Choose another place: --output FILE",
+        ) from error
+
+
 def _stream(target: str | None, file_format: str, stack: ExitStack) -> BinaryIO:
     if target is not None:
-        return stack.enter_context(Path(target).open("wb"))
+        return stack.enter_context(_written(target))
     if file_format in _BINARY and sys.stdout.isatty():
         raise UserError(
             "A1060",

@@ -20,17 +20,16 @@ FOLLOW_S = 0.5
 @click.pass_context
 def runs_command(ctx: click.Context, *, limit: int, is_json: bool) -> None:
     """List runs, newest first; or `runs show RUN`, `runs log RUN`."""
-    if ctx.invoked_subcommand is not None:
-        return
-    output = Output.of_process(is_json=is_json)
-    with project_of() as project:
-        runs = project.runs(limit=limit)
-    if is_json:
-        output.document(runs)
-    elif runs:
-        output.lines(run_list_lines(runs, output.look, now=SystemClock().now()))
-    else:
-        output.note("Nothing has run yet: mainstem run")
+    if ctx.invoked_subcommand is None:
+        _list(limit, is_json=is_json)
+
+
+@runs_command.command(name="list")
+@click.option("--limit", default=20, show_default=True, help="Runs to show.")
+@json_option
+def runs_list(*, limit: int, is_json: bool) -> None:
+    """List runs, newest first."""
+    _list(limit, is_json=is_json)
 
 
 @runs_command.command(name="show")
@@ -70,3 +69,15 @@ def runs_log(*, run: int, step: str | None, follow: bool, is_json: bool) -> None
             if not follow or is_over:
                 return
             clock.sleep(FOLLOW_S)
+
+
+def _list(limit: int, *, is_json: bool) -> None:
+    output = Output.of_process(is_json=is_json)
+    with project_of() as project:
+        runs = project.runs(limit=limit)
+    if is_json:
+        output.document(runs)
+    elif runs:
+        output.lines(run_list_lines(runs, output.look, now=SystemClock().now()))
+    else:
+        output.note("Nothing has run yet: mainstem run")
