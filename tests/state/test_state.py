@@ -108,7 +108,25 @@ def test_the_last_time_that_something_was_built_is_known_by_asset(transaction):
             [StepRecord(key=A, position=0, action="build", status=status, row_count=rows)],
         )
 
-    assert state.last_steps(transaction)[A].row_count == 20
+    assert state.last_step(transaction, A).row_count == 20
+    assert state.last_step(transaction, B) is None
+
+
+def test_history_of_long_ago_is_forgotten_but_the_runs_stay_listed(transaction):
+    old, new = _begin(transaction), _begin(transaction)
+    for run, at in ((old, NOW), (new, NOW + timedelta(days=100))):
+        state.finish_run(transaction, run.id, status="succeeded", at=at)
+        state.save_steps(
+            transaction,
+            run.id,
+            [StepRecord(key=A, position=0, action="build", status="built")],
+        )
+
+    state.prune_history(transaction, before=NOW + timedelta(days=1))
+
+    assert state.steps(transaction, old.id) == []
+    assert len(state.steps(transaction, new.id)) == 1
+    assert [run.id for run in state.runs(transaction)] == [new.id, old.id]
 
 
 def test_plans_are_stored_without_what_is_left_alone(transaction):

@@ -154,6 +154,7 @@ def _try_to_begin(
             expires_at=now + timedelta(seconds=options.lease_s),
         )
         state.save_plan(transaction, run.id, plan)
+        state.prune_history(transaction, before=now - timedelta(days=options.history_days))
     return run, held
 
 

@@ -22,7 +22,7 @@ def gather_facts(
     lineage_of: Callable[[Asset], Mapping[str, tuple[tuple[AssetKey, str], ...]]] | None = None,
     schema_of: Callable[[Asset], Schema | None] | None = None,
 ) -> Facts:
-    """Connect a plan to the world; nothing but tombstones and estimates is read before it is asked.
+    """Connect a plan to the world; nothing but tombstones is read before it is asked for.
 
     Args:
         database: With run state.
@@ -38,11 +38,6 @@ def gather_facts(
     registry = _Registry(database, branch, clock)
     with database.read() as transaction:
         reverted = state.tombstones(transaction, branch)
-        last = state.last_steps(transaction)
-
-    def estimate(key: AssetKey) -> tuple[int | None, float | None]:
-        step = last.get(key)
-        return (step.row_count, step.elapsed_s) if step is not None else (None, None)
 
     facts = Facts(
         entries=entries,
@@ -50,7 +45,7 @@ def gather_facts(
         link_of=registry.link_of,
         is_tombstone=lambda key, version: (key.folded, version) in reverted,
         parts_of=registry.parts_of,
-        estimate=estimate,
+        estimate=registry.estimate,
     )
     given = {
         "observe": observe,
@@ -105,6 +100,11 @@ class _Registry:
                     run_id=item.run_id,
                 )
         return None
+
+    def estimate(self, key: AssetKey) -> tuple[int | None, float | None]:
+        with self._database.read() as transaction:
+            step = state.last_step(transaction, key)
+        return (step.row_count, step.elapsed_s) if step is not None else (None, None)
 
     def parts_of(self, key: AssetKey, code_version: str) -> Mapping[str, str]:
         with self._database.read() as transaction:

@@ -33,6 +33,9 @@ class RunOptions:
     kept_days: int = 14
     """A run branch lives so long after success,"""
     kept_days_after_failure: int = 30
+    """and so long after anything else."""
+    history_days: int = 180
+    """What steps did and printed, and what checks found, is remembered so long."""
 
     @property
     def slots(self) -> int:

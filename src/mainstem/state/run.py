@@ -196,13 +196,24 @@ def steps(transaction: Transaction, run_id: int) -> list[StepRecord]:
     return [_step(row) for row in rows]
 
 
-def last_steps(transaction: Transaction) -> dict[AssetKey, StepRecord]:
-    """Give, for each asset, its latest step that built or read something: for estimates."""
+def last_step(transaction: Transaction, key: AssetKey) -> StepRecord | None:
+    """Give the latest step that built or read an asset: for estimates."""
     rows = transaction.execute(
-        f"select {_STEP} from step s where status in ('built', 'read') and run_id = ("
-        "select max(run_id) from step t where t.asset = s.asset and status in ('built', 'read'))"
+        f"select {_STEP} from step where asset = ? and status in ('built', 'read') "
+        "order by run_id desc limit 1",
+        (key.folded,),
     )
-    return {record.key: record for record in map(_step, rows)}
+    return _step(rows[0]) if rows else None
+
+
+def prune_history(transaction: Transaction, *, before: datetime) -> None:
+    """Forget steps, results, plans and lines of runs that ended long ago; the runs stay listed."""
+    rows = transaction.execute("select max(id) from run where finished_at < ?", (to_us(before),))
+    last = rows[0][0]
+    if last is not None:
+        for table in ("step", "check_result", "plan", "event"):
+            # Run 0 stands for checks outside of runs, which keep only the latest of each.
+            transaction.execute(f"delete from {table} where run_id between 1 and ?", (last,))
 
 
 def add_event(
