@@ -17,11 +17,11 @@ def batch(n):
     return pa.table({'id': pa.array(ids, pa.int64()), 'a': pa.array([i * 0.5 for i in ids]),
         'b': pa.array([f'name {i}' for i in ids]), 'c': pa.array([i % 7 for i in ids], pa.int32()),
         'd': pa.array([i * 1_000_000 for i in ids], pa.timestamp('us'))})
-batches = [batch(n) for n in range(%d)]
+batches = [batch(n) for n in range(COUNT)]
 lake.append('ns.t', batches[0])
 marks = []
 for item in batches:
-    start = time.process_time(); lake.append('ns.t', item); %s
+    start = time.process_time(); lake.append('ns.t', item); ALSO
     marks.append((time.process_time() - start) * 1000)
 rows = lake.sql('select count(*) from ns.t').column(0)[0].as_py()
 assert rows == 100 * (len(batches) + 1), rows
@@ -42,7 +42,7 @@ def batch(n):
         'd': pa.array([i * 1_000_000 for i in ids], pa.timestamp('us'))})
 table = catalog.create_table('ns.t', batch(0).schema)
 marks = []
-for n in range(%d):
+for n in range(COUNT):
     item = batch(n); start = time.process_time(); table.append(item)
     marks.append((time.process_time() - start) * 1000)
 def mid(values): return sorted(values)[len(values) // 2]
@@ -72,12 +72,18 @@ print(json.dumps({'branch': sorted(marks)[100], 'merge': merge}))
 
 def run(table):
     with tempfile.TemporaryDirectory() as folder:
-        ours = snippet(OURS % (COMMITS, ""), env={"BENCH_FOLDER": f"{folder}/ours"})
+        ours = snippet(
+            OURS.replace("COUNT", str(COMMITS)).replace("ALSO", ""),
+            env={"BENCH_FOLDER": f"{folder}/ours"},
+        )
         eager = snippet(
-            OURS % (300, "lake.metadata_path('ns.t')"), env={"BENCH_FOLDER": f"{folder}/eager"}
+            OURS.replace("COUNT", "300").replace("ALSO", "lake.metadata_path('ns.t')"),
+            env={"BENCH_FOLDER": f"{folder}/eager"},
         )
         python = peer_python("pyiceberg", "pyiceberg[sql-sqlite,pyarrow]==0.12.0")
-        peer = snippet(PEER % PEER_COMMITS, python=python, env={"BENCH_FOLDER": folder})
+        peer = snippet(
+            PEER.replace("COUNT", str(PEER_COMMITS)), python=python, env={"BENCH_FOLDER": folder}
+        )
         merge = snippet(MERGE, env={"BENCH_FOLDER": f"{folder}/merge"})
     table.add(
         "100-row append commit, CPU ms, median of 1,000",

@@ -110,7 +110,7 @@ class Schema:
     fields: tuple[Field, ...]
     schema_id: int = 0
 
-    def __iter__(self) -> Iterator[Field]:  # type: ignore[override]  # dataclass with slots, plain iteration
+    def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
 
     @property
