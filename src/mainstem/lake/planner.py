@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Literal
 from uuid import UUID
 
@@ -30,6 +30,9 @@ from mainstem.types import (
     TableRef,
     Transform,
 )
+
+_EXACT = Context(prec=100)
+"""Python's own context rounds to 28 digits, columns have up to 38."""
 
 Comparator = Literal["=", "<", "<=", ">", ">=", "in", "is null", "is not null"]
 
@@ -119,8 +122,9 @@ def prune(
 def physical(value: Any, of: Primitive) -> Physical:
     """Give a Python value as bounds and partition values hold it (`types.Physical`)."""
     if of.is_decimal:
-        scale = of.precision_and_scale[1]
-        return int(Decimal(str(value)).scaleb(scale).to_integral_value())
+        unscaled: Any = _EXACT.scaleb(Decimal(str(value)), of.precision_and_scale[1])
+        # A condition may have more digits than the column: as it is it compares right with bounds.
+        return int(unscaled) if unscaled == int(unscaled) else unscaled
     match value:
         case datetime():
             aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)

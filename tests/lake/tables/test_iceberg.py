@@ -277,6 +277,14 @@ def test_a_write_that_died_leaves_nothing_that_is_taken_for_whole(lab, monkeypat
     assert ids(read(lab.metadata())) == [1]
 
 
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_partition_of_a_decimal_has_all_its_digits(lab, sign):
+    values = pa.array([Decimal(sign + "9" * 36 + ".99")], pa.decimal128(38, 2))
+    lab.write("append", pa.table({"d": values}), partition_by=[LayoutColumn(column="d")])
+
+    assert read(lab.metadata(), f"d = {values[0]}").num_rows == 1
+
+
 @given(value=st.integers(-(10**38) + 1, 10**38 - 1))
 def test_decimals_are_written_as_pyiceberg_writes_them(value):
     theirs = conversions.to_bytes(DecimalType(38, 0), conversions_decimal(value))

@@ -4,6 +4,7 @@
 import datetime as dt
 import operator
 from dataclasses import replace
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -130,6 +131,8 @@ def test_there_is_nothing_above_the_highest():
         (dt.time(0, 0, 1), "time", 1_000_000),
         ("1.5", "decimal(9,2)", 150),
         (10**30, "decimal(38,2)", 10**32),
+        (Decimal("9" * 36 + ".99"), "decimal(38,2)", 10**38 - 1),
+        (Decimal("1.005"), "decimal(9,2)", Decimal("100.5")),
         (b"\x01\xff", "binary", "01ff"),
         (3, "double", 3.0),
         (True, "boolean", True),

@@ -50,8 +50,9 @@ def avro_partition_value(value: PartitionValue, of: Primitive) -> Any:
     if value is None:
         return None
     if of.is_decimal:
-        _, scale = of.precision_and_scale
-        return Decimal(int(value)).scaleb(-scale)
+        # Not by arithmetic: that rounds to 28 digits.
+        sign, digits, _ = Decimal(int(value)).as_tuple()
+        return Decimal((sign, digits, -of.precision_and_scale[1]))
     if isinstance(value, str) and of.name != "string":
         return bytes.fromhex(value)
     if of.name in {"float", "double"}:
