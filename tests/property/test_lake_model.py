@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -245,18 +245,19 @@ class LakeAgainstModel(RuleBasedStateMachine):
 
     def _merge(self, source: str, into: str, taking: str) -> None:
         ours_id, theirs_id = self.heads[into], self.heads[source]
-        base = self._merge_base(ours_id, theirs_id)
+        bases = self._merge_bases(ours_id, theirs_id)
+        base = self._common(bases)
         ours, theirs = self.points[ours_id], self.points[theirs_id]
         result = self.lake.merge(source, into, on_conflict=taking)
         if result.commit is None:
-            assert result.conflicts or base == theirs
+            assert result.conflicts or bases == [theirs_id]
             for conflict in result.conflicts:
-                self._conflict_is_fair(conflict, base, ours, theirs)
+                self._conflict_is_fair(conflict, base, bases, (ours, theirs))
             return
         kept = {note.split(":")[0] for note in result.notes}
         merged = {
-            key: _merged(base.tables.get(key), ours.tables.get(key), theirs.tables.get(key))
-            for key in {*base.tables, *ours.tables, *theirs.tables} - kept
+            key: _merged(base.get(key), ours.tables.get(key), theirs.tables.get(key))
+            for key in {*base, *ours.tables, *theirs.tables} - kept
         }
         self._commit(into, result.commit, merged, theirs_id)
 
@@ -375,10 +376,26 @@ class LakeAgainstModel(RuleBasedStateMachine):
             }
         )
 
-    def _merge_base(self, ours: str, theirs: str) -> Point:
+    def _merge_bases(self, ours: str, theirs: str) -> list[str]:
+        """The common ancestors that no other one descends from."""
         common = self._ancestors(ours) & self._ancestors(theirs)
-        best = max(self.points[one].generation for one in common)
-        return self.points[min(one for one in common if self.points[one].generation == best)]
+        covered = {old for one in common for old in self._ancestors(one) - {one}}
+        return sorted(common - covered, key=lambda one: (self.points[one].generation, one))
+
+    def _common(self, bases: list[str]) -> dict[str, Table]:
+        """What several bases have come to: the merge of them, as far as they can be merged."""
+        tables = self.points[bases[0]].tables
+        for other_id in bases[1:]:
+            other = self.points[other_id].tables
+            below = self._common(self._merge_bases(bases[0], other_id))
+            merged: dict[str, Table | None] = {}
+            for key in {*below, *tables, *other}:
+                try:
+                    merged[key] = _merged(below.get(key), tables.get(key), other.get(key))
+                except AssertionError:
+                    merged[key] = tables.get(key)
+            tables = {key: table for key, table in merged.items() if table is not None}
+        return tables
 
     def _ancestors(self, commit_id: str) -> set[str]:
         found: set[str] = set()
@@ -397,11 +414,15 @@ class LakeAgainstModel(RuleBasedStateMachine):
         return way
 
     def _conflict_is_fair(
-        self, conflict: Conflict, base: Point, ours: Point, theirs: Point
+        self,
+        conflict: Conflict,
+        base: dict[str, Table],
+        bases: list[str],
+        sides: tuple[Point, Point],
     ) -> None:
         """Two sides that only added rows, and no columns of one name, never conflict."""
         key = str(conflict.key)
-        before, mine, yours = (point.tables.get(key) for point in (base, ours, theirs))
+        before, mine, yours = (tables.get(key) for tables in (base, *(p.tables for p in sides)))
         if key in KEYED or before is None or mine is None or yours is None:
             return
         grew = [
@@ -410,29 +431,24 @@ class LakeAgainstModel(RuleBasedStateMachine):
             and before.dropped == side.dropped
             for side in (mine, yours)
         ]
-        if all(grew) and not self._may_have_rewritten(key, base, ours, theirs):
+        if all(grew) and not self._may_have_rewritten(key, bases, sides):
             raise AssertionError(f"appends were refused: {conflict}")
 
-    def _may_have_rewritten(self, key: str, base: Point, *sides: Point) -> bool:
+    def _may_have_rewritten(self, key: str, bases: list[str], sides: tuple[Point, Point]) -> bool:
         """Rows cannot tell a compaction or a rewrite of equal values from an append."""
-        old = {id(point) for point in self._points_from(base)}
-        between = [p for side in sides for p in self._points_from(side) if id(p) not in old]
+        old = set().union(*(self._ancestors(base) for base in bases))
         names = {id(point): commit_id for commit_id, point in self.points.items()}
-        for point in between:
-            if (names[id(point)], key) in self.compacted:
+        between = set().union(*(self._ancestors(names[id(side)]) for side in sides)) - old
+        for commit_id in between:
+            if (commit_id, key) in self.compacted:
                 return True
+            point = self.points[commit_id]
             for parent_id in point.parents:
                 parent = self.points[parent_id]
                 was, now = parent.tables.get(key, Table()), point.tables.get(key, Table())
                 if not was.rows.items() <= now.rows.items() or was.dropped != now.dropped:
                     return True
         return False
-
-    def _points_from(self, point: Point) -> list[Point]:
-        found = [point]
-        for one in found:
-            found.extend(p for p in (self.points[i] for i in one.parents) if p not in found)
-        return found
 
 
 def _with_rows(table: Table, rows: pa.Table) -> Table:
@@ -518,6 +534,8 @@ _COMMON = {
     "deadline": None,
     "suppress_health_check": list(HealthCheck),
     "print_blob": True,
+    # Histories of this size take minutes to shrink; the seed and the blob reproduce a failure.
+    "phases": (Phase.explicit, Phase.reuse, Phase.generate),
 }
 
 

@@ -18,7 +18,8 @@ from mainstem.lake.objects import hash_of
 from mainstem.lake.trie import EMPTY_ROOT
 from mainstem.lake.values import Commit
 
-_OURS, _THEIRS, _BOTH = 1, 2, 3
+_OURS, _THEIRS, _BOTH, _OLD = 1, 2, 3, 4
+"""Colours of a walk from two commits; old is what a common ancestor descends from."""
 
 
 def write_commit(
@@ -162,11 +163,10 @@ def first_parents(catalog: Catalog, head: Commit) -> Iterator[Commit]:
         yield commit
 
 
-def merge_base(catalog: Catalog, ours: Commit, theirs: Commit) -> Commit:
-    """Find the common ancestor of the highest generation.
+def merge_bases(catalog: Catalog, ours: Commit, theirs: Commit) -> list[Commit]:
+    """Find the common ancestors that no other common ancestor descends from, by id.
 
-    Reads only commits of higher generations than the base. Of several equally high bases
-    (criss-cross merges) the one with the smallest id is taken, so that all agree.
+    One, unless branches were merged into each other crosswise. Reads only what is newer than them.
 
     Raises:
         InternalError: There is none; all branches of a lake grow from its first commit.
@@ -175,14 +175,18 @@ def merge_base(catalog: Catalog, ours: Commit, theirs: Commit) -> Commit:
     sides[theirs.id] = sides.get(theirs.id, 0) | _THEIRS
     heap = [(-one.generation, one.id) for one in {ours.id: ours, theirs.id: theirs}.values()]
     heapq.heapify(heap)
-    while heap:
+    found: list[Commit] = []
+    while any(sides[commit_id] & _OLD == 0 for _, commit_id in heap):
         _, commit_id = heapq.heappop(heap)
         side = sides[commit_id]
         commit = load_commit(catalog, commit_id)
         if side == _BOTH:
-            return commit
+            found.append(commit)
+            side |= _OLD
         _paint_parents(catalog, commit, side, sides, heap)
-    raise InternalError("A9041", f"{ours.id} and {theirs.id} have no common ancestor.")
+    if not found:
+        raise InternalError("A9041", f"{ours.id} and {theirs.id} have no common ancestor.")
+    return sorted(found, key=lambda one: one.id)
 
 
 def is_ancestor(catalog: Catalog, of: Commit, commit: Commit) -> bool:
@@ -190,11 +194,14 @@ def is_ancestor(catalog: Catalog, of: Commit, commit: Commit) -> bool:
     return any(one.id == commit.id for one in _until(catalog, of, commit.generation))
 
 
-def commits_between(catalog: Catalog, base: Commit, head: Commit) -> list[Commit]:
-    """Give the commits that `head` descends from and `base` does not, oldest first."""
+def commits_between(catalog: Catalog, bases: Sequence[Commit], head: Commit) -> list[Commit]:
+    """Give the commits that `head` descends from and none of `bases` does, oldest first."""
     sides = {head.id: _THEIRS}
-    sides[base.id] = sides.get(base.id, 0) | _OURS
-    heap = [(-one.generation, one.id) for one in {head.id: head, base.id: base}.values()]
+    known = {head.id: head}
+    for base in bases:
+        sides[base.id] = sides.get(base.id, 0) | _OURS
+        known[base.id] = base
+    heap = [(-one.generation, one.id) for one in known.values()]
     heapq.heapify(heap)
     found: list[Commit] = []
     while any(sides[commit_id] == _THEIRS for _, commit_id in heap):

@@ -277,6 +277,22 @@ def data_version(
     return fingerprint(entry.provenance.code_version or sql, versions)
 
 
+def are_equal(catalog: Catalog, ours: Entry, theirs: Entry) -> bool:
+    """Tell whether two entries show the same rows in the same columns, whatever the files.
+
+    Edits of columns keep the data version, so that alone does not tell.
+    """
+    if ours.content == theirs.content:
+        return True
+    version = ours.provenance.data_version
+    if not version or version != theirs.provenance.data_version:
+        return False
+    if ours.kind != "table" or theirs.kind != "table":
+        return False
+    mine, yours = load_state(catalog, ours.content), load_state(catalog, theirs.content)
+    return (mine.schema, mine.spec) == (yours.schema, yours.spec)
+
+
 def entry_to_bytes(entry: Entry) -> bytes:
     """Write an entry canonically, as a row: there may be thousands in a commit."""
     origin = entry.provenance

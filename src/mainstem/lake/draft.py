@@ -126,10 +126,10 @@ class Draft:
         done.intervals.update(intervals)
 
 
-def done_between(catalog: Catalog, base: Commit, head: Commit) -> dict[str, Done]:
-    """Tell, by place in the trie, what was done on the way from one commit to another."""
+def done_between(catalog: Catalog, bases: Sequence[Commit], head: Commit) -> dict[str, Done]:
+    """Tell, by place in the trie, what was done on the way from some commits to another."""
     found: dict[str, Done] = {}
-    for commit in commits_between(catalog, base, head):
+    for commit in commits_between(catalog, bases, head):
         if not commit.changes:
             continue
         for slot, (operations, intervals) in orjson.loads(

@@ -7,7 +7,7 @@ was done to it, and one revert takes a merge back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from mainstem.database import Transaction
 from mainstem.errors import BranchConflict, UserError
 from mainstem.lake.catalog import Catalog
-from mainstem.lake.commit import merge_base
+from mainstem.lake.commit import merge_bases
 from mainstem.lake.content import (
     data_version,
     is_cursor,
@@ -24,6 +24,7 @@ from mainstem.lake.content import (
     slots_of,
 )
 from mainstem.lake.draft import Draft, done_between
+from mainstem.lake.merge_base import common_root
 from mainstem.lake.merge_key import Findings, KeyMerge, Sides
 from mainstem.lake.merge_rows import Outcome, RowMerge, Versions, carry_out, discard
 from mainstem.lake.ref import find_ref, head_of, is_sealed
@@ -163,11 +164,11 @@ def _prepare(
         raise is_sealed(source)
     ours = head_of(catalog, writable(catalog, into, is_direct=False))
     theirs = resolve(catalog, source)
-    base = merge_base(catalog, ours, theirs)
-    if base.id == theirs.id:
+    bases = merge_bases(catalog, ours, theirs)
+    if bases == [theirs]:
         return MergeResult(commit=None, notes=(f"`{into}` has all of `{source}` already",)), []
     draft, findings = Draft(catalog, ours), Findings(outcomes=outcomes)
-    _merge_keys(draft, findings, base, theirs, on_conflict=merging.on_conflict)
+    _merge_keys(draft, findings, bases, theirs, on_conflict=merging.on_conflict)
     if findings.conflicts or findings.pending:
         return _result(None, findings, stale=()), findings.pending
     stale = _stale(catalog, ours.root, draft.root(), findings.kept)
@@ -186,16 +187,22 @@ def _prepare(
 
 
 def _merge_keys(
-    draft: Draft, findings: Findings, base: Commit, theirs: Commit, *, on_conflict: OnConflict
+    draft: Draft,
+    findings: Findings,
+    bases: Sequence[Commit],
+    theirs: Commit,
+    *,
+    on_conflict: OnConflict,
 ) -> None:
     catalog, ours = draft.catalog, draft.head
-    their_changes = catalog.tries.diff(base.root, theirs.root)
-    our_changes = catalog.tries.diff(base.root, ours.root)
+    base = common_root(catalog, bases)
+    their_changes = catalog.tries.diff(base, theirs.root)
+    our_changes = catalog.tries.diff(base, ours.root)
     decide = KeyMerge(
         draft,
         findings,
-        our_done=done_between(catalog, base, ours),
-        their_done=done_between(catalog, base, theirs),
+        our_done=done_between(catalog, bases, ours),
+        their_done=done_between(catalog, bases, theirs),
         on_conflict=on_conflict,
     )
     for key in _keys(catalog, their_changes):
@@ -215,15 +222,13 @@ def _keys(catalog: Catalog, changes: Difference) -> list[AssetKey]:
     return sorted(found)
 
 
-def _sides(
-    catalog: Catalog, slot: str, base: Commit, ours: Difference, theirs: Difference
-) -> Sides:
+def _sides(catalog: Catalog, slot: str, base: str, ours: Difference, theirs: Difference) -> Sides:
     if slot in theirs:
         before = theirs[slot][0]
     elif slot in ours:
         before = ours[slot][0]
     else:
-        before = catalog.tries.find(base.root, slot)
+        before = catalog.tries.find(base, slot)
     return Sides(
         base=_entry(catalog, before),
         ours=_entry(catalog, ours[slot][1] if slot in ours else before),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from mainstem.lake.content import load_state, load_view, slot_of, table_entry, view_entry
+from mainstem.lake.content import are_equal, load_state, load_view, slot_of, table_entry, view_entry
 from mainstem.lake.draft import Done, Draft
 from mainstem.lake.evolution import all_ids
 from mainstem.lake.interval import are_disjoint
@@ -148,7 +148,7 @@ class KeyMerge:
 
     def _merge_both(self, key: AssetKey, table: Sides, cursor: Sides) -> None:
         ours, theirs = table.ours, table.theirs
-        if ours is not None and theirs is not None and _same_version(ours, theirs):
+        if ours is not None and theirs is not None and are_equal(self._draft.catalog, ours, theirs):
             return
         present = [one for one in (ours, theirs) if one is not None]
         if any(one.provenance.origin == "derived" for one in present):
@@ -292,11 +292,6 @@ class KeyMerge:
             keys=conflict.keys,
             paths=conflict.paths,
         )
-
-
-def _same_version(ours: Entry, theirs: Entry) -> bool:
-    version = theirs.provenance.data_version
-    return bool(version) and ours.kind == theirs.kind and ours.provenance.data_version == version
 
 
 def _may_commute(ours: Entry, theirs: Entry, mine: Done, yours: Done) -> bool:

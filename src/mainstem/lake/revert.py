@@ -227,7 +227,7 @@ class _Reverting:
         draft.put(table_entry(catalog, now.key, reverted, provenance), operations=("delete",))
 
     def _was_replaced(self, key: AssetKey) -> bool:
-        done = done_between(self.draft.catalog, self._target, self.draft.head)
+        done = done_between(self.draft.catalog, [self._target], self.draft.head)
         found = done.get(slot_of(key, "table"))
         if found is None:
             return False

@@ -36,6 +36,14 @@ class _Side:
     removed: tuple[DataFile, ...]
     operations: frozenset[str]
 
+    def without(self, paths: Collection[str]) -> _Side:
+        """Leave out some added files."""
+        if not paths:
+            return self
+        return dataclasses.replace(
+            self, added=tuple(file for file in self.added if file.path not in paths)
+        )
+
     @property
     def touched(self) -> set[tuple[int, tuple[object, ...]]]:
         """Layout and partition of every file that came or went."""
@@ -79,6 +87,9 @@ def merge_states(
         return frame
     our_side = _side(base, ours, operations_ours, manifests)
     their_side = _side(base, theirs, operations_theirs, manifests)
+    # What came to both by way of a third branch is new to neither.
+    both = {file.path for file in our_side.added} & {file.path for file in their_side.added}
+    our_side, their_side = (side.without(both) for side in (our_side, their_side))
     if not their_side.added and not their_side.removed:
         return _schema_only(frame, ours, ids)
     if not our_side.added and not our_side.removed:

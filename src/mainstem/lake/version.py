@@ -22,6 +22,8 @@ def merged_provenance(ours: Provenance, theirs: Provenance) -> Provenance:
 
     The same whichever side was merged into the other.
     """
+    if ours.data_version == theirs.data_version:
+        return ours
     versions = sorted((ours.data_version, theirs.data_version))
     intervals = sorted({ours.cursor_interval, theirs.cursor_interval} - {""})
     return dataclasses.replace(

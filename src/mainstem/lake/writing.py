@@ -11,10 +11,11 @@ from typing import Any
 
 from mainstem.errors import BranchConflict, UserError
 from mainstem.lake.catalog import Catalog
-from mainstem.lake.commit import merge_base
-from mainstem.lake.content import find_entry, load_state, missing, slot_of, table_entry
+from mainstem.lake.commit import merge_bases
+from mainstem.lake.content import are_equal, find_entry, load_state, missing, slot_of, table_entry
 from mainstem.lake.draft import Done, Draft, done_between
 from mainstem.lake.intent import apply_intent
+from mainstem.lake.merge_base import common_root
 from mainstem.lake.ref import head_of, load_open, load_ref, move_branch
 from mainstem.lake.table_apply import relink
 from mainstem.lake.table_merge import merge_states
@@ -105,9 +106,8 @@ def publish(
     ref = writable(catalog, into, is_direct=False)
     head = head_of(catalog, ref)
     theirs = head_of(catalog, load_ref(catalog, source, kind="branch"))
-    base = merge_base(catalog, head, theirs)
     draft = Draft(catalog, head)
-    publishing = _Publishing(draft, base, theirs)
+    publishing = _Publishing(draft, merge_bases(catalog, head, theirs), theirs)
     for key in dict.fromkeys(keys):
         publishing.move(key)
     if publishing.conflicts:
@@ -121,13 +121,14 @@ def publish(
 class _Publishing:
     """One publish: three roots, and what was done on both ways from the base."""
 
-    __slots__ = ("_base", "_draft", "_ours", "_their_done", "_theirs", "conflicts")
+    __slots__ = ("_base", "_bases", "_draft", "_ours", "_their_done", "_theirs", "conflicts")
 
-    def __init__(self, draft: Draft, base: Commit, theirs: Commit) -> None:
+    def __init__(self, draft: Draft, bases: Sequence[Commit], theirs: Commit) -> None:
         self._draft = draft
-        self._base = base
+        self._bases = bases
+        self._base = common_root(draft.catalog, bases)
         self._theirs = theirs
-        self._their_done = done_between(draft.catalog, base, theirs)
+        self._their_done = done_between(draft.catalog, bases, theirs)
         self._ours: dict[str, Done] | None = None
         self.conflicts: list[Conflict] = []
 
@@ -137,7 +138,7 @@ class _Publishing:
         found = False
         for kind in _KINDS:
             theirs = find_entry(catalog, self._theirs.root, key, kind)
-            base = find_entry(catalog, self._base.root, key, kind)
+            base = find_entry(catalog, self._base, key, kind)
             found = found or theirs is not None or base is not None
             if theirs != base:
                 self._move(key, kind, base, theirs)
@@ -166,7 +167,7 @@ class _Publishing:
         self, base: Entry | None, ours: Entry | None, theirs: Entry, done: Done
     ) -> None:
         draft, catalog = self._draft, self._draft.catalog
-        if ours is not None and ours != base and _is_same_version(ours, theirs):
+        if ours is not None and ours != base and are_equal(catalog, ours, theirs):
             return
         state, provenance = load_state(catalog, theirs.content), theirs.provenance
         our_state = (
@@ -198,7 +199,7 @@ class _Publishing:
 
     def _our_done(self, key: AssetKey) -> Done:
         if self._ours is None:
-            self._ours = done_between(self._draft.catalog, self._base, self._draft.head)
+            self._ours = done_between(self._draft.catalog, self._bases, self._draft.head)
         return self._ours.get(slot_of(key, "table"), Done())
 
 
@@ -217,8 +218,3 @@ def from_table(
         keys=conflict.keys,
         paths=conflict.paths,
     )
-
-
-def _is_same_version(ours: Entry, theirs: Entry) -> bool:
-    version = theirs.provenance.data_version
-    return bool(version) and ours.kind == "table" and ours.provenance.data_version == version

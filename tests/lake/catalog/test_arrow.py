@@ -347,3 +347,15 @@ def test_a_column_that_came_back_is_not_merged_into_rows_that_lost_it(lake):
 
     assert conflict.kind == "schema"
     assert lake.arrow(T, "dev").to_pydict() == {"id": [1, 2], "name": ["a", "b"]}
+
+
+def test_columns_edited_on_both_sides_of_equal_rows_are_merged(lake):
+    lake.append(T, {"id": [1], "name": ["a"]})
+    version = lake.data_version(AssetKey.parse(T))
+    lake.create_branch("dev")
+    lake.add_column(T, "seats", Primitive("int"), branch="dev")
+    lake.drop_column(T, "name")
+    lake.merge("dev", "main").require()
+
+    assert lake.arrow(T).to_pydict() == {"id": [1], "seats": [None]}
+    assert lake.data_version(AssetKey.parse(T)) == version

@@ -12,7 +12,7 @@ from mainstem.lake.commit import (
     first_parents,
     history,
     is_ancestor,
-    merge_base,
+    merge_bases,
     write_commit,
 )
 from mainstem.lake.interval import are_disjoint
@@ -45,25 +45,26 @@ def _grow(catalog, shape):
 
 @_SETTINGS
 @given(shape=_GRAPHS, data=st.data())
-def test_a_merge_base_is_a_highest_common_ancestor(catalog, shape, data):
+def test_merge_bases_are_the_common_ancestors_below_no_other_one(catalog, shape, data):
     made, above = _grow(catalog, shape)
     a, b = (data.draw(st.sampled_from(made)) for _ in range(2))
-    base = merge_base(catalog, a, b)
+    bases = merge_bases(catalog, a, b)
 
-    common = [commit for commit in made if commit.id in above[a.id] & above[b.id]]
-    highest = max(commit.generation for commit in common)
-    assert base.id == min(one.id for one in common if one.generation == highest)
-    assert merge_base(catalog, b, a) == base
+    common = above[a.id] & above[b.id]
+    covered = {one for commit_id in common for one in above[commit_id] - {commit_id}}
+    assert {base.id for base in bases} == common - covered
+    assert merge_bases(catalog, b, a) == bases
 
 
 @_SETTINGS
 @given(shape=_GRAPHS, data=st.data())
-def test_the_way_between_two_commits_is_what_only_one_descends_from(catalog, shape, data):
+def test_the_way_from_some_commits_to_another_is_what_only_that_descends_from(catalog, shape, data):
     made, above = _grow(catalog, shape)
     a, b = (data.draw(st.sampled_from(made)) for _ in range(2))
-    found = commits_between(catalog, a, b)
+    c = data.draw(st.sampled_from(made))
+    found = commits_between(catalog, [a, c], b)
 
-    assert {commit.id for commit in found} == above[b.id] - above[a.id]
+    assert {commit.id for commit in found} == above[b.id] - above[a.id] - above[c.id]
     assert [one.generation for one in found] == sorted(one.generation for one in found)
 
 

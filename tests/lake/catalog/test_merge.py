@@ -359,3 +359,37 @@ def test_a_merge_can_be_part_of_a_larger_transaction(lake, branched):
         _merge(lake, transaction=transaction)
 
     assert branched.rows("raw.flights") == 20
+
+
+def test_branches_merged_crosswise_have_no_row_twice(lake, author):
+    author.write("raw.flights", rows=1)
+    lake.create_branch("dev")
+    author.write("raw.flights", rows=10, on="dev")
+    author.write("raw.flights", rows=100)
+    lake.tag("dev0", at="dev")
+    lake.tag("main0", at="main")
+    lake.merge("main0", "dev").require()
+    lake.merge("dev0", "main").require()
+    author.write("raw.flights", rows=1000, on="dev")
+    author.write("raw.flights", rows=10000)
+    _merge(lake)
+
+    assert author.rows("raw.flights") == 11111
+    assert len(set(author.paths("raw.flights"))) == 5
+
+
+def test_rows_that_came_crosswise_and_were_rewritten_are_there_once(lake, author):
+    author.write("raw.flights", rows=1)
+    lake.create_branch("dev")
+    change = author.change("raw.flights", rows=10, on="dev")
+    lake.commit("dev", [change], message="dev")
+    author.write("raw.other")
+    lake.tag("dev0", at="dev")
+    lake.tag("main0", at="main")
+    lake.merge("main0", "dev").require()
+    lake.merge("dev0", "main").require()
+    author.write("raw.flights", "delete", rows=7, removed=(change.added[0].path,), on="dev")
+    author.write("raw.flights", rows=100)
+    _merge(lake)
+
+    assert author.rows("raw.flights") == 108
