@@ -2,7 +2,11 @@
 """Small projects, and the program called in this process."""
 
 import os
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import orjson
 import pytest
@@ -50,14 +54,33 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def shop(folder):
     """A project of three assets and two checks, not yet run."""
+    write_shop(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory):
+    """The same project after its first run; copied by `built`, never changed."""
+    folder = tmp_path_factory.mktemp("shop")
+    write_shop(folder)
+    program = Path(sys.executable).parent / "mainstem"
+    subprocess.run([program, "run"], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def built(folder, built_once):
+    """A project after its first run, to read and to change."""
+    shutil.copytree(built_once, folder, dirs_exist_ok=True)
+    return folder
+
+
+def write_shop(folder):
     write(folder / "mainstem.yml", "name: shop\n")
     write(folder / "data/orders.csv", "id,customer,amount\n1,ann,10\n2,bob,20\n3,cid,30\n")
     write(folder / "ingest/shop.yml", INGEST)
-    write(
-        folder / "models/big.sql", "select id, customer, amount from shop.orders where amount > 10"
-    )
+    write(folder / "models/big.sql", BIG)
     write(folder / "models/total.sql", TOTAL)
-    return folder
 
 
 def write(path, text):
@@ -74,6 +97,7 @@ tables:
     key: [id]
     checks: [{not_null: id}]
 """
+BIG = "select id, customer, amount from shop.orders where amount > 10"
 TOTAL = """\
 /* ---
 materialized: table

@@ -6,13 +6,6 @@ import pyarrow.parquet as pq
 import pytest
 
 
-@pytest.fixture
-def built(shop, mainstem):
-    done = mainstem("run")
-    assert done.code == 0, done.err + done.out
-    return shop
-
-
 def test_query_prints_a_table_and_counts_rows_beside_it(built, mainstem):
     done = mainstem("query", "select id, customer from shop.orders order by id limit 2")
 

@@ -3,15 +3,6 @@
 
 from pathlib import Path
 
-import pytest
-
-
-@pytest.fixture
-def built(shop, mainstem):
-    done = mainstem("run")
-    assert done.code == 0, done.err + done.out
-    return shop
-
 
 def _edit(shop, before, after):
     model = shop / "models/total.sql"
