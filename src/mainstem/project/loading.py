@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from mainstem.config import load_variables
 from mainstem.models import is_current
 from mainstem.project.assembly import assemble
+from mainstem.project.loaded import LoadedProject, LoadRequest
 from mainstem.project.parsing import Parsed, Surrounding, parse_all, read_settings
-from mainstem.project.snapshot import LoadedProject, LoadRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

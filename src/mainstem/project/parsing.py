@@ -29,7 +29,7 @@ from mainstem.models import (
     seed_key,
 )
 from mainstem.project.files import ProjectFile, digest_of
-from mainstem.project.snapshot import env_digest, env_is_current
+from mainstem.project.loaded import env_digest, env_is_current
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

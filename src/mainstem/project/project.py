@@ -39,10 +39,11 @@ from mainstem.project.describe import (
     run_log,
 )
 from mainstem.project.git import git_state
+from mainstem.project.loaded import LoadedProject, LoadRequest
 from mainstem.project.location import branch_of, find_project
 from mainstem.project.problems import raise_problems
 from mainstem.project.services import Services
-from mainstem.project.snapshot import LoadedProject, LoadRequest, load_project
+from mainstem.project.snapshot import load_project
 from mainstem.project.sources import Sources
 from mainstem.runs import (
     Gate,

@@ -7,67 +7,15 @@ and what it unpickles are all that a run with nothing to do needs. Everything el
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
-import orjson
-
-from mainstem.config import Environment, Settings, load_variables
-from mainstem.errors import MainstemError
-from mainstem.graph import Graph
-from mainstem.models import Discovered, PythonCheck, is_current
-from mainstem.project.cache import DiskCache
-from mainstem.project.files import ProjectFile, digest_of, scan
+from mainstem.config import load_variables
+from mainstem.models import is_current
+from mainstem.project.files import ProjectFile, scan
+from mainstem.project.loaded import LoadedProject, LoadRequest, env_is_current
 from mainstem.types import Clock
-
-Discover = Callable[[tuple[str, ...]], tuple[Discovered, ...]]
-"""Imports Python files in a worker and tells what they define."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedProject:
-    """A project as its files say it is."""
-
-    settings: Settings
-    environment: Environment
-    graph: Graph
-    judges: tuple[PythonCheck, ...] = ()
-    """Checks written in Python."""
-    problems: tuple[MainstemError, ...] = ()
-    """Everything wrong in the files and between them; nothing is run while there are any."""
-    env: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables that templates read, as digests of their values."""
-    python: tuple[Discovered, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadRequest:
-    """What to load, and by what."""
-
-    folder: Path
-    environment: str | None
-    variables: Mapping[str, Any]
-    """Of the command line."""
-    process: Mapping[str, str]
-    """Environment variables."""
-    discover: Discover
-    """For Python files that are new or changed."""
-
-    @property
-    def digest(self) -> str:
-        """Identity of everything but the files."""
-        asked = [self.environment, dict(self.variables)]
-        return digest_of(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS))
-
-    def cache(self, name: str) -> DiskCache:
-        """Open one of the caches of this project and environment."""
-        file = f"{name}-{self.environment or 'default'}.pickle"
-        folder = self.folder / ".mainstem" / "cache"
-        return DiskCache(folder / file, version=version("mainstem"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,13 +85,3 @@ def _python_holds(
         or is_current(found, request.folder)
         for found in loaded.python
     )
-
-
-def env_is_current(read: Mapping[str, str], values: Mapping[str, str]) -> bool:
-    """Tell whether environment variables have the values that were read."""
-    return all(env_digest(values.get(name)) == digest for name, digest in read.items())
-
-
-def env_digest(value: str | None) -> str:
-    """Give a value's digest: values of the environment may be secret, and are never kept."""
-    return "" if value is None else digest_of(value.encode())

@@ -12,8 +12,8 @@ from mainstem.errors import InternalError
 from mainstem.graph import Asset, PlannedAsset
 from mainstem.ingest import FileStep
 from mainstem.models import PythonGate, PythonStep, Rule, SeedStep, SqlStep, compiled_sql
+from mainstem.project.loaded import LoadedProject
 from mainstem.project.services import Services
-from mainstem.project.snapshot import LoadedProject
 from mainstem.runs import Gate, Step
 from mainstem.types import Schema
 

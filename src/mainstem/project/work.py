@@ -19,9 +19,9 @@ from mainstem.models import compiled_sql
 from mainstem.project.analysis import Analysis
 from mainstem.project.compare import Comparison, compare
 from mainstem.project.lineage import LineageNode, asset_lineage, column_lineage
+from mainstem.project.loaded import LoadedProject
 from mainstem.project.reading import ReadingSession
 from mainstem.project.services import Services
-from mainstem.project.snapshot import LoadedProject
 from mainstem.project.steps import Steps
 from mainstem.runs import Gate, Step
 from mainstem.sql import expand
