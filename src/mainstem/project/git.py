@@ -31,7 +31,17 @@ def git_state(folder: Path) -> GitState:
         return GitState()
     try:
         done = subprocess.run(
-            [git, "-C", str(folder), "status", "--porcelain=v2", "--branch", "--", "."],
+            [
+                git,
+                "-C",
+                str(folder),
+                "status",
+                "--porcelain=v2",
+                "--branch",
+                "--",
+                ".",
+                ":(exclude).mainstem",
+            ],
             capture_output=True,
             text=True,
             timeout=2,
