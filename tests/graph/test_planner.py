@@ -432,3 +432,68 @@ class TestColumns:
 
             assert found.change == change
             assert found.breaks == ("marts.further.grand", "marts.reader.total")
+
+
+def _aged(make, **more):
+    return make.asset("raw.rates", kind="python", rebuild_after_s=86_400, **more)
+
+
+@pytest.mark.parametrize(
+    ("age_h", "said"),
+    [
+        (2, ("fresh", "neither its code nor its inputs changed")),
+        (26, ("build", "built 26 hours ago, `rebuild: 1d`")),
+        (72, ("build", "built 3 days ago, `rebuild: 1d`")),
+    ],
+)
+def test_what_is_built_by_the_clock_is_built_once_it_is_too_old(plan_of, make, age_h, said):
+    head = make.head(_aged(make, rebuild_rule="rebuild: 1d")).build("raw.rates")
+
+    planned = plan_of(head, facts={"age_of": lambda _key, _version: age_h * 3600.0})
+
+    assert _said(planned)["raw.rates"] == said
+
+
+def test_what_reads_something_too_old_is_built_with_it(plan_of, make):
+    head = make.head(_aged(make, rebuild_rule="rebuild: 1d"), make.asset("marts.r", "raw.rates"))
+    head.build("raw.rates", "marts.r")
+
+    planned = plan_of(head, facts={"age_of": lambda _key, _version: 1e9})
+
+    assert _said(planned)["marts.r"] == ("build", "its input raw.rates changes")
+    assert planned["raw.rates"].fingerprint != ""
+
+
+def test_fresh_reads_a_source_within_its_time(plan_of, make):
+    head = make.head(_aged(make, rebuild_rule="fresh_for: 1d")).build("raw.rates")
+    facts = {"age_of": lambda _key, _version: 5.0}
+
+    assert plan_of(head, facts=facts)["raw.rates"].action == "fresh"
+    assert _said(plan_of(head, facts=facts, fresh=True)) == {
+        "raw.rates": ("build", "--fresh: read again")
+    }
+
+
+def test_what_is_built_by_the_clock_is_not_linked(plan_of, make):
+    head = make.head(_aged(make, rebuild_rule="rebuild: 1d"))
+    link = Linkable(version="v", commit_id="c", made_on="dev")
+
+    planned = plan_of(head, facts={"link_of": lambda _key, _version: link})
+
+    assert planned["raw.rates"].action == "build"
+
+
+@pytest.mark.parametrize(
+    ("age", "said"),
+    [
+        (None, ("build", "it did not run here yet")),
+        (60.0, ("fresh", "ran 1 minute ago, `rebuild: 1d`")),
+        (90_000.0, ("build", "built 25 hours ago, `rebuild: 1d`")),
+    ],
+)
+def test_effects_may_go_by_the_clock_too(plan_of, make, age, said):
+    head = make.head(_aged(make, rebuild_rule="rebuild: 1d", materialized="none"))
+
+    planned = plan_of(head, facts={"age_of": lambda _key, _version: age})
+
+    assert _said(planned)["raw.rates"] == said

@@ -302,6 +302,13 @@ def test_rebuild_overrides_what_the_text_says(options, volatile):
     assert load(header(options, "select random() as r")).volatile == volatile
 
 
+def test_an_age_at_which_a_model_is_built_anew_is_read():
+    asset = load(header("materialized: table\nrebuild: 12h", "select random() as r"))
+
+    assert (asset.volatile, asset.rebuild_after_s) == ("", 43_200)
+    assert asset.rebuild_rule == "rebuild: 12h"
+
+
 def test_the_result_can_be_cached():
     asset = load(header("materialized: table", "select * from {{ ref('x') }}"))
 
@@ -319,7 +326,8 @@ def test_the_result_can_be_cached():
         (header("materialized: history"), "A2034", (2, 1), "not there yet"),
         (header("materialized: table\npartitions: {by: month}"), "A2034", (3, 1), "partition_by"),
         (header("enabled: false"), "A2034", (2, 1), "Move the file"),
-        (header("rebuild: 1d"), "A1012", (2, 10), "always"),
+        (header("rebuild: daily"), "A1012", (2, 10), "always"),
+        (header("rebuild: 1d"), "A2033", (2, 1), "view"),
         (header("materialized: table\npartition_by: [week(a)]"), "A2032", (3, 1), "month(column)"),
         (header("partition_by: [a]"), "A2033", (2, 1), "view"),
         (header("materialized: table\nstrategy: append"), "A2033", (3, 1), "incremental"),

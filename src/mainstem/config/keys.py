@@ -47,6 +47,7 @@ FORMATS = ("auto", "csv", "json", "jsonl", "parquet", "arrow")
 _TEXT = Text()
 _NAMES = Items(of=_TEXT)
 _DURATION = Either(of=(Text(pattern=r"\d+\s*(ms|s|m|h|d|w)", example="10m, 6h or 1d"), Number()))
+_REBUILD = r"on_change|always|\d+(\.\d+)?\s*(ms|s|m|h|d|w)"
 _CHECKS = Items(of=Either(of=(_TEXT, Mapped(of=Anything(), name="check"))))
 _RETRY = {
     "retries": Key(Number(integer=True, minimum=0), "Further attempts after a failure."),
@@ -120,7 +121,10 @@ MODEL_OPTIONS: dict[str, Key] = {
     "partitions": Key(Anything(), "Unit of work: {by: month, column: c, start: 2013-01-01}."),
     "partition_by": Key(_NAMES, "Layout of files: carrier, month(time_hour)."),
     "on_code_change": Key(Text(choices=("rebuild", "forward"))),
-    "rebuild": Key(Either(of=(Text(choices=("on_change", "always")), _DURATION))),
+    "rebuild": Key(
+        Either(of=(Text(pattern=_REBUILD, example="on_change, always or 1d"), Number())),
+        "on_change (default), always, or the age at which it is built anew: 1d.",
+    ),
     "upstream": Key(Text(choices=("mutable",))),
     "contract": Key(Anything(), "Columns and types that the model promises."),
     "tags": Key(_NAMES),

@@ -32,6 +32,10 @@ class Asset:
     """Hash of the raw bytes: equal means unchanged whatever the normal form's version."""
     volatile: str = ""
     """Why it runs whenever selected, as `plan` says it; empty if it does not."""
+    rebuild_after_s: float | None = None
+    """Built anew once its last build is older than that, though nothing else changed."""
+    rebuild_rule: str = ""
+    """What set that, as `plan` quotes it: `rebuild: 1d`, `fresh_for: 6h`."""
     on_code_change: OnCodeChange = "rebuild"
     upstream_mutable: bool = False
     """`upstream: mutable`: increments stay right though inputs change otherwise than by append."""
@@ -56,3 +60,8 @@ class Asset:
     """Hash per part of the code (`columns.<name>`, `rows`, `config`): a plan says what changed."""
     definition: Any = None
     """Frozen, picklable value of the kind: `SqlModel`, `PythonModel`, `FileTable`, `Seed`."""
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether equal code and inputs mean equal rows, so that equal versions may be linked."""
+        return not self.volatile and self.rebuild_after_s is None

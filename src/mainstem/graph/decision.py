@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mainstem.graph.aging import age_reason, ago, due_reason
 from mainstem.graph.asset import Asset
 from mainstem.graph.changes import code_reason, only_appended
 from mainstem.graph.facts import Facts, HeadEntry, Linkable, PlanOptions
@@ -66,17 +67,29 @@ def decide_asset(
     known = {key: version for key, version in inputs.items() if version}
     mark = fingerprint(asset.code_version, known) if len(known) == len(inputs) else ""
     if asset.materialized == "none":
-        reason = asset.volatile or "an effect: it runs whenever it is selected"
-        return Decision(action="build", reason=reason, fingerprint=mark)
+        return _decide_effect(asset, mark, facts, options)
     if asset.materialized == "view":
         return _decide_view(asset, entry, mark, facts, options, branch)
     decision = _decide_table(asset, entry, inputs, mark, facts, options, notes, branch)
-    is_forced = options.full_refresh or options.rebuild
+    is_forced = options.full_refresh or options.rebuild or age_reason(asset, entry, facts, options)
     if decision.action != "build" or is_forced or entry is None:
         return decision
     if not reads_nothing_changed(asset, inputs, assets, facts):
         return decision
     return _kept(entry, inputs)
+
+
+def _decide_effect(asset: Asset, mark: str, facts: Facts, options: PlanOptions) -> Decision:
+    if asset.rebuild_after_s is None or options.rebuild:
+        reason = asset.volatile or "an effect: it runs whenever it is selected"
+        return Decision(action="build", reason=reason, fingerprint=mark)
+    age = facts.age_of(asset.key, "")
+    if age is None:
+        return Decision(action="build", reason="it did not run here yet", fingerprint=mark)
+    reason = due_reason(asset, age, options)
+    if reason:
+        return Decision(action="build", reason=reason, fingerprint=mark)
+    return Decision(action="fresh", reason=f"ran {ago(age)} ago, `{asset.rebuild_rule}`")
 
 
 def _decide_view(
@@ -108,7 +121,7 @@ def _decide_table(
     notes: Mapping[AssetKey, str],
     branch: str,
 ) -> Decision:
-    must_build = _must_build(asset, entry, options)
+    must_build = _must_build(asset, entry, facts, options)
     if entry is not None and not must_build and mark and entry.provenance.fingerprint == mark:
         return Decision(
             action="fresh",
@@ -173,7 +186,7 @@ def _never_built(branch: str) -> str:
     return f"not built on {branch} yet" if branch else "not built yet"
 
 
-def _must_build(asset: Asset, entry: HeadEntry | None, options: PlanOptions) -> str:
+def _must_build(asset: Asset, entry: HeadEntry | None, facts: Facts, options: PlanOptions) -> str:
     """Say why the asset runs whatever its versions are; empty if they decide."""
     if asset.volatile:
         return asset.volatile
@@ -181,7 +194,7 @@ def _must_build(asset: Asset, entry: HeadEntry | None, options: PlanOptions) -> 
         return "--rebuild: built anew, all rows"
     if options.full_refresh and asset.materialized == "incremental" and entry is not None:
         return "--full-refresh: all rows are built anew"
-    return ""
+    return age_reason(asset, entry, facts, options)
 
 
 def _full_rebuild_reason(
@@ -212,7 +225,7 @@ def _full_rebuild_reason(
 
 
 def _version_after(asset: Asset, entry: HeadEntry | None, mark: str, *, is_full: bool) -> str:
-    if asset.volatile or not mark:
+    if not asset.is_repeatable or not mark:
         return UNKNOWN
     if is_full or entry is None:
         return mark

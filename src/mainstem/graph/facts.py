@@ -111,6 +111,10 @@ def _no_estimate(_key: AssetKey) -> tuple[int | None, float | None]:
     return None, None
 
 
+def _no_age(_key: AssetKey, _version: str) -> float | None:
+    return None
+
+
 def _no_columns(_key: AssetKey) -> Mapping[str, str]:
     return {}
 
@@ -138,6 +142,8 @@ class Facts:
     """Look at a source; nothing: it cannot tell without reading, so it is read."""
     parts_of: Callable[[AssetKey, str], Mapping[str, str]] = _no_parts
     """`Asset.change_summary` as it was at an older code version."""
+    age_of: Callable[[AssetKey, str], float | None] = _no_age
+    """Seconds since the last build of an asset, of which the branch has this version."""
     estimate: Callable[[AssetKey], tuple[int | None, float | None]] = _no_estimate
     """Rows and seconds of the last time."""
     columns_of: Callable[[AssetKey], Mapping[str, str]] = _no_columns

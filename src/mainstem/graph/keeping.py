@@ -24,9 +24,9 @@ def reads_nothing_changed(
 ) -> bool:
     """Tell whether the asset's rows would come out the same though versions of inputs differ."""
     entry = facts.entries.get(asset.key)
-    if entry is None or asset.kind != "sql" or asset.materialized != "table" or asset.volatile:
+    if entry is None or asset.kind != "sql" or asset.materialized != "table":
         return False
-    if entry.provenance.code_version != asset.code_version:
+    if not asset.is_repeatable or entry.provenance.code_version != asset.code_version:
         return False
     before = {name.casefold(): version for name, version in entry.provenance.inputs.items()}
     if set(before) != {key.folded for key in inputs}:

@@ -44,6 +44,8 @@ class Settled:
     on_code_change: OnCodeChange = "rebuild"
     upstream_mutable: bool = False
     volatile: str = ""
+    rebuild_after_s: float | None = None
+    rebuild_rule: str = ""
     contract: tuple[tuple[str, str], ...] = ()
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     checks: tuple[RawCheck, ...] = ()
@@ -91,7 +93,9 @@ def settle(merged: Merged, volatile: str, problems: list[MainstemError]) -> Sett
         partition_by=partition_by,
         on_code_change=_on_code_change(merged, materialized, problems),
         upstream_mutable=values.get("upstream") == "mutable",
-        volatile=_volatile(merged, volatile, problems),
+        volatile=_volatile(merged, volatile),
+        rebuild_after_s=_rebuild_after(merged, materialized, problems),
+        rebuild_rule=f"rebuild: {values.get('rebuild')}",
         contract=contract,
         columns=columns,
         checks=checks,
@@ -244,23 +248,35 @@ def _wrong(merged: Merged, name: str, allowed: str) -> ModelInvalid:
     )
 
 
-def _volatile(merged: Merged, volatile: str, problems: list[MainstemError]) -> str:
+def _volatile(merged: Merged, volatile: str) -> str:
     written = merged.values.get("rebuild")
     if written is None:
         return volatile
-    if written == "always":
-        return "rebuild: always"
-    if written == "on_change":
-        return ""
-    problems.append(
-        ModelInvalid(
-            "A2034",
-            f"`rebuild: {written}` is not there yet in this version.",
-            hint="Use `on_change` or `always`.",
-            where=merged.where("rebuild"),
+    # With an age as well: that, and what changed, say when it is built.
+    return "rebuild: always" if written == "always" else ""
+
+
+def _rebuild_after(
+    merged: Merged, materialized: Materialization, problems: list[MainstemError]
+) -> float | None:
+    written = merged.values.get("rebuild")
+    if written in (None, "always", "on_change"):
+        return None
+    seconds = seconds_in(written)
+    if seconds is None:
+        problems.append(_wrong(merged, "rebuild", "on_change, always, or an age such as 12h or 1d"))
+    elif materialized in {"view", "ephemeral"}:
+        problems.append(
+            ModelInvalid(
+                "A2033",
+                f"`rebuild: {written}` has no meaning for a model that is materialized as "
+                f"{materialized}: it stores no rows that could grow old.",
+                hint="Set `materialized: table`.",
+                where=merged.where("rebuild"),
+            )
         )
-    )
-    return volatile
+        return None
+    return seconds
 
 
 def _contract(

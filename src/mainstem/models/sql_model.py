@@ -257,6 +257,8 @@ def _asset(
             [text, settled.digest, *(f"{u.kind} {u.name} {u.digest}" for u in used)]
         ),
         volatile=settled.volatile,
+        rebuild_after_s=settled.rebuild_after_s,
+        rebuild_rule=settled.rebuild_rule if settled.rebuild_after_s is not None else "",
         on_code_change=settled.on_code_change,
         upstream_mutable=settled.upstream_mutable,
         row_key=settled.row_key,

@@ -45,6 +45,7 @@ def gather_facts(
         link_of=registry.link_of,
         is_tombstone=lambda key, version: (key.folded, version) in reverted,
         parts_of=registry.parts_of,
+        age_of=registry.age_of,
         estimate=registry.estimate,
     )
     given = {
@@ -100,6 +101,15 @@ class _Registry:
                     run_id=item.run_id,
                 )
         return None
+
+    def age_of(self, key: AssetKey, version: str) -> float | None:
+        """Give the seconds since a version was made, or its asset was built on this branch."""
+        made = [item.created_at for item in self.versions(key, version)] if version else []
+        with self._database.read() as transaction:
+            built = state.last_built_at(transaction, key, branch=self._branch)
+        # Links record a version again: it is as old as the first of its records.
+        moments = [*([min(made)] if made else []), *([built] if built is not None else [])]
+        return (self._clock.now() - max(moments)).total_seconds() if moments else None
 
     def estimate(self, key: AssetKey) -> tuple[int | None, float | None]:
         with self._database.read() as transaction:

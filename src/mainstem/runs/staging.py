@@ -150,7 +150,7 @@ def _provenance(change: TableWrite | ViewWrite, work: Work, stamp: Stamp) -> Pro
     mark = work.decision.fingerprint or fingerprint(work.asset.code_version, work.inputs)
     if is_ingested:
         version = given.data_version
-    elif work.asset.volatile or work.asset.kind == "file":
+    elif not work.asset.is_repeatable or work.asset.kind == "file":
         version = volatile_version(mark, stamp.run_id)
     else:
         version = work.decision.version or mark
@@ -239,7 +239,7 @@ def _confirm(staged: Staged, work: Work, stamp: Stamp) -> None:
     """
     before = work.before
     mark = work.decision.fingerprint
-    if before is None or before.kind != "table" or not mark or work.asset.volatile:
+    if before is None or before.kind != "table" or not mark or not work.asset.is_repeatable:
         return
     if before.provenance.origin == "ingested" or before.provenance.fingerprint == mark:
         return

@@ -206,6 +206,16 @@ def last_step(transaction: Transaction, key: AssetKey) -> StepRecord | None:
     return _step(rows[0]) if rows else None
 
 
+def last_built_at(transaction: Transaction, key: AssetKey, *, branch: str) -> datetime | None:
+    """Tell when a run last built an asset for a branch."""
+    rows = transaction.execute(
+        "select max(step.finished_at) from step join run on run.id = step.run_id "
+        "where step.asset = ? and step.status = 'built' and run.branch = ?",
+        (key.folded, branch),
+    )
+    return None if rows[0][0] is None else from_us(rows[0][0])
+
+
 def prune_history(transaction: Transaction, *, before: datetime) -> None:
     """Forget steps, results, plans and lines of runs that ended long ago; the runs stay listed."""
     rows = transaction.execute("select max(id) from run where finished_at < ?", (to_us(before),))

@@ -103,6 +103,7 @@ def test_configuration_and_variables_that_shape_data_change_the_version(world):
         "partition_by=['week(day)']",
         "rebuild='sometimes'",
         "fresh_for='a while'",
+        "fresh_for='1h', rebuild='1d'",
     ],
 )
 def test_options_that_make_no_sense_are_refused_with_their_place(world, options):
@@ -113,12 +114,21 @@ def test_options_that_make_no_sense_are_refused_with_their_place(world, options)
     assert caught.value.where.file == world.file
 
 
-@pytest.mark.parametrize("options", ["rebuild='1d'", "fresh_for='2h'"])
-def test_times_to_live_say_that_they_come_later(world, options):
-    with pytest.raises(ModelInvalid) as caught:
-        world.assets(_file(f"@asset({options})\ndef a(): ...\n"))
+@pytest.mark.parametrize(
+    ("option", "rule", "seconds"),
+    [
+        ("rebuild='1d'", "rebuild: 1d", 86_400),
+        ("fresh_for='2h'", "fresh_for: 2h", 7_200),
+        ("fresh_for=timedelta(minutes=1)", "fresh_for: 60s", 60),
+    ],
+)
+def test_an_age_says_when_python_without_inputs_is_built_anew(world, option, rule, seconds):
+    text = f"from datetime import timedelta\n\n@asset({option})\ndef a(): ...\n"
 
-    assert caught.value.code == "A7106"
+    ((made,),) = world.assets(_file(text))
+
+    assert (made.rebuild_rule, made.rebuild_after_s) == (rule, seconds)
+    assert made.volatile == ""
 
 
 def test_an_increment_is_appended_and_sees_what_is_there(world):

@@ -140,6 +140,8 @@ def _asset(
         code_version=_digest(parts),
         code_text_hash=_digest([model.code.text_digest, parts["config"], read]),
         volatile=_volatile(materialized, made.inputs, options),
+        rebuild_after_s=options.rebuild_after_s,
+        rebuild_rule=options.rebuild_rule,
         on_code_change=options.on_code_change,
         upstream_mutable=options.upstream_mutable,
         row_key=options.row_key,
@@ -189,6 +191,8 @@ def _materialized(model: PythonModel, options: Options, where: Where) -> Materia
 def _volatile(materialized: str, inputs: tuple[AssetKey, ...], options: Options) -> str:
     if options.rebuild == "always":
         return "`rebuild: always`"
+    if options.rebuild_after_s is not None:
+        return ""
     if materialized == "none":
         return "an effect: it returns None"
     if inputs or options.rebuild == "on_change":

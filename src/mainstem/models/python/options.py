@@ -35,6 +35,10 @@ class Options:
     upstream_mutable: bool = False
     rebuild: Literal["", "on_change", "always"] = ""
     """Empty: on change, but for what nothing tells a change of."""
+    rebuild_after_s: float | None = None
+    """Age at which it is built anew."""
+    rebuild_rule: str = ""
+    """What set that, in words: `rebuild: 1d`, `fresh_for: 6h`."""
     retries: int = 0
     retry_delay_s: float = 1.0
     timeout_s: float | None = None
@@ -68,6 +72,7 @@ def parse_options(raw: Mapping[str, Any], *, where: Where) -> Options:
     strategy = read.one_of("strategy", get_args(Strategy), "upsert" if row_key else "append")
     partition_by = tuple(_layout(text, where) for text in read.texts("partition_by"))
     forward = "forward" if materialized == "incremental" else "rebuild"
+    rebuild_rule, rebuild_after_s = _age(raw, where)
     options = Options(
         materialized=cast("Materialized", materialized),
         row_key=row_key,
@@ -77,7 +82,9 @@ def parse_options(raw: Mapping[str, Any], *, where: Where) -> Options:
             "OnCodeChange", read.one_of("on_code_change", get_args(OnCodeChange), forward)
         ),
         upstream_mutable=read.one_of("upstream", ("mutable", "append"), "append") == "mutable",
-        rebuild=cast('Literal["", "on_change", "always"]', _rebuild(raw, where)),
+        rebuild=cast('Literal["", "on_change", "always"]', "" if rebuild_rule else _rebuild(read)),
+        rebuild_after_s=rebuild_after_s,
+        rebuild_rule=rebuild_rule,
         retries=read.count("retries"),
         retry_delay_s=read.seconds("retry_delay", 1.0) or 0.0,
         timeout_s=read.seconds("timeout", None),
@@ -155,18 +162,27 @@ def _refuse_contradictions(options: Options, where: Where) -> None:
             refuse("replaces partitions without a layout", 'Add partition_by=["month(day)"].')
 
 
-def _rebuild(raw: Mapping[str, Any], where: Where) -> str:
-    written = raw.get("rebuild", "")
-    for name, value in (("rebuild", written), ("fresh_for", raw.get("fresh_for", ""))):
-        if value != "" and seconds_of(value) is not None:
-            raise ModelInvalid(
-                "A7106",
-                f"{where.asset} has `{name}: {value}`; times are not there yet in this version.",
-                hint="Use rebuild='on_change' or rebuild='always'.",
-                where=where,
-            )
-    if written not in {"", "on_change", "always"}:
-        raise wrong_value("rebuild", written, "on_change or always", where)
-    if "fresh_for" in raw:
-        raise wrong_value("fresh_for", raw["fresh_for"], "a time such as 30s, 10m, 1d", where)
-    return str(written)
+def _rebuild(read: _Reader) -> str:
+    return read.one_of("rebuild", ("on_change", "always"), "") if "rebuild" in read.raw else ""
+
+
+def _age(raw: Mapping[str, Any], where: Where) -> tuple[str, float | None]:
+    """Read the age at which an asset is built anew, and the option that says it."""
+    written = {name: raw[name] for name in ("rebuild", "fresh_for") if name in raw}
+    if len(written) > 1:
+        raise ModelInvalid(
+            "A7103",
+            f"{where.asset} has both `rebuild` and `fresh_for`: both say when it is built anew.",
+            hint="Keep `fresh_for` for what is read from outside, `rebuild` for everything else.",
+            where=where,
+        )
+    for name, value in written.items():
+        seconds = seconds_of(value)
+        if seconds is not None:
+            text = value if isinstance(value, str) else f"{value:g}s"
+            return f"{name}: {text}", seconds
+        if name == "fresh_for":
+            raise wrong_value(name, value, "a time such as 30s, 10m, 1d", where)
+        if value not in {"on_change", "always"}:
+            raise wrong_value(name, value, "on_change, always, or an age such as 12h, 1d", where)
+    return "", None
