@@ -61,14 +61,14 @@ def lived(folder, seed, steps, styles=history.STYLES):
     return past
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=quiet)
+@settings(max_examples=20, deadline=None, suppress_health_check=quiet)
 @given(seed=seeds)
 def test_our_reader_agrees_with_the_model_after_every_step(seed):
     with tempfile.TemporaryDirectory() as folder:
         lived(folder, seed, 12)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=quiet)
+@settings(max_examples=10, deadline=None, suppress_health_check=quiet)
 @given(seed=seeds)
 def test_pyiceberg_agrees_with_us_after_any_history(seed):
     with tempfile.TemporaryDirectory() as folder:
@@ -80,7 +80,7 @@ def test_pyiceberg_agrees_with_us_after_any_history(seed):
         assert found == readers.canonical(past.blurred(past.expected()))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=quiet)
+@settings(max_examples=10, deadline=None, suppress_health_check=quiet)
 @given(seed=seeds)
 def test_the_engine_agrees_with_us_after_any_history(seed, engine):
     with tempfile.TemporaryDirectory() as folder:
@@ -110,9 +110,13 @@ COMPARISONS = {
 }
 
 
-def question(past, chance):
+def question(past, chance, *, without="none"):
     """Choose a comparison of a column with one of its values; gives it, and the ids it finds."""
-    able = [column for column in past.columns if column.type in history.TRANSFORMS]
+    able = [
+        own for own in past.columns if own.type in history.TRANSFORMS and without not in own.type
+    ]
+    if not able:
+        return None
     column = chance.choice(able)
     rows = [row for row in past.rows if row.get(column.key) is not None]
     if not rows:
@@ -128,15 +132,16 @@ def told(value):
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=quiet)
+@settings(max_examples=10, deadline=None, suppress_health_check=quiet)
 @given(seed=seeds)
 def test_pyiceberg_prunes_right_by_our_bounds(seed):
     with tempfile.TemporaryDirectory() as folder:
-        # PyIceberg 0.12 cannot filter by a column that has a dot in its name, in a file even.
+        # PyIceberg 0.12 cannot filter by a column that has a dot in its name, in a file even, nor
+        # by a decimal that has more digits than the files from before its promotion hold.
         past, chance = lived(folder, seed, 8, history.STYLES[:-1]), random.Random(seed)
         table = StaticTable.from_metadata(past.lab.metadata())
         for _ in range(4):
-            if (asked := question(past, chance)) is not None:
+            if (asked := question(past, chance, without="decimal")) is not None:
                 column, how, value, expected = asked
                 condition = COMPARISONS[how][1](column.name, told(value))
 
@@ -168,7 +173,7 @@ def test_duckdb_prunes_right_by_our_bounds(seed, duckdb_iceberg):
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=quiet)
+@settings(max_examples=120, deadline=None, suppress_health_check=quiet)
 @given(seed=seeds)
 def test_duckdb_agrees_with_us_after_any_history(seed, duckdb_iceberg):
     with tempfile.TemporaryDirectory() as folder:
@@ -177,3 +182,23 @@ def test_duckdb_agrees_with_us_after_any_history(seed, duckdb_iceberg):
         theirs = duckdb_iceberg.read(past.lab.metadata())
 
         assert readers.canonical(theirs.to_pylist()) == readers.canonical(past.expected())
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=quiet)
+@given(seed=seeds)
+def test_all_readers_agree_after_long_histories(seed, engine, duckdb_iceberg):
+    with tempfile.TemporaryDirectory() as folder:
+        past = lived(folder, seed, 30)
+        metadata = past.lab.metadata()
+        with engine.session() as session:
+            session.register(past.lab.ref())
+            ours = session.arrow("select * from raw.orders").to_pylist()
+
+        theirs = duckdb_iceberg.read(metadata).to_pylist()
+        others = past.blurred(readers.read_with_pyiceberg(metadata).to_pylist())
+
+        expected = past.expected()
+        assert readers.canonical(theirs) == readers.canonical(expected)
+        assert readers.canonical(others) == readers.canonical(past.blurred(expected))
+        assert readers.canonical(uuids_as_text(ours)) == readers.canonical(uuids_as_text(expected))
