@@ -96,3 +96,13 @@ def test_details_stand_below_their_reason():
     lines = plan_lines(_plan([item]), PLAIN)
 
     assert lines[2].index("orders.csv") == lines[1].index("1 new file")
+
+
+def test_skipped_assets_are_not_called_up_to_date():
+    plan = _plan([_item("raw.a", "fresh", "same"), _item("raw.b", "skip", "was reverted")])
+
+    assert plan_lines(plan, PLAIN)[-1] == "Nothing to do: 1 asset is up to date, 1 skipped."
+
+
+def test_an_empty_project_says_so():
+    assert plan_lines(_plan([]), PLAIN)[-1] == "Nothing to do: the project has no assets."

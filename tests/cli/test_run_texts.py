@@ -162,3 +162,32 @@ def test_nothing_to_do_and_cancelled_are_one_line():
     assert " ".join(finished_lines(cancelled, PLAIN)).startswith(
         "Cancelled after 1.0 s: nothing was published to main. What was finished is on branch run/4"
     )
+
+
+def test_what_may_not_run_is_said_though_nothing_ran():
+    skipped = StepFinished(key=DELAYS, status="skipped", reason="needs marts.fct_flights")
+    event = RunFinished(run_id=0, status="nothing_to_do", branch="main", steps=(skipped,))
+
+    assert finished_lines(event, PLAIN) == [
+        "  skip marts.delays    not built        needs marts.fct_flights",
+        "Nothing was done on main: 1 asset skipped, 0.0 s.",
+    ]
+
+
+def test_what_was_left_behind_is_named_unless_it_was_told_already():
+    event = RunFinished(
+        run_id=3,
+        status="succeeded",
+        branch="main",
+        published=(RAW,),
+        commit_id="9be1f04cdeadbeef",
+        steps=(
+            StepFinished(key=RAW, status="read", rows=1),
+            StepFinished(key=DELAYS, status="skipped", reason="needs marts.fct_flights"),
+        ),
+        stale=(STAGING, DELAYS),
+    )
+
+    lines = finished_lines(event, PLAIN)
+
+    assert lines[-1] == "  STALE staging.flights was made from older inputs: mainstem run"

@@ -93,8 +93,12 @@ def _total_line(plan: Plan) -> str:
     }
     untouched = len(plan.assets) - sum(by_action.values())
     if not plan.work:
-        verb = "is" if untouched == 1 else "are"
-        return f"Nothing to do: {plural(untouched, 'asset')} {verb} up to date."
+        skipped = sum(item.action == "skip" for item in plan.assets)
+        current = untouched - skipped
+        verb = "is" if current == 1 else "are"
+        parts = [f"{plural(current, 'asset')} {verb} up to date"] if current else []
+        parts += [f"{count(skipped)} skipped"] if skipped else []
+        return f"Nothing to do: {', '.join(parts) or 'the project has no assets'}."
     parts = [
         f"{plural(by_action['read'], 'source')} to read" if by_action["read"] else "",
         f"{count(by_action['build'])} to build" if by_action["build"] else "",

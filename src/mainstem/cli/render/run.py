@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from mainstem.cli.render.checks import finding_lines, finding_width
 from mainstem.cli.render.look import Look, Mark
-from mainstem.cli.render.words import count, plural, seconds
+from mainstem.cli.render.words import count, listing, plural, seconds
 from mainstem.runs import RunFinished, RunStarted, StepFinished, StepRetried
 
 _MARK: dict[str, Mark] = {
@@ -57,7 +57,12 @@ def retry_line(event: StepRetried, look: Look, *, key_width: int) -> str:
 
 def finished_lines(event: RunFinished, look: Look) -> list[str]:
     """Say what was published, what was held and why, and what to do next."""
-    lines = [_outcome(event)]
+    lines = []
+    if event.status == "nothing_to_do":
+        # Nothing ran, so nothing has been said of what may not run.
+        key_width = max((len(str(step.key)) for step in event.steps), default=0)
+        lines += [step_line(step, look, key_width=key_width) for step in event.steps]
+    lines.append(_outcome(event))
     width = finding_width([str(step.key) for step in event.steps if _has_finding(step)])
     for step in event.steps:
         if step.status in {"held", "failed"}:
@@ -68,7 +73,7 @@ def finished_lines(event: RunFinished, look: Look) -> list[str]:
             lines += finding_lines(result, "WARN", look, key_width=width)
         for warning in step.warnings:
             lines.append(f"  {look.paint('WARN', 'yellow')}  {step.key!s:<{width}}{warning}")
-    return lines
+    return [*lines, *_stale(event, look)]
 
 
 def _rows(event: StepFinished) -> str:
@@ -110,7 +115,10 @@ def _first_line(error: BaseException | None) -> str:
 def _outcome(event: RunFinished) -> str:
     took = seconds(event.elapsed_s)
     if event.status == "nothing_to_do":
-        return f"Nothing to do: everything selected is up to date on {event.branch}, {took}."
+        skipped = len(event.steps)
+        if not skipped:
+            return f"Nothing to do: everything selected is up to date on {event.branch}, {took}."
+        return f"Nothing was done on {event.branch}: {plural(skipped, 'asset')} skipped, {took}."
     if event.status == "cancelled":
         kept = f" What was finished is on branch {event.run_branch}." if event.run_branch else ""
         return f"Cancelled after {took}: nothing was published to {event.branch}.{kept}"
@@ -159,3 +167,15 @@ def _held(step: StepFinished, event: RunFinished, look: Look, width: int) -> lis
         more = f"    more: mainstem explain {step.error.code}" if step.error is not None else ""
         lines.append(f"{margin}{readers}; fix and: mainstem run{more}")
     return lines
+
+
+def _stale(event: RunFinished, look: Look) -> list[str]:
+    """Name what this run left behind: not what it tried and said more of above."""
+    told = {step.key for step in event.steps if step.status in {"held", "failed", "skipped"}}
+    names = [str(key) for key in event.stale if key not in told]
+    if not names:
+        return []
+    verb = "was" if len(names) == 1 else "were"
+    return [
+        f"  {look.paint('STALE', 'yellow')} {listing(names)} {verb} made from older inputs: mainstem run"
+    ]
