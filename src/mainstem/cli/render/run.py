@@ -176,6 +176,5 @@ def _stale(event: RunFinished, look: Look) -> list[str]:
     if not names:
         return []
     verb = "was" if len(names) == 1 else "were"
-    return [
-        f"  {look.paint('STALE', 'yellow')} {listing(names)} {verb} made from older inputs: mainstem run"
-    ]
+    word = look.paint("STALE", "yellow")
+    return [f"  {word} {listing(names)} {verb} made from older inputs: mainstem run"]
