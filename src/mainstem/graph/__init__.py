@@ -8,6 +8,7 @@ from mainstem.graph.facts import (
     HeadEntry,
     Linkable,
     PlanOptions,
+    ReadThrough,
     SourceObservation,
     VersionRecord,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "PlanOptions",
     "PlanRequest",
     "PlannedAsset",
+    "ReadThrough",
     "SourceObservation",
     "VersionLookup",
     "VersionRecord",

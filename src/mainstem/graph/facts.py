@@ -57,6 +57,15 @@ class Linkable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadThrough:
+    """The branch whose sources stand for those of the target (SEMANTICS, Environment)."""
+
+    branch: str
+    commit_id: str
+    entries: Mapping[AssetKey, HeadEntry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionRecord:
     """What is remembered of a data version: how it came from others."""
 
@@ -81,6 +90,8 @@ class PlanOptions:
     """All that is selected is built anew, all rows, though it be up to date."""
     ingest: bool = True
     """Sources are looked at."""
+    read_through: bool = False
+    """Sources are taken over from the branch that the target comes from."""
     fresh: bool = False
     """Sources are read though they were read lately."""
     force: bool = False
@@ -136,6 +147,8 @@ class Facts:
     record_of: Callable[[AssetKey, str], VersionRecord | None] = _no_record
     link_of: Callable[[AssetKey, str], Linkable | None] = _no_link
     """By asset and data version."""
+    read_through: ReadThrough | None = None
+    """Sources are taken over from there instead of being read."""
     is_tombstone: Callable[[AssetKey, str], bool] = _no_tombstone
     """Whether this version was reverted on the target branch."""
     observe: Callable[[Asset], SourceObservation | None] = _no_observation

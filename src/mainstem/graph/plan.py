@@ -27,6 +27,8 @@ class PlannedAsset:
     """Expected; empty while an input's version is only known once it has been read."""
     link_from: str = ""
     """For `link`: the branch or run that built it."""
+    link_commit: str = ""
+    """For a `link` of a source: where it is taken from; others are looked up at the time."""
     is_full_rebuild: bool = True
     """For incremental assets: all rows, not only new ones."""
     estimated_rows: int | None = None

@@ -14,6 +14,7 @@ from mainstem.graph.graph import Graph
 from mainstem.graph.lookup import UNKNOWN, VersionLookup
 from mainstem.graph.plan import ColumnChange, Plan, PlannedAsset
 from mainstem.graph.selection import select
+from mainstem.graph.through import read_through
 from mainstem.types import AssetKey
 
 _SOURCES = frozenset({"file"})
@@ -59,6 +60,7 @@ def make_plan(graph: Graph, request: PlanRequest, facts: Facts) -> Plan:
             "full_refresh": options.full_refresh,
             "rebuild": options.rebuild,
             "ingest": options.ingest,
+            "read_through": options.read_through,
             "fresh": options.fresh,
             "force": options.force,
         },
@@ -151,6 +153,8 @@ class _Walk:
     def _source(self, asset: Asset) -> Decision:
         entry = self.facts.entries.get(asset.key)
         version = entry.provenance.data_version if entry is not None else None
+        if self.facts.read_through is not None:
+            return read_through(asset, self.facts, self.request.options, self.request.branch)
         if not self.request.options.ingest:
             return Decision(action="fresh", reason="--no-ingest: not looked at", version=version)
         observation = self.facts.observe(asset)
@@ -198,6 +202,9 @@ class _Walk:
             reason=decision.reason,
             fingerprint=decision.fingerprint,
             link_from=decision.link.made_on if decision.link is not None else "",
+            link_commit=decision.link.commit_id
+            if decision.link is not None and self.graph.assets[key].kind in _SOURCES
+            else "",
             is_full_rebuild=decision.is_full_rebuild,
             estimated_rows=rows,
             estimated_seconds=seconds,

@@ -22,10 +22,21 @@ Origins = Mapping[str, tuple[tuple[AssetKey, str], ...]]
 
 
 class Analysis:
-    """Answers about columns, worked out when asked and kept."""
+    """Answers about columns, worked out when asked and kept.
 
-    def __init__(self, graph: Graph, lake: Lake, *, at: str) -> None:
+    Args:
+        graph: The project.
+        lake: Where tables are.
+        at: The ref whose tables are the ground.
+        coming: Assets whose columns may be others by the time they are read: they are unknown.
+    """
+
+    def __init__(
+        self, graph: Graph, lake: Lake, *, at: str, coming: frozenset[AssetKey] = frozenset()
+    ) -> None:
         self._graph = graph
+        self._coming = coming
+        self._beyond = frozenset(graph.downstream(coming)) if coming else coming
         self._lake = lake
         self._commit = lake.resolve(at).id
         self._entries = lake.entries(self._commit)
@@ -103,11 +114,15 @@ class Analysis:
             return shape
         # What was built tells the columns only while the model's text is that of then.
         entry = self._entries.get(key)
-        is_as_built = entry is not None and entry.provenance.code_version == above.code_version
+        is_as_built = (
+            entry is not None
+            and entry.provenance.code_version == above.code_version
+            and key not in self._beyond
+        )
         return self._built(key) if is_as_built else None
 
     def _built(self, key: AssetKey) -> Schema | None:
-        if key not in self._entries:
+        if key not in self._entries or key in self._coming:
             return None
         try:
             return self._lake.relation(key, self._commit).schema

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +25,7 @@ from mainstem.graph import (
     PlannedAsset,
     PlanOptions,
     PlanRequest,
+    ReadThrough,
     make_plan,
     select,
 )
@@ -44,7 +46,7 @@ from mainstem.project.location import branch_of, find_project
 from mainstem.project.problems import raise_problems
 from mainstem.project.services import Services
 from mainstem.project.snapshot import load_project
-from mainstem.project.sources import Sources
+from mainstem.project.sources import Sources, coming_columns
 from mainstem.runs import (
     Gate,
     RunControl,
@@ -433,11 +435,18 @@ class Project:
 
         @cache
         def analysis() -> Analysis:
-            found: Analysis = import_module("mainstem.project.analysis").Analysis(
-                self.graph, self.lake, at=at
-            )
-            return found
+            return self.work.analysis(at)
 
+        facts = gather_facts(
+            self.services.database,
+            entries=self.lake.entries(at),
+            branch=self.branch,
+            clock=self.clock,
+            observe=sources.observe,
+            columns_of=sources.columns_of,
+            lineage_of=lambda asset: analysis().lineage_of(asset.key),
+            schema_of=lambda asset: analysis().schema_of(asset.key),
+        )
         plan = make_plan(
             self.graph,
             PlanRequest(
@@ -450,28 +459,28 @@ class Project:
                 exclude=tuple(exclude),
                 options=options,
             ),
-            gather_facts(
-                self.services.database,
-                entries=self.lake.entries(at),
-                branch=self.branch,
-                clock=self.clock,
-                observe=sources.observe,
-                columns_of=sources.columns_of,
-                lineage_of=lambda asset: analysis().lineage_of(asset.key),
-                schema_of=lambda asset: analysis().schema_of(asset.key),
-            ),
+            replace(facts, read_through=self._read_through(options)),
         )
         building = [item.key for item in plan.assets if item.action == "build"]
         if building:
             # Names that do not exist are found before anything runs.
-            analysis().require(building)
+            self.work.analysis(at, coming=coming_columns(plan, self.graph)).require(building)
         return plan
 
     def _options(self, asked: Mapping[str, bool | None]) -> PlanOptions:
         given = {name: value for name, value in asked.items() if value is not None}
         # An environment that reads sources through loads them only when told to (SEMANTICS).
-        given.setdefault("ingest", self.loaded.environment.ingest == "load")
-        return PlanOptions(**given)
+        is_own = self.branch == self.loaded.environment.branch_from
+        loads = is_own or self.loaded.environment.ingest == "load"
+        through = not loads and "ingest" not in given
+        return PlanOptions(**{"ingest": loads, "read_through": through, **given})
+
+    def _read_through(self, options: PlanOptions) -> ReadThrough | None:
+        if not options.read_through:
+            return None
+        branch = self.loaded.environment.branch_from
+        commit = self.lake.resolve(branch).id
+        return ReadThrough(branch=branch, commit_id=commit, entries=self.lake.entries(commit))
 
     def _keys(self, include: Selection, exclude: Selection) -> tuple[AssetKey, ...]:
         return tuple(select(self.graph, include, exclude))

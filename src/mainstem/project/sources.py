@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mainstem.config import Variables
 from mainstem.errors import AssetNotFound, RefNotFound
-from mainstem.graph import Asset
+from mainstem.graph import Asset, Graph, Plan
 from mainstem.ingest import Observation, observe
 from mainstem.lake import Lake
 from mainstem.types import AssetKey
@@ -71,3 +71,12 @@ class Sources:
         except AssetNotFound:
             return {}
         return {field.name: str(field.type) for field in relation.schema}
+
+
+def coming_columns(plan: Plan, graph: Graph) -> frozenset[AssetKey]:
+    """Give the assets whose columns a run may change otherwise than SQL says: what it reads in."""
+    return frozenset(
+        item.key
+        for item in plan.assets
+        if item.action in {"read", "build", "link"} and graph[item.key].kind != "sql"
+    )

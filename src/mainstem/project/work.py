@@ -49,9 +49,9 @@ class Work:
         """Make the gates of an asset."""
         return self._steps.gates_of(asset)
 
-    def analysis(self, at: str) -> Analysis:
+    def analysis(self, at: str, *, coming: frozenset[AssetKey] = frozenset()) -> Analysis:
         """Columns, types and lineage, with the lake's tables at a ref as the ground."""
-        return Analysis(self._loaded.graph, self._services.lake, at=at)
+        return Analysis(self._loaded.graph, self._services.lake, at=at, coming=coming)
 
     def check(self, keys: Collection[AssetKey], *, at: str) -> list[CheckResult]:
         """Evaluate the checks of assets on data as it is at a ref."""

@@ -6,7 +6,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from mainstem.errors import AssetNotFound, MainstemError, RefNotFound
-from mainstem.graph import Decision, Facts, PlannedAsset, PlanOptions, VersionLookup, decide_asset
+from mainstem.graph import (
+    Decision,
+    Facts,
+    Linkable,
+    PlannedAsset,
+    PlanOptions,
+    VersionLookup,
+    decide_asset,
+)
 from mainstem.lake import Entry
 from mainstem.runs.moves import Decided
 from mainstem.runs.services import Services
@@ -82,8 +90,7 @@ class Decider:
         before = self._facts.entries.get(key)
         entry = before if isinstance(before, Entry) else None
         if asset.kind == "file":
-            planned = unit.planned[key]
-            decision = Decision(action="read", reason=planned.reason)
+            decision = self._source(unit.planned[key])
             return Work(asset=asset, decision=decision, inputs={}, before=entry)
         inputs = self._lookup.inputs_of(asset)
         decision = decide_asset(
@@ -96,6 +103,17 @@ class Decider:
         )
         known = {name: version for name, version in inputs.items() if version}
         return Work(asset=asset, decision=decision, inputs=known, before=entry)
+
+    def _source(self, planned: PlannedAsset) -> Decision:
+        """Read a source, or take it over from the branch that the plan found it on."""
+        if planned.action != "link":
+            return Decision(action="read", reason=planned.reason)
+        entry = self._services.lake.entry(planned.key, planned.link_commit)
+        if entry is None:
+            return Decision(action="skip", reason=f"{planned.link_from} has it no more")
+        version = entry.provenance.data_version
+        link = Linkable(version=version, commit_id=planned.link_commit, made_on=planned.link_from)
+        return Decision(action="link", reason=planned.reason, version=version, link=link)
 
     def _link_or_build(self, unit: Unit, prepared: PreparedStep) -> None:
         links: dict[AssetKey, Entry] = {}

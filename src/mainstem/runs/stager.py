@@ -6,12 +6,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mainstem import state
-from mainstem.lake import Commit
+from mainstem.lake import Commit, Intent, LinkWrite
 from mainstem.runs.book import Book
 from mainstem.runs.reporting import Course
 from mainstem.runs.scope import Scope
-from mainstem.runs.staging import Staged, check_owned, stage_links, stage_outcome, view_records
+from mainstem.runs.staging import (
+    Staged,
+    Work,
+    check_owned,
+    stage_links,
+    stage_outcome,
+    view_records,
+)
 from mainstem.runs.step import StepOutcome
+from mainstem.types import CursorWrite
 
 
 class Stager:
@@ -51,7 +59,13 @@ class Stager:
     def _staged(self, course: Course, outcome: StepOutcome | None) -> Staged:
         scope = self._scope
         if outcome is None:
-            return stage_links(course.links, course.works, facts=scope.facts, stamp=scope.stamp)
+            return stage_links(
+                course.links,
+                course.works,
+                facts=scope.facts,
+                stamp=scope.stamp,
+                beside={work.asset.key: self._beside(work) for work in course.works},
+            )
         check_owned(outcome, course.works)
         staged = stage_outcome(outcome, course.works, facts=scope.facts, stamp=scope.stamp)
         for key, version in staged.settled.items():
@@ -60,6 +74,21 @@ class Stager:
                 course.reverted = "what it read was reverted here; --force takes it in again"
                 return Staged()
         return staged
+
+    def _beside(self, work: Work) -> list[Intent]:
+        """Give what belongs to a linked source: its cursor, and rows that were put aside."""
+        link = work.decision.link
+        if link is None or work.asset.kind != "file":
+            return []
+        lake, key = self._scope.services.lake, work.asset.key
+        cursor = lake.cursor(key, link.commit_id)
+        found: list[Intent] = [] if cursor is None else [CursorWrite(key=key, value=cursor)]
+        aside = [
+            LinkWrite(key=entry.key, content=entry.content, provenance=entry.provenance)
+            for entry in lake.entries(link.commit_id).values()
+            if entry.key.folded.startswith(f"{key.folded}__") and entry.kind == "table"
+        ]
+        return found + aside
 
     def _commit(self, index: int, staged: Staged) -> None:
         scope = self._scope

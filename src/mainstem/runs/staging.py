@@ -84,12 +84,29 @@ def stage_outcome(
 
 
 def stage_links(
-    links: Mapping[AssetKey, Entry], works: Sequence[Work], *, facts: Facts, stamp: Stamp
+    links: Mapping[AssetKey, Entry],
+    works: Sequence[Work],
+    *,
+    facts: Facts,
+    stamp: Stamp,
+    beside: Mapping[AssetKey, Sequence[Intent]] | None = None,
 ) -> Staged:
-    """Take over versions that were built elsewhere."""
+    """Take over versions that were built elsewhere.
+
+    Args:
+        links: What to take over, by asset.
+        works: What was decided about these assets.
+        facts: The world.
+        stamp: Of the run.
+        beside: What comes along with sources: cursors, quarantined rows.
+    """
     staged = Staged()
     for work in works:
         entry = links[work.asset.key]
+        if work.asset.kind == "file":
+            # How this version came about is recorded where it was read.
+            _take_over(staged, entry, (beside or {}).get(work.asset.key, ()), stamp)
+            continue
         provenance = replace(
             entry.provenance,
             fingerprint=work.decision.fingerprint,
@@ -113,6 +130,14 @@ def stage_links(
             stamp=stamp,
         )
     return staged
+
+
+def _take_over(staged: Staged, entry: Entry, beside: Sequence[Intent], stamp: Stamp) -> None:
+    provenance = replace(entry.provenance, run_id=stamp.run_id)
+    link = LinkWrite(key=entry.key, content=entry.content, provenance=provenance)
+    staged.changes.extend((link, *beside))
+    staged.keys.extend(dict.fromkeys(change.key for change in (link, *beside)))
+    staged.settled[entry.key] = provenance.data_version
 
 
 def view_records(
