@@ -139,6 +139,37 @@ def test_merging_a_branch_that_reads_through_brings_no_conflict(stages, mainstem
     assert _orders(mainstem, "-e", "prod") == 5
 
 
+def test_the_branch_of_a_protected_environment_is_protected_from_others_too(stages, mainstem):
+    (stages / "mainstem.yml").write_text(SETTINGS.replace("main}", "main, protected: true}"))
+
+    refused = mainstem("run", "--branch", "main")
+    own = mainstem("run", "--ingest")
+
+    assert refused.code == 1
+    assert "error[A1054]: Environment `prod` is protected" in refused.err
+    assert own.code == 0, own.err
+
+
+def test_every_command_says_where_it_acts(stages, mainstem):
+    mainstem("run", "-e", "prod")
+    early = mainstem("query", "select 1 as x")
+    mainstem("run", "--rebuild")
+
+    later = [
+        mainstem("query", "select 1 as x"),
+        mainstem("show", "shop.orders"),
+        mainstem("check"),
+        mainstem("list"),
+        mainstem("log"),
+    ]
+    plan, run = mainstem("plan"), mainstem("run", "--rebuild")
+
+    assert "1 row · dev · branch main, for dev/alice is not there yet" in early.err
+    assert all("dev · branch dev/alice" in done.err for done in later)
+    assert "shop · dev · branch dev/alice@" in plan.out
+    assert " · dev · branch dev/alice · " in run.out + run.err
+
+
 def test_the_branch_is_chosen_in_order(stages, mainstem, monkeypatch):
     mainstem("run", "-e", "prod")
     subprocess.run(["git", "init", "-q", "-b", "feature/x"], cwd=stages, check=True)

@@ -10,7 +10,7 @@ def test_query_prints_a_table_and_counts_rows_beside_it(built, mainstem):
     done = mainstem("query", "select id, customer from shop.orders order by id limit 2")
 
     assert done.out.splitlines() == ["id  customer", "--  --------", " 1  ann", " 2  bob"]
-    assert done.err == "2 rows\n"
+    assert done.err == "2 rows · local · branch main\n"
 
 
 def test_query_writes_csv_json_parquet_and_arrow(built, mainstem, tmp_path):

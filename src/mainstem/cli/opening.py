@@ -32,6 +32,16 @@ def project_of(
         project.close()
 
 
+def where_text(project: Project, at: str | None = None) -> str:
+    """Say where a command reads: there is no checkout, so each tells (GRAMMAR 1)."""
+    if at is not None:
+        return f"{project.environment} · at {at}"
+    reading = project.reading_ref
+    if reading == project.branch:
+        return f"{project.environment} · branch {reading}"
+    return f"{project.environment} · branch {reading}, for {project.branch} is not there yet"
+
+
 def parse_variables(texts: tuple[str, ...]) -> dict[str, Any]:
     """Read `--vars`: `year=2014` (JSON values, else text), or an object.
 

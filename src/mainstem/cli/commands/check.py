@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mainstem.cli.opening import project_of
+from mainstem.cli.opening import project_of, where_text
 from mainstem.cli.options import (
     exclude_option,
     json_option,
@@ -66,6 +66,7 @@ def check_command(
                 more = " (--limit shows more)" if len(rows) == limit else ""
                 output.note(f"{plural(len(rows), 'row')}{more}")
             return 0
+        output.note(where_text(project))
         results = project.check(selection, exclude)
     if is_json:
         output.document(results)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mainstem.cli.opening import project_of
+from mainstem.cli.opening import project_of, where_text
 from mainstem.cli.options import (
     exclude_option,
     json_option,
@@ -37,6 +37,7 @@ def list_command(
     output = Output.of_process(is_json=is_json)
     with project_of(**where) as project:
         rows = project.listing((*assets, *select), exclude)
+        output.note(where_text(project))
     if is_json:
         output.document(rows)
         return

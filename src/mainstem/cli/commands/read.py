@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO
 
 import click
 
-from mainstem.cli.opening import project_of
+from mainstem.cli.opening import project_of, where_text
 from mainstem.cli.options import json_option, vars_option, where_options
 from mainstem.cli.output import Output
 from mainstem.cli.render.asset import asset_lines
@@ -70,13 +70,13 @@ def query_command(
         if file_format == "table" and not is_json:
             shown = TABLE_LIMIT if limit is None else limit
             table = project.sql(text, at=at, limit=shown + 1)
-            _print_table(table, shown, output, target)
+            _print_table(table, shown, output, target, where=where_text(project, at))
             return
         wanted = _FORMATS["json" if is_json else file_format]
         stream = _stream(target, wanted, stack)
         rows = project.export(text, stream, wanted, at=at, limit=limit)
-    if target is not None:
-        output.note(f"{plural(rows, 'row')} to {target}")
+        if target is not None:
+            output.note(f"{plural(rows, 'row')} of {where_text(project, at)} to {target}")
 
 
 @click.command(name="show")
@@ -100,6 +100,7 @@ def show_command(
     """Show what ASSET is, its columns and first rows."""
     output = Output.of_process(is_json=is_json)
     with project_of(**where, variables=variables) as project:
+        output.note(where_text(project, at))
         shown = project.describe(asset, at=at)
         rows = (
             project.preview(asset, limit=limit)
@@ -138,7 +139,9 @@ def compile_command(
         output.lines(sql.rstrip().splitlines())
 
 
-def _print_table(table: pa.Table, limit: int, output: Output, target: str | None) -> None:
+def _print_table(
+    table: pa.Table, limit: int, output: Output, target: str | None, *, where: str
+) -> None:
     total = table.num_rows
     columns = [column.to_pylist() for column in table.slice(0, limit).columns]
     rows = list(zip(*columns, strict=True))
@@ -149,7 +152,7 @@ def _print_table(table: pa.Table, limit: int, output: Output, target: str | None
         with _written(target) as stream:
             stream.writelines(f"{line}\n".encode() for line in lines)
     cut = ", more exist: --limit or --format csv" if total > limit else ""
-    output.note(f"{plural(min(total, limit), 'row')}{cut}")
+    output.note(f"{plural(min(total, limit), 'row')}{cut} · {where}")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from mainstem.cli.opening import project_of
+from mainstem.cli.opening import project_of, where_text
 from mainstem.cli.options import json_option, where_options
 from mainstem.cli.output import Output
 from mainstem.cli.render.versions import commit_lines, ref_lines
@@ -117,7 +117,8 @@ def log_command(
     output = Output.of_process(is_json=is_json)
     with project_of(**where) as project:
         key = AssetKey.parse(asset) if asset is not None else None
-        commits = list(project.lake.log(ref or project.branch, limit=limit, key=key))
+        commits = list(project.lake.log(ref or project.reading_ref, limit=limit, key=key))
+        output.note(where_text(project, ref))
     if is_json:
         output.document(commits)
     else:

@@ -81,8 +81,13 @@ def run_command(
     output = Output.of_process(is_json=is_json)
     opening, selection = _divide(options)
     with project_of(**opening) as project:
-        environment = project.settings.environment(project.environment)
-        require_permission(environment, project.folder, is_meant=yes)
+        require_permission(
+            project.settings,
+            project.environment,
+            branch=project.branch,
+            folder=project.folder,
+            is_meant=yes,
+        )
         _say_where(project, output)
         width = max((len(str(key)) for key in project.graph.assets), default=0)
         with Reporter(output, SystemClock(), key_width=width) as reporter, _interrupts(project):
@@ -130,4 +135,5 @@ def _interrupts(project: Project) -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN if asked else handler)
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""A terminal that is closed stops a run as cleanly as Ctrl-C."""
