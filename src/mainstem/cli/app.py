@@ -122,7 +122,7 @@ def execute(arguments: Sequence[str]) -> int:
     try:
         result = program.main(args=list(arguments), prog_name="mainstem", standalone_mode=False)
     except MainstemError as error:
-        output.error(error, ending=_ending(arguments))
+        output.error(error, ending=_ending(error, arguments))
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as shown:
         click.echo(shown.format_message())
@@ -146,8 +146,11 @@ def execute(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _ending(arguments: Sequence[str]) -> str:
-    return "nothing was run" if "run" in arguments[:3] else ""
+def _ending(error: MainstemError, arguments: Sequence[str]) -> str:
+    if "run" not in arguments[:3]:
+        return ""
+    # A project that is wrong is refused before anything starts; the rest may come at any time.
+    return "nothing was run" if error.exit_code == 1 else "nothing was published"
 
 
 def _usage_error(error: click.UsageError) -> UserError:

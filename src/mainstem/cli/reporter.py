@@ -15,6 +15,7 @@ from mainstem.runs import (
     RunFinished,
     RunStarted,
     StepFinished,
+    StepLogged,
     StepProgressed,
     StepRetried,
     StepStarted,
@@ -36,6 +37,7 @@ class Reporter(AbstractContextManager["Reporter"]):
         self._clock = clock
         self._key_width = key_width
         self._live: Live | None = None
+        self._has_begun = False
         if output.look.has_glyphs and not output.is_json:
             self._live = Live(output.stdout, output.look, clock, key_width=key_width)
 
@@ -85,7 +87,11 @@ class Reporter(AbstractContextManager["Reporter"]):
     def _lines(self, event: RunEvent) -> list[str]:
         look = self._output.look
         match event:
+            case StepLogged() if not self._has_begun:
+                # What holds the whole run up; what steps log is in `runs log`.
+                return [f"{event.key} {event.text}"]
             case RunStarted():
+                self._has_begun = True
                 return [started_line(event, look)]
             case StepRetried():
                 return [retry_line(event, look, key_width=self._key_width)]

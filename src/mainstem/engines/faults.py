@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -193,6 +193,9 @@ def _unbound(
     name = str(details.get("name", ""))
     close = nearest(name, known, limit=1) if name else []
     hint = f"Did you mean `{close[0]}`?" if close else ""
+    if "add explicit type casts" in lines[0]:
+        lines[0] = lines[0].partition(" You might need")[0]
+        hint = "Cast an argument to a type that it takes, for example x::DOUBLE."
     return SqlInvalid(
         "A7501" if kind in {"Parser", "Syntax"} else "A7502",
         _sentence(lines[0]),
@@ -200,8 +203,19 @@ def _unbound(
         where=_place(details, sql, prefix),
         known=known,
         # Suggestions are in `known`; DuckDB's own also name catalogs of sessions.
-        details="\n".join(line for line in lines[1:] if not line.startswith(("Did ", "Cand"))),
+        details="\n".join(_further(lines[1:])),
     )
+
+
+def _further(lines: Iterable[str]) -> Iterator[str]:
+    """Leave out suggestions, and the dozens of overloads that did not match."""
+    overloads = False
+    for line in lines:
+        if line.strip().startswith("Candidate functions"):
+            overloads = True
+        elif not (overloads and line.startswith("\t")) and not line.startswith(("Did ", "Cand")):
+            overloads = False
+            yield line
 
 
 def _candidates(details: Mapping[str, Any]) -> list[str]:
@@ -222,7 +236,12 @@ def _at_run_time(message: str, details: Mapping[str, Any], sql: str, prefix: str
             "sum(x)::DECIMAL(38,0), or sum(x::DOUBLE).",
             where=_place(details, sql, prefix),
         )
-    return StepFailed("A7510", _sentence(message), where=_place(details, sql, prefix))
+    hint = ""
+    if message.startswith("Overflow in"):
+        hint = "Compute with a wider type: cast one side, as in x::DECIMAL(38,0) or x::DOUBLE."
+    elif message.startswith("Could not convert string"):
+        hint = "try_cast(... as TYPE) gives null instead; or filter or clean such values before."
+    return StepFailed("A7510", _sentence(message), hint=hint, where=_place(details, sql, prefix))
 
 
 def _sentence(message: str) -> str:

@@ -115,7 +115,11 @@ class CsvScan:
         self._lines = self._locate(session)
         rows = session.rows(
             "select kind, column_name, count(distinct (file, line)), min_by(file, (file, line)), "
-            "min_by(line, (file, line)), min_by(reason, (file, line)), min_by(raw, (file, line)), "
+            "min_by(line, (file, line)), "
+            # A row with two fields too many is noted twice: the last note counts them all.
+            "min_by(reason, (file, line, case when kind = 'too many columns' "
+            "then -(position::bigint) else position end)), "
+            "min_by(raw, (file, line)), "
             "list(distinct value)[:1000] "
             f"from ({self._all_faults()}) group by kind, column_name order by kind, column_name"
         )

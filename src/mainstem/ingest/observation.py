@@ -167,7 +167,11 @@ def _matches(base: Path, pattern: str) -> list[Path]:
     found = Path(root).glob(pattern[len(root) :]) if root else base.glob(pattern)
     wants_hidden = pattern.rpartition("/")[2].startswith(".")
     return [
-        path for path in found if path.is_file() and (wants_hidden or not path.name.startswith("."))
+        path
+        for path in found
+        # A link that leads nowhere is a file that somebody misses: looking at it says so.
+        if (path.is_file() or (path.is_symlink() and not path.is_dir()))
+        and (wants_hidden or not path.name.startswith("."))
     ]
 
 
@@ -314,6 +318,13 @@ def _identity(path: Path, project_folder: Path) -> str:
 def _missing(path: Path, project_folder: Path, where: Where | None) -> SourceUnavailable:
     siblings = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
     name = _identity(path, project_folder)
+    if path.is_symlink():
+        return SourceUnavailable(
+            "A3010",
+            f"{name} is a link to {path.readlink()}, which does not exist.",
+            hint="Restore that file, or remove the link.",
+            where=where,
+        )
     if not path.parent.is_dir():
         return SourceUnavailable(
             "A3010",
@@ -321,7 +332,10 @@ def _missing(path: Path, project_folder: Path, where: Where | None) -> SourceUna
             hint="Check `path:` and `files:`.",
             where=where,
         )
-    known = nearest(path.name, siblings)
+    # Endings are alike among most files, and make no two names near.
+    alike = [name for name in siblings if Path(name).suffix == path.suffix] or siblings
+    by_stem = {Path(name).stem: name for name in alike}
+    known = [by_stem[stem] for stem in nearest(path.stem, by_stem)]
     return SourceUnavailable(
         "A3010",
         f"{name} does not exist.",
@@ -358,7 +372,8 @@ def _changed_under_append(asset: Asset, changed: list[FoundFile]) -> MainstemErr
         "A3012",
         f"{names}{more} changed after being loaded into {asset.key}; with `write: append` its rows "
         "would be there twice.",
-        hint="Use `write: upsert` with a key, or `write: replace`: either reads all files again.",
+        hint="Put the file back as it was and corrected or further rows into a new file; or use "
+        "`write: upsert` with a key, or `write: replace`: either reads all files again.",
         where=Where(file=asset.file, line=asset.line, asset=str(asset.key)),
     )
 

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from mainstem.checks import number_repeats, parse_checks
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+_WORD = re.compile(r"\w+")
 _SECTIONS = {"sql": "models", "python": "models", "seed": "seeds", "file": "assets"}
 
 
@@ -79,7 +82,22 @@ def assemble(
         for error in graph.problems
         if error.code != "A2003" or error.where is None or error.where.asset not in reported
     ]
-    return graph, judges, tuple(problems)
+    return graph, judges, tuple(_without_consequences(problems, parsed, surrounding.folder))
+
+
+def _without_consequences(
+    problems: Iterable[MainstemError], parsed: Mapping[str, Parsed], folder: Path
+) -> Iterable[MainstemError]:
+    """Leave out names that are unknown only because the file that speaks of them is broken."""
+    words: set[str] = set()
+    for path, item in parsed.items():
+        if item.problems:
+            text = (folder / path).read_text(encoding="utf-8", errors="replace")
+            words.update(_WORD.findall(f"{Path(path).stem} {text}".casefold()))
+    for error in problems:
+        named = re.match(r"`([^`]+)`", error.summary) if error.code == "A2003" else None
+        if named is None or named[1].rpartition(".")[2].casefold() not in words:
+            yield error
 
 
 def _names(

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pickle on disk that may be thrown away at any time: what loading the project computed.
 
-Written beside the catalog, read only by the version of Mainstem and Python that wrote it. A damaged
+Written beside the catalog, read only by the code of Mainstem and the Python that wrote it: a
+version does not tell two states of a checkout apart, and values of one break the other. A damaged
 or foreign file is a miss, never an error. It holds nothing that the project's own code could not
 do, so unpickling it trusts nobody new.
 """
@@ -11,8 +12,11 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import mainstem
 
 
 class DiskCache:
@@ -20,7 +24,7 @@ class DiskCache:
 
     def __init__(self, path: Path, *, version: str) -> None:
         self._path = path
-        self._stamp = f"{version}/{sys.version_info[:3]}"
+        self._stamp = f"{version}/{_code_stamp()}/{sys.version_info[:3]}"
 
     def load(self) -> Any:
         """Give the value, or `None` if there is none that this version wrote."""
@@ -41,3 +45,20 @@ class DiskCache:
             scratch.replace(self._path)
         except OSError:
             scratch.unlink(missing_ok=True)
+
+
+@cache
+def _code_stamp() -> str:
+    """Identify the source files of this process: how many, and the age of the youngest."""
+    count, newest, folders = 0, 0, [str(path) for path in mainstem.__path__]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.name.endswith(".py"):
+                        count, newest = count + 1, max(newest, entry.stat().st_mtime_ns)
+                    elif "." not in entry.name and entry.name != "__pycache__" and entry.is_dir():
+                        folders.append(entry.path)
+        except OSError:  # inside an archive, where only the version changes
+            continue
+    return f"{count}-{newest}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from mainstem.config import Environment, Variables
 from mainstem.database import Database, open_database
 from mainstem.engines import open_engine
+from mainstem.errors import DatabaseUnavailable
 from mainstem.lake import Lake
 from mainstem.models import Discovered, WorkerPool, discover
 from mainstem.state import MIGRATIONS
@@ -55,6 +56,7 @@ class Services:
         """Catalog and run state, in one file."""
         self.state_folder.mkdir(exist_ok=True)
         url = self._setting("database") or str(self.state_folder / "mainstem.db")
+        _refuse_lost_catalog(url, self._warehouse)
         database = open_database(url)
         self._closers.append(database.close)
         database.migrate(MIGRATIONS)
@@ -63,11 +65,14 @@ class Services:
     @cached_property
     def lake(self) -> Lake:
         """The lake; in a project `main` is protected (SEMANTICS, Branches and merges)."""
-        warehouse = self._setting("warehouse") or str(self.state_folder / "warehouse")
-        lake = Lake.open(self.database, str(self.folder / warehouse), clock=self.clock)
+        lake = Lake.open(self.database, str(self._warehouse), clock=self.clock)
         if not lake.ref("main").protected:
             lake.protect("main")
         return lake
+
+    @property
+    def _warehouse(self) -> Path:
+        return self.folder / (self._setting("warehouse") or str(self.state_folder / "warehouse"))
 
     @cached_property
     def engine(self) -> Engine:
@@ -102,3 +107,19 @@ class Services:
         lake = self._environment.lake
         text = lake.database if name == "database" else lake.warehouse
         return self._variables.expand(text, of=f"the lake's `{name}`")
+
+
+def _refuse_lost_catalog(url: str, warehouse: Path) -> None:
+    """A catalog that is gone while its data files are there must not become a new, empty lake."""
+    database = Path(url.removeprefix("sqlite:///"))
+    files = (database, database.with_name(f"{database.name}-wal"))
+    if any(file.exists() and file.stat().st_size for file in files):
+        return
+    if warehouse.is_dir() and any(warehouse.iterdir()):
+        raise DatabaseUnavailable(
+            "A5024",
+            f"The database {database} is {'empty' if database.exists() else 'gone'}, but the "
+            f"data files it tells of are still in {warehouse}.",
+            hint="Restore the database from a backup. To begin anew, and lose all versions of all "
+            f"tables, remove {warehouse} too.",
+        )

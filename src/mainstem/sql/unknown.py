@@ -6,6 +6,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from mainstem.errors import SqlInvalid
+from mainstem.sql.marker import REF_NAMESPACE
 from mainstem.sql.place import where_at
 from mainstem.sql.query import Query
 from mainstem.sql.relation import Relation, Scope
@@ -65,6 +66,14 @@ class Problems:
         """Note a qualifier that names no relation (A2043)."""
         known = [one.name for one in scope.relations if one.name]
         close = nearest(identifier.name, known)
+        if identifier.name == REF_NAMESPACE:
+            self._add(
+                identifier,
+                "A2043",
+                "`ref` names a table, and stands where a column or a value is expected.",
+                hint="Write it behind `from` or `join`.",
+            )
+            return
         self._add(
             identifier,
             "A2043",

@@ -39,7 +39,9 @@ def _one(error: MainstemError, look: Look) -> list[str]:
     if where is not None and str(where):
         lines.append(f"  {_place(where)}")
         if where.excerpt and where.line:
-            suggestion, hint = _split(hint, error.known)
+            suggestion = ""
+            if where.column:
+                suggestion, hint = _split(hint, error.known)
             lines += _excerpt(where, suggestion, look)
     lines += [f"  {line}" for line in hint.splitlines() if line.strip()]
     lines += [f"  {look.paint(line, 'dim')}" for line in error.details.splitlines()]
