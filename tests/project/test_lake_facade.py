@@ -74,7 +74,7 @@ def test_two_branches_that_append_to_one_table_merge_by_themselves(lake):
     lake.append("shop.orders", orders(2))
     lake.append("shop.orders", orders(3), branch="dev")
 
-    lake.merge("dev").require()
+    lake.merge("dev")
 
     assert sorted(lake.table("shop.orders").column("id").to_pylist()) == [1, 2, 3]
 
@@ -87,9 +87,12 @@ def test_two_branches_that_change_one_row_conflict(lake):
     lake.upsert("shop.orders", pa.table({**change, "name": ["theirs"]}), on=["id"], branch="dev")
 
     with pytest.raises(BranchConflict) as raised:
-        lake.merge("dev").require()
+        lake.merge("dev")
 
     assert "shop.orders" in str(raised.value) + raised.value.details
+    assert [conflict.key.name for conflict in lake.merge("dev", dry_run=True).conflicts] == [
+        "orders"
+    ]
     assert lake.table("shop.orders").column("name").to_pylist() == ["ours"]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from mainstem.database import open_database
 from mainstem.engines import open_engine
@@ -127,13 +127,31 @@ class Lake:
         """List commits, newest first."""
         return list(self.catalog.log(ref, limit=limit))
 
-    def merge(self, source: str, into: str = "main", **options: Any) -> MergeResult:
+    def merge(
+        self,
+        source: str,
+        into: str = "main",
+        *,
+        on_conflict: Literal["fail", "ours", "theirs"] = "fail",
+        dry_run: bool = False,
+        message: str = "",
+    ) -> MergeResult:
         """Bring what changed on `source` into `into`, in one commit or not at all.
+
+        Args:
+            source: The branch to take from.
+            into: The branch to change.
+            on_conflict: What to do where changes do not commute: fail, or take one side's.
+            dry_run: Say what would happen, conflicts included, and change nothing.
+            message: Of the commit.
 
         Raises:
             BranchConflict: Changes that do not commute, per table, partition and key.
         """
-        return self.catalog.merge(source, into, **options)
+        result = self.catalog.merge(
+            source, into, message=message, on_conflict=on_conflict, dry_run=dry_run
+        )
+        return result if dry_run else result.require()
 
     def revert(self, commit: str, *, branch: str = "main", **options: Any) -> Commit:
         """Undo one commit by a new commit on the head."""
