@@ -17,6 +17,10 @@ from mainstem.graph.names import Names
 from mainstem.types import AssetKey
 
 
+_RESERVED = frozenset({"system", "temp", "information_schema", "pg_catalog"})
+"""`system` is what can be asked of runs; the others mean something else in SQL."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
     """Assets with their edges; immutable."""
@@ -108,7 +112,20 @@ def _by_key(assets: Iterable[Asset], problems: list[MainstemError]) -> dict[Asse
         first = by_key.setdefault(asset.key, asset)
         if first is not asset:
             problems.append(_duplicate(first, asset))
+        if asset.key.namespace.casefold() in _RESERVED:
+            problems.append(_reserved(asset))
     return by_key
+
+
+def _reserved(asset: Asset) -> ModelInvalid:
+    namespace = asset.key.namespace
+    owner = "Mainstem" if namespace.casefold() == "system" else "the engine"
+    return ModelInvalid(
+        "A2049",
+        f"{asset.key} cannot be in the namespace `{namespace}`: {owner} keeps it to itself.",
+        hint="Move the file to another folder, or set another `namespace:` (`into:` of a source).",
+        where=Where(file=asset.file, line=asset.line, asset=str(asset.key)),
+    )
 
 
 def _duplicate(first: Asset, second: Asset) -> ModelInvalid:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from mainstem.errors import AssetNotFound, SqlInvalid
+from mainstem.project.system import SYSTEM, SystemTables
 from mainstem.sql import Query, parse, qualify
 from mainstem.types import AssetKey, ViewRef, did_you_mean
 
@@ -28,11 +29,13 @@ class ReadingSession(AbstractContextManager["ReadingSession"]):
         *,
         at: str,
         extra: Mapping[AssetKey, Any] | None = None,
+        system: SystemTables | None = None,
     ) -> None:
         self._engine = engine
         self._lake = lake
         self._commit = lake.resolve(at).id
         self._extra = extra or {}
+        self._system = system
         self._registered: set[AssetKey] = set()
         self._stack = ExitStack()
         self._session: Session | None = None
@@ -65,6 +68,9 @@ class ReadingSession(AbstractContextManager["ReadingSession"]):
         for table in parsed.tables:
             if table.parts and table.parts[0].casefold() in {"information_schema", "pg_catalog"}:
                 continue
+            if self._system is not None and _is_system(table.parts):
+                names[table.name.casefold()] = self._register_system(self._system, table.parts)
+                continue
             key = self._key_of(table.parts)
             if key is not None:
                 names[table.name.casefold()] = key
@@ -81,6 +87,21 @@ class ReadingSession(AbstractContextManager["ReadingSession"]):
             for name in relation.inputs:
                 self.register(name)
         self.session.register(relation)
+
+    def _register_system(self, system: SystemTables, parts: Sequence[str]) -> AssetKey:
+        key = system.key(parts[1])
+        if key is None:
+            known = [f"{SYSTEM}.{name}" for name in system.names]
+            raise AssetNotFound(
+                "A2042",
+                f"There is no table `{'.'.join(parts)}` here.",
+                hint=did_you_mean(".".join(parts), known) or f"There are {', '.join(known)}.",
+                known=known,
+            )
+        if key not in self._registered:
+            self._registered.add(key)
+            self.session.register_arrow(str(key), system.table(key))
+        return key
 
     def _key_of(self, parts: Sequence[str]) -> AssetKey | None:
         known = [*self._extra, *self._lake.entries(self._commit)]
@@ -105,6 +126,10 @@ class ReadingSession(AbstractContextManager["ReadingSession"]):
             else did_you_mean(name, map(str, known)) or "See them all: mainstem list",
             known=sorted(map(str, known)),
         )
+
+
+def _is_system(parts: Sequence[str]) -> bool:
+    return len(parts) == 2 and parts[0].casefold() == SYSTEM
 
 
 def _parsed(query: str) -> Query:

@@ -23,6 +23,7 @@ from mainstem.project.loaded import LoadedProject
 from mainstem.project.reading import ReadingSession
 from mainstem.project.services import Services
 from mainstem.project.steps import Steps
+from mainstem.project.system import SystemTables
 from mainstem.runs import Gate, Step
 from mainstem.sql import expand
 from mainstem.types import AssetKey, CheckResult, Relation, nearest
@@ -250,7 +251,9 @@ class Work:
             )
 
     def _reading(self, at: str) -> ReadingSession:
-        return ReadingSession(self._services.engine, self._services.lake, at=at)
+        services = self._services
+        system = SystemTables(services.database, services.lake, at=at)
+        return ReadingSession(services.engine, services.lake, at=at, system=system)
 
     def _complete(self, sql: str) -> str:
         """Fill in what only a run knows, as a first build now would."""

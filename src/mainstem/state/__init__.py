@@ -36,6 +36,7 @@ from mainstem.state.run import (
     steps,
     unfinished_runs,
 )
+from mainstem.state.system import SYSTEM_TABLES
 from mainstem.state.tombstone import (
     add_tombstones,
     clear_tombstones,
@@ -55,6 +56,7 @@ from mainstem.state.version import (
 
 __all__ = [
     "MIGRATIONS",
+    "SYSTEM_TABLES",
     "Held",
     "Lease",
     "ProcessIdentity",
