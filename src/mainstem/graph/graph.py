@@ -16,7 +16,6 @@ from mainstem.graph.fingerprint import fingerprint
 from mainstem.graph.names import Names
 from mainstem.types import AssetKey
 
-
 _RESERVED = frozenset({"system", "temp", "information_schema", "pg_catalog"})
 """`system` is what can be asked of runs; the others mean something else in SQL."""
 
