@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import apsw
 
 from mainstem.errors import DatabaseUnavailable, InternalError, MainstemError, StorageFailed
+
+_LEAST_FREE_BYTES = 65_536
+"""What opening a database takes: the index of its log has 32 kB, and grows by as much."""
 
 
 def translated(error: apsw.Error, path: Path, sql: str) -> MainstemError:
@@ -28,11 +32,10 @@ def translated(error: apsw.Error, path: Path, sql: str) -> MainstemError:
                 hint="See who holds it (`mainstem runs`), then run the command again.",
             )
         case apsw.FullError():
-            return StorageFailed(
-                "A5005",
-                f"The disk that holds {path} is full; the transaction was rolled back.",
-                hint="Free some space, then run the command again: nothing was lost.",
-            )
+            return _full(path)
+        case apsw.IOError() if _is_full(path):
+            # Even readers need some bytes: the index of the write-ahead log is a file.
+            return _full(path)
         case apsw.IOError():
             return StorageFailed(
                 "A5005",
@@ -49,6 +52,21 @@ def translated(error: apsw.Error, path: Path, sql: str) -> MainstemError:
             )
         case _:
             return InternalError("A9045", f"a statement failed: {said}.", details=sql)
+
+
+def _full(path: Path) -> StorageFailed:
+    return StorageFailed(
+        "A5005",
+        f"The disk that holds {path} is full; the transaction was rolled back.",
+        hint="Free some space, then run the command again: nothing was lost.",
+    )
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < _LEAST_FREE_BYTES
+    except OSError:
+        return False
 
 
 def moved(path: Path, what: str) -> DatabaseUnavailable:

@@ -21,6 +21,8 @@ from mainstem.types import Session
 _HEAD_BYTES = 256 * 1024
 _HEAD_ROWS = 300
 SAMPLE_ROWS = 20_480
+_MAX_SAID = 300
+"""Of a line of what the reader says: it repeats the line it did not like, however long."""
 _DELIMITERS = (",", ";", "\t", "|")
 _ISO_DATES = frozenset({None, "", "%Y-%m-%d"})
 _ISO_TIMES = frozenset({None, "", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f"})
@@ -172,11 +174,24 @@ def _told(session: Session, part: Part, arguments: list[str]) -> tuple[Any, ...]
     try:
         return session.rows(sql.format(lenient))[0]
     except StepFailed as error:
+        too_long = re.search(r"Maximum line size of (\d+) .* Actual Size: ?(\d+)", error.summary)
+        if too_long is not None:
+            raise ContractBroken(
+                "A3021",
+                f"{part.name} has a line of {int(too_long[2]):,} bytes; a row may have "
+                f"{int(too_long[1]):,}.",
+                hint="Is a quote left open, or a line break missing, or is it no CSV? Then set "
+                "`quote` or `format:`.",
+            ) from error
+        said = [
+            line if len(line) <= _MAX_SAID else f"{line[:_MAX_SAID]}..."
+            for line in error.summary.splitlines()
+        ]
         raise ContractBroken(
             "A3021",
-            f"{part.name} cannot be understood as CSV: {error.summary.splitlines()[0]}",
+            f"{part.name} cannot be understood as CSV: {said[0]}",
             hint="Set `delimiter`, `quote`, `escape` and `header`, or `format:` if it is none.",
-            details=error.summary,
+            details="\n".join(said),
         ) from error
 
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
+
+from mainstem.errors import ConfigInvalid, Where
 
 FileKind = Literal["settings", "ingest", "sql", "python", "properties", "seed", "check", "macro"]
 
@@ -55,11 +58,27 @@ def scan(
         folder: The project.
         known: What the last scan found, by path.
         read_at_ns: When the last scan was made; 0 for never.
+
+    Raises:
+        ConfigInvalid: A file or folder cannot be read, or links to where it is in.
     """
     return tuple(
         _stamp(entry, path, kind, known=known.get(path), read_at_ns=read_at_ns)
         for path, kind, entry in sorted(_candidates(folder), key=lambda found: found[0])
     )
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigInvalid(
+            "A1064",
+            f"{path} cannot be read: {error.strerror or error}.",
+            hint="Correct the link or the permissions, or move it out of the project.",
+            where=Where(file=path),
+        ) from error
 
 
 def digest_of(content: bytes) -> str:
@@ -87,7 +106,11 @@ def _below(
         if entry.name.startswith((".", "__pycache__")):
             continue
         path = f"{prefix}/{entry.name}"
-        if entry.is_dir():
+        with _reading(path):
+            is_folder = entry.is_dir()
+        if is_folder:
+            if entry.is_symlink():
+                _refuse_circle(entry.path, path)
             yield from _below(folder / entry.name, path, kinds)
         else:
             kind = kinds.get(entry.name[entry.name.rfind(".") :].lower())
@@ -103,7 +126,8 @@ def _stamp(
     known: ProjectFile | None,
     read_at_ns: int,
 ) -> ProjectFile:
-    stat = entry.stat()
+    with _reading(path):
+        stat = entry.stat()
     if (
         known is not None
         and known.size == stat.st_size
@@ -111,10 +135,24 @@ def _stamp(
         and stat.st_mtime_ns < read_at_ns - RACY_NS
     ):
         return known
+    with _reading(path):
+        content = Path(entry.path).read_bytes()
     return ProjectFile(
         path=path,
         kind=kind,
         size=stat.st_size,
         mtime_ns=stat.st_mtime_ns,
-        digest=digest_of(Path(entry.path).read_bytes()),
+        digest=digest_of(content),
     )
+
+
+def _refuse_circle(folder: str, path: str) -> None:
+    target = os.path.realpath(folder)
+    parent = os.path.realpath(Path(folder).parent)
+    if parent == target or parent.startswith(target + os.sep):
+        raise ConfigInvalid(
+            "A1064",
+            f"{path} is a link to a folder that it is in: its files would be read without end.",
+            hint="Remove the link.",
+            where=Where(file=path),
+        )

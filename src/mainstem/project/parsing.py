@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from mainstem.config import Environment, Settings, load_settings
-from mainstem.errors import ErrorGroup, MainstemError
+from mainstem.errors import ConfigInvalid, ErrorGroup, MainstemError, Where
 from mainstem.graph import Asset
 from mainstem.ingest import load_ingest_file
 from mainstem.models import (
@@ -82,16 +82,18 @@ def parse_all(
     for file in ordered:
         if file.kind in {"properties", "ingest"}:
             parsed[file.path] = _kept(known, file, file.digest) or _parse_yaml(
-                file, text[file.path].read_text(encoding="utf-8", errors="replace")
+                file, text[file.path]
             )
     index = PropertyIndex(
         entries=tuple(entry for item in parsed.values() for entry in item.properties)
     )
-    macros = {
-        file.path: text[file.path].read_text(encoding="utf-8", errors="replace")
-        for file in ordered
-        if file.kind == "macro"
-    }
+    macros: dict[str, str] = {}
+    for file in ordered:
+        if file.kind == "macro":
+            try:
+                macros[file.path] = _text_of(file, text[file.path])
+            except ConfigInvalid as error:
+                parsed[file.path] = Parsed(digest="", kind=file.kind, problems=(error,))
     common = orjson.dumps(
         [
             macros,
@@ -113,8 +115,24 @@ def _kept(known: Mapping[str, Parsed], file: ProjectFile, digest: str) -> Parsed
     return before if before is not None and before.digest == digest else None
 
 
-def _parse_yaml(file: ProjectFile, text: str) -> Parsed:
+def _text_of(file: ProjectFile, path: Path) -> str:
+    """Read a file; a byte that is no UTF-8 must not end up as `\ufffd` in somebody's data."""
+    content = path.read_bytes()
     try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigInvalid(
+            "A1063",
+            f"{file.path} is not UTF-8: byte 0x{content[error.start]:02x} in line {line}.",
+            hint="Save it in the encoding UTF-8.",
+            where=Where(file=file.path, line=line),
+        ) from error
+
+
+def _parse_yaml(file: ProjectFile, path: Path) -> Parsed:
+    try:
+        text = _text_of(file, path)
         if file.kind == "ingest":
             assets = tuple(load_ingest_file(text, file.path))
             return Parsed(digest=file.digest, kind=file.kind, assets=assets)
@@ -148,7 +166,7 @@ def _parse_sql(
     before = _kept(known, file, digest)
     if before is not None and env_is_current(before.env, surrounding.env):
         return before
-    text = (surrounding.folder / file.path).read_text(encoding="utf-8", errors="replace")
+    path = surrounding.folder / file.path
     around = Surroundings(
         project_name=surrounding.settings.name,
         environment=surrounding.environment.name,
@@ -161,12 +179,12 @@ def _parse_sql(
     )
     try:
         if file.kind == "check":
-            check = load_check(text, file.path, around)
+            check = load_check(_text_of(file, path), file.path, around)
             return Parsed(digest=digest, kind=file.kind, check=check)
         if file.kind == "seed":
             asset = load_seed(file.path, file.digest, properties)
         else:
-            asset = load_sql_model(text, file.path, around)
+            asset = load_sql_model(_text_of(file, path), file.path, around)
     except MainstemError as error:
         return Parsed(digest=digest, kind=file.kind, problems=_each(error))
     read = asset.definition.used if isinstance(asset.definition, SqlModel) else ()
