@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import importlib
 import os
@@ -15,7 +16,7 @@ import click
 
 from mainstem.cli.catalog import COMMANDS, GROUPS, listed
 from mainstem.cli.output import Output
-from mainstem.errors import InternalError, MainstemError, UserError
+from mainstem.errors import InternalError, MainstemError, StorageFailed, UserError
 from mainstem.types import did_you_mean
 
 ABOUT = """One folder, one graph, one river of tables: ingest, model, check and publish on branches
@@ -29,6 +30,8 @@ Start with real data:
 """
 _PUBLIC_INTERRUPTED = 130
 _BROKEN_PIPE = 141
+_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+"""What the system, not our code, is the cause of."""
 
 
 class LazyGroup(click.Group):
@@ -141,9 +144,22 @@ def execute(arguments: Sequence[str]) -> int:
     except Exception as error:
         if os.environ.get("MAINSTEM_RAISE"):
             raise
+        if isinstance(error, OSError) and error.errno in _REFUSALS:
+            refused = _refused(error)
+            output.error(refused, ending=_ending(refused, arguments))
+            return refused.exit_code
         output.error(_bug(error))
         return 70
     return result if isinstance(result, int) else 0
+
+
+def _refused(error: OSError) -> StorageFailed:
+    place = f"{error.filename} cannot be used" if error.filename else "Output cannot be written"
+    return StorageFailed(
+        "A1065",
+        f"{place}: {error.strerror or error}.",
+        hint="Free space, or correct the permissions, then run the command again.",
+    )
 
 
 def _ending(error: MainstemError, arguments: Sequence[str]) -> str:

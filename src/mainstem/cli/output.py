@@ -58,7 +58,10 @@ class Output:
 
     @classmethod
     def of_process(cls, *, is_json: bool) -> Output:
-        """Take the streams of this process."""
+        """Take the streams of this process; one that is closed (`>&-`) swallows what it gets."""
+        if sys.stdout is None or sys.stderr is None:
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # lives as long as the process
+            sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
         return cls(sys.stdout, sys.stderr, is_json=is_json)
 
     @property

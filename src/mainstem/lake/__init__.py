@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mainstem.lake.editing import LakeTransaction
     from mainstem.lake.lake import Lake
     from mainstem.lake.reader import read_arrow, read_batches
+    from mainstem.lake.ref import check_ref_name
     from mainstem.lake.upsert import delete_rows, replace_rows, upsert_rows
     from mainstem.lake.values import (
         CatalogDiff,
@@ -47,6 +48,7 @@ __all__ = [
     "Swept",
     "TableDiff",
     "arrow_schema",
+    "check_ref_name",
     "delete_rows",
     "read_arrow",
     "read_batches",
@@ -57,6 +59,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "check_ref_name": "ref",
     "Lake": "lake",
     "LakeTransaction": "editing",
     "arrow_schema": "arrow_types",

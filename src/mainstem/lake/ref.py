@@ -82,7 +82,7 @@ def create_ref(
         SelectionInvalid: The name cannot be one.
         BranchConflict: The name is taken.
     """
-    _check_name(name)
+    check_ref_name(name)
     taken = find_ref(catalog, name)
     if taken is not None:
         raise BranchConflict(
@@ -201,7 +201,12 @@ def is_sealed(name: str) -> BranchConflict:
     )
 
 
-def _check_name(name: str) -> None:
+def check_ref_name(name: str) -> None:
+    """Check that a branch or tag may have this name.
+
+    Raises:
+        SelectionInvalid: It may not.
+    """
     if not _NAME.fullmatch(name) or ".." in name or len(name) > 200:
         raise SelectionInvalid(
             "A5014",
