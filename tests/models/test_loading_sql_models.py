@@ -413,3 +413,16 @@ def test_a_thousand_models_load_within_their_budget():
         load_sql_model(text, f"models/a/m{number}.sql", surroundings)
 
     assert time.process_time() - start < 1.2
+
+
+def test_the_text_hash_is_of_what_is_rendered_and_of_what_shapes_data():
+    def text_hash(macro, options):
+        text = header(options, "select {{ twice('a') }} as a from b")
+        macros = {"macros/m.sql": "{% macro twice(x) %}" + macro + "{% endmacro %}"}
+        return load(text, macros=macros).code_text_hash
+
+    first = text_hash("2 * {{ x }}", "description: one")
+
+    assert text_hash("2 * {{ x }}", "description: two") == first
+    assert text_hash("{{ x }} * 2", "description: one") != first
+    assert text_hash("2 * {{ x }}", "materialized: table") != first

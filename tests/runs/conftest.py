@@ -22,6 +22,7 @@ from mainstem.runs import (
     execute,
     gather_facts,
     revert_commit,
+    with_known_texts,
 )
 from mainstem.types import (
     AssetKey,
@@ -268,7 +269,8 @@ class World:
         request = PlanRequest(
             project="test", branch=branch, include=include, options=PlanOptions(**options)
         )
-        return make_plan(self.graph, request, facts)
+        graph = with_known_texts(self.graph, self.database, facts.entries)
+        return make_plan(graph, request, facts)
 
     def run(self, *include, branch="main", control: RunControl | None = None, run=None, **options):
         plan = self.plan(*include, branch=branch, **options)

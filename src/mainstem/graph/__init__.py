@@ -24,6 +24,7 @@ from mainstem.graph.lookup import VersionLookup
 from mainstem.graph.names import Names
 from mainstem.graph.plan import Action, ColumnChange, Plan, PlannedAsset
 from mainstem.graph.planner import PlanRequest, make_plan
+from mainstem.graph.recorded import with_recorded_code
 from mainstem.graph.selection import select
 from mainstem.graph.staleness import stale_assets
 
@@ -57,4 +58,5 @@ __all__ = [
     "stale_assets",
     "view_tombstone",
     "volatile_version",
+    "with_recorded_code",
 ]

@@ -201,11 +201,14 @@ def _inlined(asset: Asset, ephemeral: Mapping[AssetKey, Asset]) -> Asset:
     for name in asset.inputs:
         inputs.update(dict.fromkeys(ephemeral[name].inputs if name in ephemeral else (name,)))
     codes = {name: item.code_version for name, item in ephemeral.items()}
+    texts = {name: item.code_text_hash for name, item in ephemeral.items()}
+    has_text = asset.code_text_hash and all(texts.values())
     reasons = (f"reads {item.key}: {item.volatile}" for item in ephemeral.values() if item.volatile)
     return replace(
         asset,
         inputs=tuple(inputs),
         code_version=fingerprint(asset.code_version, codes),
+        code_text_hash=fingerprint(asset.code_text_hash, texts) if has_text else "",
         volatile=asset.volatile or next(reasons, ""),
     )
 

@@ -219,10 +219,10 @@ def _column_changes(
     for key, decision in decisions.items():
         if decision.action != "build":
             continue
-        asset = graph.assets[key]
         entry = facts.entries.get(key)
-        if entry is None or entry.provenance.code_version == asset.code_version:
+        if entry is None or entry.provenance.code_version == graph.effective[key].code_version:
             continue
+        asset = graph.assets[key]
         found.extend(_column_changes_of(graph, asset, facts, entry.provenance.code_version))
     return tuple(found)
 
@@ -246,6 +246,7 @@ def _column_changes_of(
                     column=name,
                     change="type changed",
                     breaks=_readers(graph, facts, asset.key, folded),
+                    may_break=_python_readers(graph, asset.key),
                 )
         for folded, (name, _text) in old_types.items():
             if folded not in new_types:
@@ -269,7 +270,14 @@ def _dropped(graph: Graph, facts: Facts, key: AssetKey, column: str) -> ColumnCh
         column=column,
         change="dropped",
         breaks=_readers(graph, facts, key, column.casefold()),
+        may_break=_python_readers(graph, key),
     )
+
+
+def _python_readers(graph: Graph, key: AssetKey) -> tuple[str, ...]:
+    """Give the Python assets that get the whole table, directly."""
+    children = graph.children.get(key, ())
+    return tuple(str(child) for child in children if graph.assets[child].kind == "python")
 
 
 def _readers(graph: Graph, facts: Facts, key: AssetKey, column: str) -> tuple[str, ...]:

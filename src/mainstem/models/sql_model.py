@@ -131,7 +131,7 @@ def load_sql_model(text: str, path: str, surroundings: Surroundings) -> Asset:
     settled = settle(merged, compiled.main.volatile or compiled.other_volatile, problems)
     problems.extend(_contradictions(key, compiled, settled, path))
     _raise(problems)
-    return _asset(key, path, text, merged, settled, compiled, properties)
+    return _asset(key, path, merged, settled, compiled, properties)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +223,6 @@ def _where_word(body: str, word: str, path: str) -> Where:
 def _asset(
     key: AssetKey,
     path: str,
-    text: str,
     merged: Merged,
     settled: Settled,
     compiled: Compiled,
@@ -234,7 +233,6 @@ def _asset(
     forms = [compiled.main.normal_form, settled.digest]
     if compiled.incremental is not None:
         forms.append(compiled.incremental.normal_form)
-    used = compiled.rendered.used
     model = SqlModel(
         sql=compiled.main.text,
         incremental_sql=compiled.incremental.text if compiled.incremental is not None else "",
@@ -244,7 +242,7 @@ def _asset(
         contract=settled.contract,
         checks=(*settled.checks, *(properties.checks if properties is not None else ())),
         after=tuple(Reference(name=name, where=merged.where("deps")) for name in settled.deps),
-        used=used,
+        used=compiled.rendered.used,
         retries=settled.retries,
         timeout_s=settled.timeout_s,
     )
@@ -253,9 +251,8 @@ def _asset(
         kind="sql",
         materialized=settled.materialized,
         code_version=_digest(forms),
-        code_text_hash=_digest(
-            [text, settled.digest, *(f"{u.kind} {u.name} {u.digest}" for u in used)]
-        ),
+        # The rendered texts, not the file's: a macro that it uses may have changed.
+        code_text_hash=_digest([model.sql, model.incremental_sql, settled.digest]),
         volatile=settled.volatile,
         rebuild_after_s=settled.rebuild_after_s,
         rebuild_rule=settled.rebuild_rule if settled.rebuild_after_s is not None else "",

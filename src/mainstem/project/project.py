@@ -29,7 +29,7 @@ from mainstem.graph import (
     make_plan,
     select,
 )
-from mainstem.lake import Commit, Lake, MergeResult
+from mainstem.lake import Commit, Lake, MergeResult, check_ref_name
 from mainstem.project.describe import (
     DescribedAsset,
     ListedAsset,
@@ -46,7 +46,7 @@ from mainstem.project.location import branch_of, find_project
 from mainstem.project.problems import raise_problems
 from mainstem.project.services import Services
 from mainstem.project.snapshot import load_project
-from mainstem.project.sources import Sources, coming_columns
+from mainstem.project.sources import Sources, coming_columns, views_below
 from mainstem.runs import (
     Gate,
     RunControl,
@@ -58,6 +58,7 @@ from mainstem.runs import (
     gather_facts,
     recover,
     revert_commit,
+    with_known_texts,
 )
 from mainstem.runs import Services as RunServices
 from mainstem.state import RunRecord, reverted_commits, runs
@@ -185,6 +186,7 @@ class Project:
         try:
             self.lake.ref(self.branch)
         except RefNotFound:
+            check_ref_name(self.branch)
             return self.loaded.environment.branch_from
         return self.branch
 
@@ -448,7 +450,7 @@ class Project:
             schema_of=lambda asset: analysis().schema_of(asset.key),
         )
         plan = make_plan(
-            self.graph,
+            with_known_texts(self.graph, self.services.database, facts.entries),
             PlanRequest(
                 project=self.name,
                 environment=self.environment,
@@ -459,12 +461,18 @@ class Project:
                 exclude=tuple(exclude),
                 options=options,
             ),
-            replace(facts, read_through=self._read_through(options)),
+            replace(
+                facts,
+                read_through=self._read_through(options),
+                compares_unnamed=lambda asset: analysis().compares_unnamed(asset.key),
+            ),
         )
         building = [item.key for item in plan.assets if item.action == "build"]
         if building:
             # Names that do not exist are found before anything runs.
-            self.work.analysis(at, coming=coming_columns(plan, self.graph)).require(building)
+            below = views_below(building, self.graph)
+            coming = coming_columns(plan, self.graph)
+            self.work.analysis(at, coming=coming).require([*building, *below])
         return plan
 
     def _options(self, asked: Mapping[str, bool | None]) -> PlanOptions:

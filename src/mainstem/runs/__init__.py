@@ -17,7 +17,7 @@ from mainstem.runs.event import (
     StepStatus,
 )
 from mainstem.runs.execution import execute
-from mainstem.runs.facts import gather_facts
+from mainstem.runs.facts import gather_facts, with_known_texts
 from mainstem.runs.options import RunControl, RunOptions
 from mainstem.runs.recovery import recover
 from mainstem.runs.reverting import Reverted, revert_commit
@@ -48,4 +48,5 @@ __all__ = [
     "gather_facts",
     "recover",
     "revert_commit",
+    "with_known_texts",
 ]

@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping
 
 from mainstem import state
 from mainstem.database import Database
-from mainstem.graph import Asset, Facts, HeadEntry, Linkable, SourceObservation, VersionRecord
+from mainstem.graph import (
+    Asset,
+    Facts,
+    Graph,
+    HeadEntry,
+    Linkable,
+    SourceObservation,
+    VersionRecord,
+    with_recorded_code,
+)
 from mainstem.types import AssetKey, Clock, Schema
 
 
@@ -57,6 +66,25 @@ def gather_facts(
     values = {name: getattr(facts, name) for name in Facts.__dataclass_fields__}
     values.update((name, function) for name, function in given.items() if function is not None)
     return Facts(**values)
+
+
+def with_known_texts(
+    graph: Graph, database: Database, entries: Mapping[AssetKey, HeadEntry]
+) -> Graph:
+    """Let assets whose raw text was built before keep the code version that it had then.
+
+    Args:
+        graph: As loaded.
+        database: With run state.
+        entries: Of the commit that a plan or run starts from.
+    """
+
+    def codes_of(texts: Mapping[AssetKey, str]) -> Mapping[AssetKey, frozenset[str]]:
+        database.migrate(state.MIGRATIONS)
+        with database.read() as transaction:
+            return state.codes_of_texts(transaction, texts)
+
+    return with_recorded_code(graph, entries, codes_of)
 
 
 class _Registry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from mainstem import state
@@ -14,7 +14,7 @@ from mainstem.graph import Facts, Plan, VersionLookup
 from mainstem.lake import Entry
 from mainstem.runs.context import RunBranch
 from mainstem.runs.event import RunEvent
-from mainstem.runs.facts import gather_facts
+from mainstem.runs.facts import gather_facts, with_known_texts
 from mainstem.runs.options import RunOptions
 from mainstem.runs.services import Services
 from mainstem.runs.staging import Stamp
@@ -62,7 +62,9 @@ def open_scope(
     run, held = lease
     clock, lake = services.clock, services.lake
     entries = lake.entries(run.base_commit)
-    lookup = VersionLookup(services.graph.effective, entries)
+    graph = with_known_texts(services.graph, services.database, entries)
+    services = replace(services, graph=graph)
+    lookup = VersionLookup(graph.effective, entries)
     facts = gather_facts(services.database, entries=entries, branch=plan.branch, clock=clock)
     return Scope(
         plan=plan,

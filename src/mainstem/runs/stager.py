@@ -115,5 +115,12 @@ class Stager:
                     for work in course.works
                 ],
             )
+            state.save_texts(
+                transaction,
+                [
+                    (work.asset.key, work.asset.code_text_hash, work.asset.code_version)
+                    for work in course.works
+                ],
+            )
             self._book.save_steps(transaction, unit.keys)
         scope.branch.tip = commit.id

@@ -46,11 +46,13 @@ from mainstem.state.tombstone import (
 from mainstem.state.version import (
     StoredVersion,
     add_versions,
+    codes_of_texts,
     expire_versions,
     linkable_commits,
     mark_published,
     parts_of,
     save_parts,
+    save_texts,
     versions_of,
 )
 
@@ -70,6 +72,7 @@ __all__ = [
     "add_versions",
     "check_results",
     "clear_tombstones",
+    "codes_of_texts",
     "compare_fences",
     "events",
     "expire_versions",
@@ -93,6 +96,7 @@ __all__ = [
     "save_parts",
     "save_plan",
     "save_steps",
+    "save_texts",
     "steal",
     "steps",
     "tombstones",

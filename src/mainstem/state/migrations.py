@@ -85,4 +85,17 @@ MIGRATIONS = (
             """,
         ),
     ),
+    Migration(
+        package="state",
+        number=2,
+        statements=(
+            # Apart from `code`: a text that was only formatted anew has the same code version.
+            """
+            create table code_text (
+              asset text not null, text_hash text not null, code_version text not null,
+              primary key (asset, text_hash, code_version)
+            )
+            """,
+        ),
+    ),
 )

@@ -38,6 +38,7 @@ class StoredVersion:
     """After this it is not linked; nothing: it was published, so history keeps it."""
 
 
+_AT_ONCE = 500
 _COLUMNS = (
     "asset, data_version, run_id, parent, operation, fingerprint, code_version, inputs, "
     "is_uniform, branch, commit_id, row_count, created_at, expires_at"
@@ -127,6 +128,35 @@ def save_parts(
             if summary
         ],
     )
+
+
+def save_texts(transaction: Transaction, texts: Iterable[tuple[AssetKey, str, str]]) -> None:
+    """Remember which raw text had which code version: asset, hash of the text, version."""
+    transaction.executemany(
+        "insert into code_text (asset, text_hash, code_version) values (?, ?, ?) "
+        "on conflict (asset, text_hash, code_version) do nothing",
+        [(key.folded, text, code_version) for key, text, code_version in texts if text],
+    )
+
+
+def codes_of_texts(
+    transaction: Transaction, texts: Mapping[AssetKey, str]
+) -> dict[AssetKey, frozenset[str]]:
+    """Give the code versions that assets had with these texts; nothing of what was never seen."""
+    found: dict[AssetKey, frozenset[str]] = {}
+    pairs = list(texts.items())
+    for start in range(0, len(pairs), _AT_ONCE):
+        some = pairs[start : start + _AT_ONCE]
+        keys = {key.folded: key for key, _text in some}
+        rows = transaction.execute(
+            "select asset, code_version from code_text where (asset, text_hash) in "
+            f"(values {', '.join(['(?, ?)'] * len(keys))})",
+            [part for key, text in some for part in (key.folded, text)],
+        )
+        for folded, code_version in rows:
+            key = keys[folded]
+            found[key] = found.get(key, frozenset()) | {code_version}
+    return found
 
 
 def parts_of(transaction: Transaction, key: AssetKey, code_version: str) -> Mapping[str, str]:
