@@ -497,3 +497,60 @@ def test_effects_may_go_by_the_clock_too(plan_of, make, age, said):
     planned = plan_of(head, facts={"age_of": lambda _key, _version: age})
 
     assert _said(planned)["raw.rates"] == said
+
+
+class TestKeeping:
+    """`marts.f` gets a column; `main.v` is a view over it, `marts.far` a table over that."""
+
+    def _head(self, make, code="1", **parts):
+        return make.head(
+            make.asset("raw.a", kind="file"),
+            make.asset("marts.f", "raw.a", code=code, change_summary={"rows": "1", **parts}),
+            make.asset("main.v", "marts.f", materialized="view"),
+            make.asset("marts.far", "main.v"),
+        )
+
+    def _plan(self, make, plan_of, *, reads="amount", compares=False):
+        head = self._head(make, **{"columns.amount": "1"}).build(
+            "raw.a", "marts.f", "main.v", "marts.far"
+        )
+        versions = head.versions()
+        view = versions.derived_record(make.key("main.v"))
+        table = head.entries[make.key("marts.f")].provenance
+        records = {
+            ("main.v", versions.of(make.key("main.v"))): view,
+            ("marts.f", table.data_version): VersionRecord(
+                version=table.data_version,
+                code_version=table.code_version,
+                inputs=table.inputs,
+            ),
+        }
+        head.assets = self._head(make, "2", **{"columns.amount": "1", "columns.seats": "1"}).assets
+        lineage = {
+            "main.v": {"x": ((make.key("marts.f"), reads),)},
+            "marts.far": {"x": ((make.key("main.v"), "x"),)},
+        }
+        return plan_of(
+            head,
+            facts={
+                "record_of": lambda key, version: records.get((str(key), version)),
+                "parts_of": lambda _key, _code: {"rows": "1", "columns.amount": "1"},
+                "lineage_of": lambda asset: lineage.get(str(asset.key), {}),
+                "compares_unnamed": lambda _asset: compares,
+            },
+        )
+
+    def test_a_column_that_a_view_does_not_read_goes_no_further(self, make, plan_of):
+        planned = self._plan(make, plan_of)
+
+        assert planned["marts.f"].action == "build"
+        assert _said(planned)["marts.far"] == (
+            "keep",
+            "reads main.v, but none of the changed columns",
+        )
+
+    def test_a_view_that_takes_the_column_in_changes_its_readers(self, make, plan_of):
+        assert self._plan(make, plan_of, reads="seats")["marts.far"].action == "build"
+
+    def test_what_compares_whole_rows_is_built(self, make, plan_of):
+        assert self._plan(make, plan_of, compares=True)["marts.far"].action == "build"

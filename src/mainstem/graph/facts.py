@@ -134,6 +134,10 @@ def _own_lineage(asset: Asset) -> Mapping[str, tuple[tuple[AssetKey, str], ...]]
     return asset.lineage
 
 
+def _named_only(_asset: Asset) -> bool:
+    return False
+
+
 def _own_schema(asset: Asset) -> Schema | None:
     return asset.schema
 
@@ -163,5 +167,7 @@ class Facts:
     """Names and types of the columns that the branch has; empty if unknown."""
     lineage_of: Callable[[Asset], Mapping[str, tuple[tuple[AssetKey, str], ...]]] = _own_lineage
     """For each output column what it is computed from, by today's code; may be costly."""
+    compares_unnamed: Callable[[Asset], bool] = _named_only
+    """Whether a new column of an input could change rows though no output column is made of it."""
     schema_of: Callable[[Asset], Schema | None] = _own_schema
     """Columns by today's code; may be costly."""

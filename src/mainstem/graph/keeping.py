@@ -28,36 +28,80 @@ def reads_nothing_changed(
         return False
     if not asset.is_repeatable or entry.provenance.code_version != asset.code_version:
         return False
-    before = {name.casefold(): version for name, version in entry.provenance.inputs.items()}
+    before = _folded(entry.provenance.inputs)
     if set(before) != {key.folded for key in inputs}:
         return False
-    changed = [key for key, version in inputs.items() if before[key.folded] != version]
+    after = {key.folded: version or "" for key, version in inputs.items()}
+    return _reads_none_of_the_new(asset, before, after, assets, facts)
+
+
+def _reads_none_of_the_new(
+    asset: Asset,
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+    assets: Mapping[AssetKey, Asset],
+    facts: Facts,
+) -> bool:
+    """Tell whether columns were added to inputs, nothing more, and this query reads none."""
     added: set[tuple[AssetKey, str]] = set()
+    changed = [key for key in asset.inputs if before.get(key.folded) != after.get(key.folded)]
     for key in changed:
-        columns = _additions(assets[key], before[key.folded], inputs[key], facts)
+        old, new = before.get(key.folded), after.get(key.folded)
+        columns = _additions(assets[key], old, new, assets, facts) if old and new else None
         if columns is None:
             return False
         added.update((key, column) for column in columns)
-    lineage = facts.lineage_of(asset) if added else {}
-    return bool(lineage) and not any(
-        (key, column.casefold()) in added for origins in lineage.values() for key, column in origins
-    )
+    if not changed or not added:
+        return bool(changed)
+    lineage = facts.lineage_of(asset)
+    origins = {origin for found in lineage.values() for origin in found}
+    # Through what is inlined (ephemeral models), lineage names other assets than the inputs.
+    if not lineage or not {key for key, _column in origins} <= set(asset.inputs):
+        return False
+    if any((key, column.casefold()) in added for key, column in origins):
+        return False
+    return not facts.compares_unnamed(asset)
 
 
-def _additions(source: Asset, old: str, new: str | None, facts: Facts) -> set[str] | None:
+def _additions(
+    source: Asset, old: str, new: str, assets: Mapping[AssetKey, Asset], facts: Facts
+) -> set[str] | None:
     """Give the columns that are all that a new version adds; nothing if more changed than that."""
     before = facts.record_of(source.key, old)
-    if before is None or not new or not _same_inputs(before, source, new):
+    if before is None:
+        return None
+    if before.operation == "view" and before.code_version == source.code_version:
+        return _view_additions(source, before, new, assets, facts)
+    if not _same_inputs(before, source, new):
         return None
     old_parts = facts.parts_of(source.key, before.code_version)
     if not old_parts or not source.change_summary:
         return None
     columns = changed_columns(old_parts, source.change_summary)
-    if any(change != "added" for _name, change in columns):
+    if not columns or any(change != "added" for _name, change in columns):
         return None
     if _without_columns(old_parts) != _without_columns(source.change_summary):
         return None
     return {name.casefold() for name, _change in columns}
+
+
+def _view_additions(
+    source: Asset,
+    before: VersionRecord,
+    new: str,
+    assets: Mapping[AssetKey, Asset],
+    facts: Facts,
+) -> set[str] | None:
+    """A view of the same definition gives the same if it reads none of what was added to it."""
+    after = facts.record_of(source.key, new)
+    if after is None or set(before.inputs) != set(after.inputs):
+        return None
+    old, now = _folded(before.inputs), _folded(after.inputs)
+    return set() if _reads_none_of_the_new(source, old, now, assets, facts) else None
+
+
+def _folded(inputs: Mapping[str, str]) -> dict[str, str]:
+    return {name.casefold(): version for name, version in inputs.items()}
 
 
 def _same_inputs(before: VersionRecord, source: Asset, new: str) -> bool:

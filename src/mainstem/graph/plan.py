@@ -46,6 +46,8 @@ class ColumnChange:
     change: Literal["added", "dropped", "type changed", "logic changed"]
     breaks: tuple[str, ...] = ()
     """`marts.delays.mean_delay` for each column downstream that reads a dropped or retyped one."""
+    may_break: tuple[str, ...] = ()
+    """Python assets downstream: nobody knows which columns they read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

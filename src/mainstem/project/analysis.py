@@ -15,7 +15,7 @@ from mainstem.graph import Asset, Graph
 from mainstem.lake import Lake
 from mainstem.models import SqlModel
 from mainstem.project.problems import raise_problems
-from mainstem.sql import Inference, infer, parse, relocate
+from mainstem.sql import Inference, compares_unnamed, infer, parse, relocate
 from mainstem.types import AssetKey, Schema
 
 Origins = Mapping[str, tuple[tuple[AssetKey, str], ...]]
@@ -59,6 +59,13 @@ class Analysis:
             schema = self.schema_of(key)
             return {} if schema is None else dict.fromkeys(schema.names, ())
         return self._inference(asset).lineage
+
+    def compares_unnamed(self, key: AssetKey) -> bool:
+        """Tell whether a new column of an input could change a model that does not read it."""
+        asset = self._graph.assets.get(key)
+        if asset is None or not isinstance(asset.definition, SqlModel):
+            return True
+        return compares_unnamed(parse(asset.definition.sql, file=asset.file))
 
     def require(self, keys: Iterable[AssetKey]) -> None:
         """Find names in SQL models that do not exist.

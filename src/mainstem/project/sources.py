@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from mainstem.config import Variables
@@ -80,3 +80,9 @@ def coming_columns(plan: Plan, graph: Graph) -> frozenset[AssetKey]:
         for item in plan.assets
         if item.action in {"read", "build", "link"} and graph[item.key].kind != "sql"
     )
+
+
+def views_below(keys: Collection[AssetKey], graph: Graph) -> list[AssetKey]:
+    """Give the views that read what is built anew: though they stay, they have to fit it."""
+    below = graph.downstream(keys) - set(keys)
+    return [key for key in graph.sorted(below) if graph[key].materialized == "view"]

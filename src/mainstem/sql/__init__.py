@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mainstem.sql.query import Query, TableName, parse
     from mainstem.sql.rewrite import expand, pin_time, qualify, table_name
     from mainstem.sql.template import RenderContext, Rendered, render
+    from mainstem.sql.unnamed import compares_unnamed
 
 _PLACES = {
     "change": ("change_parts", "column_lines"),
@@ -27,6 +28,7 @@ _PLACES = {
     "query": ("Query", "TableName", "parse"),
     "rewrite": ("expand", "pin_time", "qualify", "table_name"),
     "template": ("RenderContext", "Rendered", "render"),
+    "unnamed": ("compares_unnamed",),
 }
 _HOME = {name: module for module, names in _PLACES.items() for name in names}
 
@@ -39,6 +41,7 @@ __all__ = [
     "Used",
     "change_parts",
     "column_lines",
+    "compares_unnamed",
     "expand",
     "infer",
     "parse",

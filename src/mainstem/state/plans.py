@@ -52,6 +52,7 @@ def plan_of(transaction: Transaction, run_id: int) -> Plan | None:
                 **item,
                 "key": AssetKey.parse(item["key"]),
                 "breaks": tuple(item.get("breaks", ())),
+                "may_break": tuple(item.get("may_break", ())),
             }
         )
         for item in document.pop("columns")

@@ -78,6 +78,8 @@ def _column_lines(columns: Sequence[ColumnChange], look: Look) -> list[str]:
     for at, (change, name) in enumerate(zip(columns, names, strict=True)):
         if change.breaks:
             effect = look.paint(f"breaks {', '.join(change.breaks)}", "red")
+        elif change.may_break:
+            effect = look.paint(f"may break {', '.join(change.may_break)} (Python)", "yellow")
         elif change.change == "logic changed":
             effect = "its values are computed differently"
         else:
