@@ -116,6 +116,26 @@ def test_plan_says_why_each_asset_would_be_built(demo):
     assert [(c["column"], c["change"]) for c in plan["columns"]] == [("seats", "added")]
 
 
+def test_a_plan_reads_as_the_grammar_shows_it(demo):
+    demo.edit("models/marts/fct_flights.sql", "f.is_cancelled,", "f.is_cancelled,\n  p.seats,")
+
+    lines = [" ".join(line.split()) for line in demo("plan").splitlines()]
+
+    assert lines[0].startswith("demo · local · branch main@")
+    assert lines[1].startswith(
+        "build marts.fct_flights column `seats` added in models/marts/fct_flights.sql:19 ~336"
+    )
+    assert lines[2].startswith("build marts.delays its input marts.fct_flights changes ~1,112 rows")
+    assert lines[3] == "fresh 15 assets `--all` lists them"
+    assert lines[4:6] == [
+        "keep marts.monthly_delays reads marts.fct_flights, but none of the changed columns",
+        "keep marts.delays_by_weather reads marts.flight_weather, but none of the changed columns",
+    ]
+    assert lines[6] == "columns + fct_flights.seats nothing downstream breaks"
+    assert lines[7].startswith("2 to build, 17 untouched; about ")
+    assert lines[7].endswith("Nothing was changed. `mainstem run` does this.")
+
+
 def test_lineage_of_a_marts_column_reaches_the_raw_columns(built):
     tree = built("lineage", "marts.monthly_delays.mean_dep_delay")
 
