@@ -240,3 +240,21 @@ def test_nothing_is_loaded_from_the_network(session):
     )
 
     assert {value for _, value in rows} == {"false"}
+
+
+def test_records_are_rows_by_name_with_moments_in_utc(session):
+    found = session.records(
+        "select 1 as a, timestamptz '2020-01-01 01:00:00.5+01' as t, null::timestamptz as n"
+    )
+
+    assert [list(row) for row in found] == [["a", "t", "n"]]
+    assert found[0]["t"].isoformat() == "2020-01-01T00:00:00.500000+00:00"
+    assert (found[0]["a"], found[0]["n"]) == (1, None)
+
+
+def test_a_query_is_described_anew_when_a_name_means_something_else(session):
+    session.register_arrow("t", pa.table({"a": [1]}))
+    before = session.describe("select * from t").names
+    session.register_arrow("t", pa.table({"b": [1]}))
+
+    assert (before, session.describe("select * from t").names) == (("a",), ("b",))

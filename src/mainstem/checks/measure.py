@@ -293,6 +293,5 @@ def _query(session: Session, target: Target) -> Finding:
 
 def _rows(session: Session, sql: str) -> tuple[dict[str, Any], ...]:
     return tuple(
-        {name: json_able(value) for name, value in row.items()}
-        for row in session.arrow(sql).to_pylist()
+        {name: json_able(value) for name, value in row.items()} for row in session.records(sql)
     )

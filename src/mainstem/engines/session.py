@@ -7,6 +7,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb.sqltypes import DuckDBPyType
 
+_ZONED = "TIME ZONE"
+"""In the name of types whose values DuckDB makes with pytz, which nobody has."""
+_MOMENT = "TIMESTAMP WITH TIME ZONE"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RESERVED = {"information_schema", "pg_catalog", "system", "temp"}
 """Names that DuckDB keeps to itself."""
 _BATCH_ROWS = 122_880
@@ -53,6 +58,7 @@ class DuckDBSession:
         self._is_interrupted = False
         self._idle = threading.Event()
         self._idle.set()
+        self._last_described: tuple[str, Schema, list[DuckDBPyType]] | None = None
         self.saw_fatal_error = False
 
     def register(self, relation: Relation, *, name: str = "") -> None:
@@ -75,6 +81,7 @@ class DuckDBSession:
     def register_arrow(self, name: str, data: pa.Table | pa.RecordBatchReader) -> None:
         """Make Arrow data readable as `name`, which may have a namespace."""
         self._check()
+        self._last_described = None
         if "." not in name:
             self._connection.register(name, data)
             return
@@ -89,7 +96,12 @@ class DuckDBSession:
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and fetch Python rows; for small results."""
+        self._last_described = None
         return self._run(sql, lambda: self._fetch(sql, parameters))
+
+    def records(self, sql: str) -> list[dict[str, Any]]:
+        """Run a query and fetch Python rows by column name; for small results."""
+        return self._run(sql, lambda: _records(self._query(sql, ())))
 
     def arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Run a query and fetch all of it as Arrow."""
@@ -145,6 +157,9 @@ class DuckDBSession:
         self._files.clear()
 
     def _describe(self, sql: str) -> tuple[Schema, list[DuckDBPyType]]:
+        # A step describes a query and then writes it: bound once, unless names came in between.
+        if self._last_described is not None and self._last_described[0] == sql:
+            return self._last_described[1:]
         relation = self._run(sql, lambda: self._bound(sql))
         names, types = relation.columns, relation.types
         hugeint = hugeint_of(sql)
@@ -155,7 +170,9 @@ class DuckDBSession:
                 raise _repeated(name, seen[folded])
             seen[folded] = name
             fields.append(Field(name=name, type=storage_type(of, column=name, hugeint=hugeint)))
-        return Schema(fields=tuple(fields)), types
+        schema = Schema(fields=tuple(fields))
+        self._last_described = (sql, schema, types)
+        return schema, types
 
     def _bound(self, sql: str) -> duckdb.DuckDBPyRelation:
         statements = self._connection.extract_statements(sql)
@@ -178,14 +195,13 @@ class DuckDBSession:
             yield batch
 
     def _fetch(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-        statements = self._connection.extract_statements(sql)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            return self._connection.execute(sql, list(parameters) or None).fetchall()
-        relation = self._query(sql, parameters)
-        if not any("TIME ZONE" in str(of) for of in relation.types):
-            return relation.fetchall()
-        # DuckDB needs pytz to make such values, Arrow does not.
-        columns = [column.to_pylist() for column in relation.to_arrow_table().columns]
+        result = self._connection.execute(sql, list(parameters) or None)
+        if not any(_ZONED in str(of) for _, of, *_ in result.description or ()):
+            return result.fetchall()
+        # DuckDB needs pytz to make such values, Arrow does not; it takes them from a relation only.
+        result.abort()
+        found = self._query(sql, parameters).to_arrow_table()
+        columns = [column.to_pylist() for column in found.columns]
         return list(zip(*columns, strict=True))
 
     def _query(self, sql: str, parameters: Sequence[object]) -> duckdb.DuckDBPyRelation:
@@ -230,6 +246,7 @@ class DuckDBSession:
             key = AssetKey.parse(name) if name else key
             self._create_schema(key)
             place = f"{quote(self._database)}.{quote_key(key)}"
+        self._last_described = None
         prefix = f"create or replace view {place} as "
         self._run(sql, lambda: self._connection.execute(prefix + sql), prefix=prefix)
 
@@ -292,6 +309,30 @@ class DuckDBSession:
                 )
             # DuckDB speaks of the path as it was given, or as it was found.
             self._files[path] = self._files[escape_glob(path)] = str(table.key)
+
+
+def _records(relation: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:
+    names, types = relation.columns, [str(of) for of in relation.types]
+    zoned = [index for index, of in enumerate(types) if _ZONED in of]
+    if any(types[index] != _MOMENT for index in zoned):
+        # DuckDB needs pytz to make such values, Arrow does not.
+        rows: list[dict[str, Any]] = relation.to_arrow_table().to_pylist()
+        return rows
+    if zoned:
+        relation = relation.project(
+            ", ".join(
+                f"epoch_us(#{number})" if number - 1 in zoned else f"#{number}"
+                for number in range(1, len(names) + 1)
+            )
+        )
+    found = []
+    for values in relation.fetchall():
+        row = dict(zip(names, values, strict=True))
+        for index in zoned:
+            micros = values[index]
+            row[names[index]] = None if micros is None else _EPOCH + timedelta(microseconds=micros)
+        found.append(row)
+    return found
 
 
 def _repeated(name: str, first: str) -> SqlInvalid:

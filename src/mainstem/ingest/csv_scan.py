@@ -7,11 +7,10 @@ silence, the fraction of an integer, is guarded (`strict`) and found by a second
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Literal
-
-import pyarrow as pa
 
 from mainstem.engines import literal, quote
 from mainstem.ingest.dialect import Dialect, Sniffed, scan_options
@@ -177,7 +176,8 @@ class CsvScan:
                 for position, line in zip(positions, lines, strict=True)
             ]
         name = f"mainstem_lines_{next(_SERIAL)}"
-        session.register_arrow(name, pa.Table.from_pylist(rows))
+        arrow_file = importlib.import_module("mainstem.ingest.arrow_file")
+        session.register_arrow(name, arrow_file.table_of(rows))
         return name
 
     def _all_faults(self) -> str:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
-import pyarrow as pa
 
 from mainstem.engines import literal, quote
 from mainstem.errors import ConfigInvalid, ContractBroken, MainstemError
@@ -165,32 +166,13 @@ def _open_arrow(session: Session, parts: Sequence[Part]) -> Opened:
     selects = []
     for index, part in enumerate(parts):
         name = f"mainstem_arrow_file_{index}"
-        session.register_arrow(name, _arrow_table(part))
+        session.register_arrow(name, _arrow().arrow_table(part))
         selects.append(f"select *, {index} as {FILE_COLUMN} from {quote(name)}")
     return _typed(session, " union all by name ".join(selects), parts)
 
 
-def _arrow_table(part: Part) -> pa.Table:
-    try:
-        if part.is_plain:
-            source = pa.memory_map(part.path)
-            try:
-                return pa.ipc.open_file(source).read_all()
-            except pa.ArrowInvalid:
-                source.seek(0)
-                return pa.ipc.open_stream(source).read_all()
-        with opened(part) as file:
-            content = file.read()
-        try:
-            return pa.ipc.open_file(content).read_all()
-        except pa.ArrowInvalid:
-            return pa.ipc.open_stream(content).read_all()
-    except pa.ArrowInvalid as error:
-        raise ContractBroken(
-            "A3021",
-            f"{part.name} is not an Arrow IPC or Feather file: {error}.",
-            hint="Check that it was copied whole, or set `format:`.",
-        ) from error
+def _arrow() -> Any:
+    return importlib.import_module("mainstem.ingest.arrow_file")
 
 
 def _open_json(
@@ -227,7 +209,7 @@ def _open_json(
     )
     line_rejects = ""
     if broken:
-        session.register_arrow("mainstem_broken_lines", pa.Table.from_pylist(broken))
+        session.register_arrow("mainstem_broken_lines", _arrow().table_of(broken))
         line_rejects = (
             "select file, line, '' as column_name, reason, raw from mainstem_broken_lines"
         )

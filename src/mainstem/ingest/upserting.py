@@ -71,16 +71,16 @@ def require_unique(session: Session, asset: Asset, relation: str, keys: Sequence
     """
     listed = ", ".join(quote(key) for key in keys)
     is_null = " or ".join(f"{quote(key)} is null" for key in keys)
-    repeated = session.rows(
-        f"select {listed}, count(*) from {relation} where not ({is_null}) group by {listed} "
-        f"having count(*) > 1 order by count(*) desc, {listed} limit {_SHOWN + 1}"
+    repeated = session.records(
+        f"select {listed}, count(*) as mainstem_rows from {relation} where not ({is_null}) "
+        f"group by {listed} having count(*) > 1 order by count(*) desc, {listed} limit {_SHOWN + 1}"
     )
     null_count = session.rows(f"select count(*) from {relation} where {is_null}")[0][0]
     if not repeated and not null_count:
         return
     found = []
     if repeated:
-        shown = ", ".join("/".join(str(value) for value in row[:-1]) for row in repeated[:_SHOWN])
+        shown = ", ".join("/".join(map(str, list(row.values())[:-1])) for row in repeated[:_SHOWN])
         more = " and more" if len(repeated) > _SHOWN else ""
         found.append(f"these keys come more than once: {shown}{more}")
     if null_count:

@@ -7,26 +7,22 @@ tables live in a namespace of ours, and `reading` puts that where the query says
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-import pyarrow as pa
 
 from mainstem.database import Database
 from mainstem.lake import Lake
 from mainstem.state import SYSTEM_TABLES
 from mainstem.types import AssetKey
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 SYSTEM = "system"
 _HOME = "mainstem_system"
-_TYPES: Mapping[str, pa.DataType] = {
-    "text": pa.string(),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "flag": pa.bool_(),
-    "time": pa.timestamp("us", tz="UTC"),
-}
 _ALL = 1_000_000
 """Commits: more than anybody has."""
 
@@ -102,12 +98,21 @@ class SystemTables:
 
 
 def _arrow(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> pa.Table:
+    arrow = importlib.import_module("pyarrow")  # a run imports this module and has no tables
+    types = {
+        "text": arrow.string(),
+        "integer": arrow.int64(),
+        "number": arrow.float64(),
+        "flag": arrow.bool_(),
+        "time": arrow.timestamp("us", tz="UTC"),
+    }
     values = list(zip(*rows, strict=True)) or [()] * len(columns)
     arrays = [
-        pa.array(column, type=_TYPES[kind])
+        arrow.array(column, type=types[kind])
         for (_name, kind), column in zip(columns, values, strict=True)
     ]
-    return pa.table(arrays, names=[name for name, _kind in columns])
+    table: pa.Table = arrow.table(arrays, names=[name for name, _kind in columns])
+    return table
 
 
 def _json(value: object) -> str:

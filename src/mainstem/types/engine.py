@@ -33,6 +33,10 @@ class Session(Protocol):
         """Run a statement and fetch Python rows; for small results."""
         ...
 
+    def records(self, sql: str) -> list[dict[str, Any]]:
+        """Run a query and fetch Python rows by column name; for small results."""
+        ...
+
     def arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Run a query and fetch all of it as Arrow."""
         ...
