@@ -50,6 +50,10 @@ _MAX_READINGS = 12
 """Every reading widens at least one column, and each column at most three times."""
 
 
+_LONGEST_RAW = 10_000
+"""Characters that DuckDB keeps of a row that it rejects."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """What came of a load; no changes if there was no row and no file with columns."""
@@ -289,6 +293,7 @@ class Load:
         self, scan: Scan, written: _Written, faults: Sequence[Fault], fit: Fit
     ) -> None:
         """Refuse a load of which no row fits: then the files are of another kind, not damaged."""
+        self._require_closed_quotes(written, faults)
         rejected = sum(fault.rows for fault in faults)
         malformed = sum(fault.rows for fault in faults if fault.kind != "cast")
         is_kept = written.row_count or written.rejects
@@ -310,6 +315,20 @@ class Load:
             where=Where(file=self.asset.file, line=self.asset.line, asset=str(self.asset.key)),
             details="\n".join((f"found: {scan.description}", fault.raw)),
         )
+
+    def _require_closed_quotes(self, written: _Written, faults: Sequence[Fault]) -> None:
+        """Refuse a file whose end is one value: too long to be set aside, it would be lost."""
+        for fault in faults:
+            if "unterminated quote" in fault.reason and len(fault.raw) >= _LONGEST_RAW:
+                self._discard(written)
+                raise ContractBroken(
+                    "A3035",
+                    f"{fault.file}: line {fault.line} opens a quote that is never closed; all rows "
+                    "below it would be lost.",
+                    hint='Close or double the quote, or set `quote: ""` if quotes mean nothing.',
+                    where=Where(file=fault.file, line=fault.line, asset=str(self.asset.key)),
+                    details=fault.raw[:200],
+                )
 
     def _change(self, written: _Written) -> TableWrite:
         is_upsert = bool(written.removed)
