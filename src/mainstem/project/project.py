@@ -29,7 +29,7 @@ from mainstem.graph import (
     make_plan,
     select,
 )
-from mainstem.lake import Commit, Lake, MergeResult, check_ref_name
+from mainstem.lake import Commit, Entry, Lake, MergeResult, check_ref_name
 from mainstem.project.describe import (
     DescribedAsset,
     ListedAsset,
@@ -43,6 +43,7 @@ from mainstem.project.describe import (
 from mainstem.project.git import git_state
 from mainstem.project.loaded import LoadedProject, LoadRequest
 from mainstem.project.location import branch_of, find_project
+from mainstem.project.merging import merged_entries, with_work_left
 from mainstem.project.problems import raise_problems
 from mainstem.project.services import Services
 from mainstem.project.snapshot import load_project
@@ -381,13 +382,23 @@ class Project:
         The checks of tables that both branches changed run on the merged result first.
         """
         raise_problems(self.problems)
-        return self.work.merge(
-            source,
-            into=into or self.branch,
-            on_conflict=on_conflict,
-            dry_run=dry_run,
-            message=message,
+        target = into or self.branch
+        ours, theirs = self.lake.entries(target), self.lake.entries(source)
+        result = self.work.merge(
+            source, into=target, on_conflict=on_conflict, dry_run=dry_run, message=message
         )
+        if result.conflicts or not (result.merged or result.stale):
+            return result
+        at = result.commit.id if result.commit is not None else target
+        entries = (
+            self.lake.entries(at)
+            if result.commit is not None
+            else merged_entries(result, ours, theirs)
+        )
+        graph = self._graph_at(entries)
+        request = replace(self._request(PlanOptions(ingest=False)), branch=target)
+        plan = self._planned(request, at=at, graph=graph, entries=entries)
+        return with_work_left(result, plan, graph, entries)
 
     def revert(self, commit: str, *, keep_cursors: bool = False, message: str = "") -> Commit:
         """Undo a commit by a new one; what it built is not built again until something changes."""
@@ -431,8 +442,43 @@ class Project:
     def _plan(self, include: Selection, exclude: Selection, options: PlanOptions) -> Plan:
         raise_problems(self.problems)
         at = self.reading_ref
+        request = self._request(options, include, exclude)
+        plan = self._planned(request, at=at, graph=self._graph_at(self.lake.entries(at)))
+        building = [item.key for item in plan.assets if item.action == "build"]
+        if building:
+            # Names that do not exist are found before anything runs.
+            below = views_below(building, self.graph)
+            coming = coming_columns(plan, self.graph)
+            self.work.analysis(at, coming=coming).require([*building, *below])
+        return plan
+
+    def _request(
+        self, options: PlanOptions, include: Selection = (), exclude: Selection = ()
+    ) -> PlanRequest:
+        return PlanRequest(
+            project=self.name,
+            environment=self.environment,
+            branch=self.branch,
+            git=str(git_state(self.folder)),
+            include=tuple(include),
+            exclude=tuple(exclude),
+            options=options,
+        )
+
+    def _graph_at(self, entries: Mapping[AssetKey, Entry]) -> Graph:
+        return with_known_texts(self.graph, self.services.database, entries)
+
+    def _planned(
+        self,
+        request: PlanRequest,
+        *,
+        at: str,
+        graph: Graph,
+        entries: Mapping[AssetKey, Entry] | None = None,
+    ) -> Plan:
+        options, branch = request.options, request.branch
         with self.services.database.read() as transaction:
-            reverted = {} if options.force else reverted_commits(transaction, self.branch)
+            reverted = {} if options.force else reverted_commits(transaction, branch)
         sources = Sources(self.lake, self.folder, self.variables, at=at, reverted=reverted)
 
         @cache
@@ -441,39 +487,23 @@ class Project:
 
         facts = gather_facts(
             self.services.database,
-            entries=self.lake.entries(at),
-            branch=self.branch,
+            entries=self.lake.entries(at) if entries is None else entries,
+            branch=branch,
             clock=self.clock,
             observe=sources.observe,
             columns_of=sources.columns_of,
             lineage_of=lambda asset: analysis().lineage_of(asset.key),
             schema_of=lambda asset: analysis().schema_of(asset.key),
         )
-        plan = make_plan(
-            with_known_texts(self.graph, self.services.database, facts.entries),
-            PlanRequest(
-                project=self.name,
-                environment=self.environment,
-                branch=self.branch,
-                base_commit=self.lake.resolve(at).id,
-                git=str(git_state(self.folder)),
-                include=tuple(include),
-                exclude=tuple(exclude),
-                options=options,
-            ),
+        return make_plan(
+            graph,
+            replace(request, base_commit=self.lake.resolve(at).id),
             replace(
                 facts,
                 read_through=self._read_through(options),
                 compares_unnamed=lambda asset: analysis().compares_unnamed(asset.key),
             ),
         )
-        building = [item.key for item in plan.assets if item.action == "build"]
-        if building:
-            # Names that do not exist are found before anything runs.
-            below = views_below(building, self.graph)
-            coming = coming_columns(plan, self.graph)
-            self.work.analysis(at, coming=coming).require([*building, *below])
-        return plan
 
     def _options(self, asked: Mapping[str, bool | None]) -> PlanOptions:
         given = {name: value for name, value in asked.items() if value is not None}

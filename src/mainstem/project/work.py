@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +13,7 @@ from mainstem.checks import CheckGate, failing_rows
 from mainstem.config import Variables
 from mainstem.errors import GateFailed, SelectionInvalid
 from mainstem.graph import Asset, PlannedAsset
-from mainstem.lake import Entry, MergeResult
+from mainstem.lake import MergeResult
 from mainstem.models import compiled_sql
 from mainstem.project.analysis import Analysis
 from mainstem.project.compare import Comparison, compare
@@ -201,26 +200,9 @@ class Work:
             if result.commit is not None:
                 self._require_gates(result.commit.id, frozenset(result.merged))
 
-        entries = lake.entries(source)
-        result = lake.merge(
+        return lake.merge(
             source, into, message=message, on_conflict=on_conflict, dry_run=dry_run, gates=judge
         )
-        return replace(result, notes=(*result.notes, *self._undone(result, entries)))
-
-    def _undone(self, result: MergeResult, entries: Mapping[AssetKey, Entry]) -> tuple[str, ...]:
-        """Warn of data whose code did not come along: the next run would undo it (SEMANTICS)."""
-        other = [
-            str(key)
-            for key in result.merged
-            if key in entries
-            and (asset := self._loaded.graph.assets.get(key)) is not None
-            and entries[key].provenance.origin == "derived"
-            and entries[key].provenance.code_version != asset.code_version
-        ]
-        if not other:
-            return ()
-        names = ", ".join(other)
-        return (f"the next run would undo {names}: built by other code than this project's",)
 
     def _require_gates(self, commit: str, changed: frozenset[AssetKey]) -> None:
         """Evaluate the gates that read changed tables, as they are in a commit.
