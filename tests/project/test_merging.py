@@ -81,3 +81,20 @@ def test_code_that_inlines_other_code_is_not_taken_for_other_code(shop):
 def _branch_after_run(shop):
     shop.run()
     _branch(shop)
+
+
+def test_a_listing_names_what_is_older_than_its_inputs_and_will_be_built(wide):
+    def stale():
+        with wide.open() as project:
+            return [str(item.key) for item in project.listing() if item.is_stale]
+
+    assert stale() == []
+    wide.write("models/marts/wide.sql", WIDE.replace("amount", "amount, 1 as seats"))
+    with wide.open() as project:
+        project.run(["marts.wide"])
+    assert stale() == []  # it reads none of the new columns
+    wide.write("models/marts/wide.sql", WIDE.replace("amount", "2 * amount as amount"))
+    with wide.open() as project:
+        project.run(["marts.wide"])
+
+    assert stale() == ["marts.sum"]

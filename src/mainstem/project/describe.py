@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +28,8 @@ class ListedAsset:
     tags: tuple[str, ...]
     file: str
     description: str
+    is_stale: bool = False
+    """Made from older inputs than the branch has; the next run builds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,12 @@ class LogEntry:
 
 
 def list_assets(
-    graph: Graph, lake: Lake, branch: str, keys: Iterable[AssetKey]
+    graph: Graph,
+    lake: Lake,
+    branch: str,
+    keys: Iterable[AssetKey],
+    *,
+    stale: Collection[AssetKey] = (),
 ) -> list[ListedAsset]:
     """List assets with the rows they have on a branch."""
     entries = lake.entries(branch)
@@ -103,6 +110,7 @@ def list_assets(
                 tags=asset.tags,
                 file=asset.file,
                 description=asset.description,
+                is_stale=key in stale,
             )
         )
     return listed

@@ -28,6 +28,7 @@ from mainstem.graph import (
     ReadThrough,
     make_plan,
     select,
+    stale_assets,
 )
 from mainstem.lake import Commit, Entry, Lake, MergeResult, check_ref_name
 from mainstem.project.describe import (
@@ -349,7 +350,18 @@ class Project:
 
     def listing(self, include: Selection = (), exclude: Selection = ()) -> list[ListedAsset]:
         """List assets with the rows they have."""
-        return list_assets(self.graph, self.lake, self.reading_ref, self._keys(include, exclude))
+        keys, at = self._keys(include, exclude), self.reading_ref
+        return list_assets(self.graph, self.lake, at, keys, stale=self._stale(at))
+
+    def _stale(self, at: str) -> frozenset[AssetKey]:
+        """Give what is older than its inputs and will be built; what reads no change is kept."""
+        entries = self.lake.entries(at)
+        stale = frozenset() if self.problems else frozenset(stale_assets(self.graph, entries))
+        if not stale:
+            return stale
+        request = self._request(PlanOptions(ingest=False))
+        plan = self._planned(request, at=at, graph=self._graph_at(entries))
+        return stale & {item.key for item in plan.assets if item.action == "build"}
 
     def lineage(self, name: str, *, downstream: bool = False) -> LineageNode:
         """Give the tree above (or below) an asset, or a column: `namespace.name.column`."""
@@ -527,6 +539,8 @@ class Project:
         return self.work.step_of(asset, planned)
 
     def _gates_of(self, asset: Asset) -> Sequence[Gate]:
-        if not asset.checks and all(judge.key != asset.key for judge in self.loaded.judges):
+        has_own = asset.checks or any(judge.key == asset.key for judge in self.loaded.judges)
+        above = (self.graph.assets.get(key) for key in asset.inputs)
+        if not has_own and all(item is None or item.materialized != "ephemeral" for item in above):
             return ()
         return self.work.gates_of(asset)

@@ -41,11 +41,15 @@ def list_command(
     if is_json:
         output.document(rows)
         return
-    names = ("asset", "kind", "materialized", "rows", "checks", "file")
+    names = ["asset", "kind", "materialized", "rows", "checks", "file"]
     cells = [
-        (row.key, row.kind, row.materialized, row.row_count, row.check_count, row.file)
+        [row.key, row.kind, row.materialized, row.row_count, row.check_count, row.file]
         for row in rows
     ]
+    if any(row.is_stale for row in rows):
+        names.append("")
+        for cell, row in zip(cells, rows, strict=True):
+            cell.append("stale: its inputs are newer" if row.is_stale else "")
     output.lines(grid(names, cells, look=output.look))
 
 
