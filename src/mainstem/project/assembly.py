@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from mainstem.checks import number_repeats, parse_checks
-from mainstem.errors import ErrorGroup, MainstemError
+from mainstem.errors import ConfigInvalid, ErrorGroup, MainstemError, Where
 from mainstem.graph import Asset, Graph, Names
 from mainstem.ingest import FileTable
 from mainstem.models import (
@@ -163,7 +163,22 @@ def _with_checks(asset: Asset, index: PropertyIndex, problems: list[MainstemErro
             problems, parse_checks, [entry], asset.key, column=column or None, file=file, line=line
         )
         specs += found or ()
+    problems += [_cannot_part(asset, spec) for spec in specs if spec.quarantine and _is_text(asset)]
     return replace(asset, checks=tuple(number_repeats(specs))) if specs else asset
+
+
+def _is_text(asset: Asset) -> bool:
+    return asset.materialized in {"view", "ephemeral"}
+
+
+def _cannot_part(asset: Asset, spec: CheckSpec) -> ConfigInvalid:
+    return ConfigInvalid(
+        "A4005",
+        f"check `{spec.title}` of {asset.key} cannot quarantine: the model is materialized as "
+        f"{asset.materialized}, so there are no rows to move aside.",
+        hint="Set `materialized: table`, or use `severity: warn`.",
+        where=Where(file=spec.file, line=spec.line, asset=str(asset.key)),
+    )
 
 
 def _raw_checks(asset: Asset, index: PropertyIndex) -> Iterable[tuple[Any, str, str, int]]:

@@ -12,6 +12,7 @@ from mainstem.errors import InternalError
 from mainstem.graph import Asset, PlannedAsset
 from mainstem.ingest import FileStep
 from mainstem.models import PythonGate, PythonStep, Rule, SeedStep, SqlStep, compiled_sql
+from mainstem.project.ephemeral import EphemeralViews, InlinedGate
 from mainstem.project.loaded import LoadedProject
 from mainstem.project.services import Services
 from mainstem.runs import Gate, Step
@@ -28,6 +29,7 @@ class Steps:
         self._services = services
         self._variables = variables
         self._folder = folder
+        self.ephemeral = EphemeralViews(loaded.graph, lambda: services.engine, services.clock)
 
     def step_of(self, asset: Asset, planned: PlannedAsset) -> Step:
         """Make the step that does what the plan says."""
@@ -58,7 +60,16 @@ class Steps:
                 raise InternalError("A9010", f"{asset.key} is not built by this project.")
 
     def gates_of(self, asset: Asset) -> Sequence[Gate]:
-        """Make the gates of an asset: those written in YAML and SQL, and those in Python."""
+        """Make the gates of an asset, and those of ephemeral models that are part of it."""
+        inlined = [
+            InlinedGate(gate, asset.key, self.ephemeral)
+            for model in self.ephemeral.read_by(asset)
+            for gate in self.own_gates_of(model)
+        ]
+        return [*self.own_gates_of(asset), *inlined]
+
+    def own_gates_of(self, asset: Asset) -> list[Gate]:
+        """Make the gates written for an asset: in YAML and SQL, and in Python."""
         gates: list[Gate] = list(
             gates_of(
                 asset.checks,

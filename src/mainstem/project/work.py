@@ -58,13 +58,14 @@ class Work:
         lake, graph = self._services.lake, self._loaded.graph
         commit = lake.resolve(at).id
         entries = lake.entries(commit)
-        relation: Callable[[AssetKey], Relation] = partial(lake.relation, at=commit)
+        views = self._steps.ephemeral
+        relation = views.seen(partial(lake.relation, at=commit))
         token = _Never()
         return [
             gate.evaluate(relation, token)
             for key in keys
-            if key in entries
-            for gate in self.gates_of(graph[key])
+            if all(read in entries for read in views.behind(key))
+            for gate in self._steps.own_gates_of(graph[key])
         ]
 
     def failing_rows(self, asset: Asset, check: str, *, at: str, limit: int | None) -> pa.Table:
@@ -75,8 +76,11 @@ class Work:
         """
         lake = self._services.lake
         commit = lake.resolve(at).id
-        gate = _gate_named(asset, check, self.gates_of(asset))
-        relation: Callable[[AssetKey], Relation] = partial(lake.relation, at=commit)
+        views = self._steps.ephemeral
+        models = [asset, *views.read_by(asset)]
+        gates = [gate for model in models for gate in self._steps.own_gates_of(model)]
+        gate = _gate_named(asset, check, gates)
+        relation = views.seen(partial(lake.relation, at=commit))
         with self._services.engine.session() as session:
             return failing_rows(gate, relation, session, limit=limit)
 
