@@ -317,6 +317,14 @@ def test_a_view_gives_the_types_that_it_promises(session):
     assert session.rows("select total, typeof(total) from staging.v") == [(6, "BIGINT")]
 
 
+def test_a_view_of_all_columns_gains_and_loses_those_of_what_it_reads(session, warehouse):
+    warehouse.build(session, "select 'a' as id, 2 as gained")
+    session.register(view("select * from raw.t", ("id", "long"), ("lost", "int")))
+
+    assert session.rows("select * from staging.v") == [("a", 2)]
+    assert session.describe("select * from staging.v").names == ("id", "gained")
+
+
 def test_views_are_registered_after_what_they_read(session, warehouse):
     table = warehouse.build(session, "select 1 as a")
     relations = {

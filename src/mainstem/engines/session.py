@@ -266,7 +266,11 @@ class DuckDBSession:
         self._schemas.add(folded)
 
     def _view_select(self, view: ViewRef) -> str:
-        """Give the view's query with each column in the type that the view promises."""
+        """Give the view's query with each column in the type that a table would store.
+
+        What a view has is decided by what it reads now: a `select *` gains and loses the columns
+        of its input, and follows their types, though nobody defined it anew.
+        """
         sql = without_semicolon(view.sql)
         try:
             given, types = self._describe(sql)
@@ -278,21 +282,13 @@ class DuckDBSession:
                 where=Where(asset=str(view.key)),
                 known=error.known,
             ) from error
-        natural = dict(zip((name.casefold() for name in given.names), map(str, types), strict=True))
         columns = []
-        is_as_promised = True
-        for field in view.schema:
-            found = given.field(field.name)
-            wanted = type_sql(field.type)
-            if found is None:
-                columns.append(f"cast(null as {wanted}) as {quote(field.name)}")
-            elif natural[found.name.casefold()] != wanted:
-                columns.append(f"cast({quote(found.name)} as {wanted}) as {quote(field.name)}")
-            else:
-                columns.append(quote(field.name))
-                continue
-            is_as_promised = False
-        if is_as_promised and given.names == view.schema.names:
+        for field, natural in zip(given, types, strict=True):
+            wanted, name = type_sql(field.type), quote(field.name)
+            columns.append(
+                name if wanted == str(natural) else f"cast({name} as {wanted}) as {name}"
+            )
+        if columns == [quote(name) for name in given.names]:
             return sql
         return f"select {', '.join(columns)} from {in_brackets(sql)} as query"
 
