@@ -111,7 +111,9 @@ class Services:
 
 def _refuse_lost_catalog(url: str, warehouse: Path) -> None:
     """A catalog that is gone while its data files are there must not become a new, empty lake."""
-    database = Path(url.removeprefix("sqlite:///"))
+    if "://" in url and not url.startswith("sqlite:///"):
+        return
+    database = Path(url.removeprefix("sqlite:///")).expanduser()
     files = (database, database.with_name(f"{database.name}-wal"))
     if any(file.exists() and file.stat().st_size for file in files):
         return
