@@ -141,6 +141,25 @@ def test_runs_are_listed_shown_and_logged(built, mainstem):
     assert logged.code == 0
 
 
+def test_the_log_of_a_failed_step_ends_with_place_traceback_and_code(built, mainstem):
+    (built / "models/broken.py").write_text(
+        "from mainstem import asset\n\n\n@asset\ndef broken(total):\n"
+        '    print("nearly")\n    raise ValueError("no key")\n',
+    )
+    run = mainstem("run")
+
+    logged = mainstem("runs", "log", "2", "main.broken").out.splitlines()
+    shown = mainstem("runs", "show", "2").out
+
+    assert run.code == 2
+    assert logged[0].endswith("nearly")
+    assert "error[A7110]" in logged[1]
+    assert any("models/broken.py:7" in line for line in logged)
+    assert logged[-1].strip() == "ValueError: no key"
+    assert shown.count("no key") == 1
+    assert "mainstem runs log 2" in shown
+
+
 def test_an_unknown_run_is_an_error(built, mainstem):
     done = mainstem("runs", "show", "99")
 

@@ -57,7 +57,7 @@ def _back(catalog: Catalog, place: str, steps: int, text: str) -> Commit:
     raise RefNotFound(
         "A5015",
         f"`{text}` goes back {steps} commits, but there are only {taken} before it.",
-        hint=f"`mainstem log --at {place}` lists them.",
+        hint=f"`mainstem log {place}` lists them.",
     )
 
 

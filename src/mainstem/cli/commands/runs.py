@@ -9,6 +9,7 @@ from mainstem.cli.opening import project_of
 from mainstem.cli.options import json_option
 from mainstem.cli.output import Output
 from mainstem.cli.render.runs import log_lines, run_detail_lines, run_list_lines
+from mainstem.project import LogEntry
 from mainstem.types import SystemClock
 
 FOLLOW_S = 0.5
@@ -56,12 +57,13 @@ def runs_log(*, run: int, step: str | None, follow: bool, is_json: bool) -> None
     output = Output.of_process(is_json=is_json)
     clock = SystemClock()
     with project_of() as project:
-        seen = 0
+        seen: set[LogEntry] = set()
         while True:
             is_over = project.run_detail(run).finished_at is not None
             entries = project.run_log(run, step or "")
-            fresh = entries[seen:]
-            seen = len(entries)
+            # Failures are told at the time of their step's end: not always behind all others.
+            fresh = [entry for entry in entries if not follow or entry not in seen]
+            seen.update(entries)
             if is_json and not follow:
                 output.document(fresh)
             else:

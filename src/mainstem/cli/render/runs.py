@@ -63,7 +63,8 @@ def run_detail_lines(detail: RunDetail, look: Look) -> list[str]:
         sign = "+" if step.is_increment and rows else ""
         notes = [step.reason, *step.notes, *step.warnings]
         if step.error is not None:
-            notes.insert(0, str(step.error.get("summary", "")))
+            summary = str(step.error.get("summary", ""))
+            notes = [summary, *(note for note in notes if note != summary)]
         lines.append(
             f"  {look.mark(_MARK.get(step.status, 'skip'))} {step.key!s:<{width}}"
             f"{step.status:<10}{sign + rows:>14}   {seconds(step.elapsed_s):<8}"
@@ -75,15 +76,19 @@ def run_detail_lines(detail: RunDetail, look: Look) -> list[str]:
         f"  {check.verdict:<8} {check.asset}: {check.message or title_of(check.check_id)}"
         for check in bad
     ]
+    if any(step.error is not None for step in detail.steps):
+        lines.append(f"what failed, in full: mainstem runs log {run.id}")
     return lines
 
 
 def log_lines(entries: Sequence[LogEntry], look: Look) -> list[str]:
     """Render lines of a run's log with their time and step."""
-    return [
-        f"{look.paint(f'{entry.at:%H:%M:%S}', 'dim')} {entry.asset or 'run'}: {entry.text}"
-        for entry in entries
-    ]
+    lines = []
+    for entry in entries:
+        first, *more = entry.text.splitlines() or [""]
+        lines.append(f"{look.paint(f'{entry.at:%H:%M:%S}', 'dim')} {entry.asset or 'run'}: {first}")
+        lines += [f"{'':<8} {line}" for line in more]
+    return lines
 
 
 def _took(run: RunRecord) -> str:
