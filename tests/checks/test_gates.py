@@ -364,3 +364,41 @@ def test_gates_of_an_asset_notice_new_rows_set_aside(lake, token):
     after = [gate.evaluate(lake.relation, token).failed_count for gate in gates]
 
     assert (before, after) == ([0, 0], [1, 0])
+
+
+@pytest.fixture
+def star(lake):
+    """A view of all columns of a table, defined when the table had fewer and other ones."""
+    table = lake.table("raw.t", "select 1 as a, 'x' as c")
+    view = AssetKey("staging", "v")
+    lake.relations[view] = ViewRef(
+        key=view,
+        sql="select * from raw.t",
+        schema=Schema(
+            fields=(
+                Field(name="a", type=Primitive("long")),
+                Field(name="b", type=Primitive("long")),
+            )
+        ),
+        inputs=(table.key,),
+        data_version="1",
+    )
+    return view
+
+
+@pytest.mark.parametrize(
+    ("entry", "verdict"),
+    [
+        ({"schema": {"columns": ["a", "c"]}}, "proven"),
+        ({"schema": {"columns": ["a", "b"]}}, "failed"),
+        ({"type": {"column": "c", "type": "varchar"}}, "proven"),
+        ({"not_null": ["c"]}, "passed"),
+        ({"not_null": ["b"]}, "errored"),
+    ],
+)
+def test_a_view_has_the_columns_that_what_it_reads_has_now(lake, star, token, entry, verdict):
+    gate = lake.gate(entry, asset="staging.v")
+
+    result = gate.evaluate(lake.relation, token)
+
+    assert result.verdict == verdict, result.message

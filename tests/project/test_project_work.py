@@ -159,3 +159,21 @@ def test_the_commit_says_which_code_it_was_made_by(shop):
 
     assert len(clean) == 7
     assert dirty == f"{clean} + 1 edited file"
+
+
+def test_a_view_of_all_columns_is_shown_with_those_that_came_later(shop):
+    shop.write("models/staging/all.sql", "select * from staging.orders\n")
+    shop.write("models/staging/orders.sql", "select * from raw.orders\n")
+    shop.run()
+    shop.write("data/orders.csv", "id,amount,note\n1,10,a\n2,20,b\n3,30,c\n")
+    shop.run()
+
+    with shop.open() as project:
+        described = project.describe("staging.all")
+        read = project.sql("from staging.all").column_names
+        older = project.describe("staging.all", at="main~1")
+        schema = project.work.analysis("main").schema_of(described.key)
+
+    assert [column.name for column in described.columns] == read == ["id", "amount", "note"]
+    assert [column.name for column in older.columns] == ["id", "amount"]
+    assert schema.names == ("id", "amount", "note")

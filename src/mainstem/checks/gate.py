@@ -16,7 +16,7 @@ from mainstem.checks.proof import prove
 from mainstem.checks.shape import judge_schema, judge_type
 from mainstem.checks.target import Resolve, Target, place_of, target_of
 from mainstem.checks.verdict import Finding, errored, judge
-from mainstem.engines import register_all
+from mainstem.engines import quote_key, register_all
 from mainstem.errors import Cancelled, InternalError, MainstemError
 from mainstem.types import (
     AssetKey,
@@ -29,6 +29,7 @@ from mainstem.types import (
     Session,
     SystemClock,
     TableRef,
+    ViewRef,
     did_you_mean,
 )
 
@@ -189,23 +190,31 @@ def _without_reading(gate: CheckGate, relation: Relations) -> CheckResult | Sche
     spec = gate.spec
     started = gate.clock.monotonic_s()
     try:
-        schema = relation(spec.asset).schema
-        missing = next((name for name in spec.columns if schema.field(name) is None), None)
-        if missing is not None:
-            near = did_you_mean(missing, schema.names)
-            return errored(
-                spec, f"{spec.asset} has no column `{missing}`." + (f" {near}" if near else "")
-            )
-        finding = _shape(spec, schema)
-        if finding is None and aside_of(spec, relation) is None:
-            finding = _proven(gate.target, relation)
+        found = relation(spec.asset)
+        if isinstance(found, ViewRef):
+            return found.schema  # that of when it was defined: reading tells what it has now
+        result = _by_schema(spec, found.schema)
+        if result is not None:
+            return result
+        finding = _proven(gate.target, relation) if aside_of(spec, relation) is None else None
     except InternalError:
         raise
     except MainstemError as error:
         return _failed(spec, error)
     if finding is None:
-        return schema
+        return found.schema
     return judge(spec, finding, elapsed_s=gate.clock.monotonic_s() - started)
+
+
+def _by_schema(spec: CheckSpec, schema: Schema) -> CheckResult | None:
+    missing = next((name for name in spec.columns if schema.field(name) is None), None)
+    if missing is not None:
+        near = did_you_mean(missing, schema.names)
+        return errored(
+            spec, f"{spec.asset} has no column `{missing}`." + (f" {near}" if near else "")
+        )
+    finding = _shape(spec, schema)
+    return None if finding is None else judge(spec, finding, elapsed_s=0.0)
 
 
 def _shape(spec: CheckSpec, schema: Schema) -> Finding | None:
@@ -227,14 +236,33 @@ def _with_reading(
     session: Session, waiting: Sequence[tuple[int, CheckGate, Schema]], relation: Relations
 ) -> dict[int, CheckResult]:
     """Evaluate gates of one asset in a session."""
+    results, waiting = _of_view(session, waiting, relation)
     together = [item for item in waiting if shares_a_scan(item[1].target)]
-    results: dict[int, CheckResult] = {}
     if len(together) > 1:
-        results = _fused(session, together, relation)
+        results |= _fused(session, together, relation)
     for index, gate, schema in waiting:
         if index not in results:
             results[index] = _alone(session, gate, schema, relation)
     return results
+
+
+def _of_view(
+    session: Session, waiting: Sequence[tuple[int, CheckGate, Schema]], relation: Relations
+) -> tuple[dict[int, CheckResult], Sequence[tuple[int, CheckGate, Schema]]]:
+    """Judge a view's columns as what it reads gives them now; the rest waits with those."""
+    gate = waiting[0][1]
+    try:
+        if not isinstance(relation(gate.asset), ViewRef):
+            return {}, waiting
+        register_all(session, [gate.asset], relation)
+        schema = session.describe(f"from {quote_key(gate.asset)}")
+    except (Cancelled, InternalError):
+        raise
+    except MainstemError as error:
+        return {index: _failed(gate.spec, error) for index, gate, _ in waiting}, ()
+    judged = {index: _by_schema(gate.spec, schema) for index, gate, _ in waiting}
+    results = {index: result for index, result in judged.items() if result is not None}
+    return results, [(index, of, schema) for index, of, _ in waiting if index not in results]
 
 
 def _fused(

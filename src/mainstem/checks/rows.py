@@ -10,9 +10,9 @@ from mainstem.checks.known import KINDS
 from mainstem.checks.measure import falls, key_rows, orphans, steps
 from mainstem.checks.predicate import bad_rows
 from mainstem.checks.target import Target
-from mainstem.engines import quote, register_all
+from mainstem.engines import quote, quote_key, register_all
 from mainstem.errors import SelectionInvalid
-from mainstem.types import Schema, Session
+from mainstem.types import Schema, Session, ViewRef
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,11 @@ def failing_rows(
         SelectionInvalid: The check is about numbers or columns, not about rows.
     """
     register_all(session, gate.reads, relation)
-    query = failing_query(gate.target, relation(gate.asset).schema)
+    found = relation(gate.asset)
+    schema = found.schema
+    if isinstance(found, ViewRef):
+        schema = session.describe(f"from {quote_key(gate.asset)}")
+    query = failing_query(gate.target, schema)
     return session.arrow(query if limit is None else f"select * from ({query}\n) limit {limit}")
 
 

@@ -8,7 +8,7 @@ the engine will say what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from mainstem.errors import AssetNotFound, MainstemError, SqlInvalid
 from mainstem.graph import Asset, Graph
@@ -29,11 +29,19 @@ class Analysis:
         lake: Where tables are.
         at: The ref whose tables are the ground.
         coming: Assets whose columns may be others by the time they are read: they are unknown.
+        columns_of: Gives the columns of a view of the lake: those it was defined with may be old.
     """
 
     def __init__(
-        self, graph: Graph, lake: Lake, *, at: str, coming: frozenset[AssetKey] = frozenset()
+        self,
+        graph: Graph,
+        lake: Lake,
+        *,
+        at: str,
+        columns_of: Callable[[AssetKey], Schema],
+        coming: frozenset[AssetKey] = frozenset(),
     ) -> None:
+        self._columns_of = columns_of
         self._graph = graph
         self._coming = coming
         self._beyond = frozenset(graph.downstream(coming)) if coming else coming
@@ -132,6 +140,8 @@ class Analysis:
         if key not in self._entries or key in self._coming:
             return None
         try:
+            if self._entries[key].kind == "view":
+                return self._columns_of(key)
             return self._lake.relation(key, self._commit).schema
         except AssetNotFound:
             return None

@@ -12,7 +12,7 @@ from mainstem.errors import AssetNotFound
 from mainstem.graph import Asset, Graph
 from mainstem.lake import Lake
 from mainstem.state import RunRecord, StepRecord, check_results, events, run_of, steps
-from mainstem.types import AssetKey, CheckResult, nearest
+from mainstem.types import AssetKey, CheckResult, Schema, nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +116,17 @@ def list_assets(
     return listed
 
 
-def describe_asset(graph: Graph, lake: Lake, key: AssetKey, at: str) -> DescribedAsset:
+def describe_asset(
+    graph: Graph, lake: Lake, key: AssetKey, at: str, *, columns: Schema | None = None
+) -> DescribedAsset:
     """Describe an asset of the project, or a table that only the lake knows.
+
+    Args:
+        graph: The project.
+        lake: Where it is.
+        key: What to describe.
+        at: The ref.
+        columns: Of a view, as reading it gives them: the lake knows those of its definition.
 
     Raises:
         AssetNotFound: Neither knows it.
@@ -143,7 +152,7 @@ def describe_asset(graph: Graph, lake: Lake, key: AssetKey, at: str) -> Describe
         file="" if asset is None else asset.file,
         inputs=() if asset is None else asset.inputs,
         readers=graph.children.get(key, ()),
-        columns=_columns(asset, lake, key, at, is_built=entry is not None),
+        columns=_columns(asset, lake, key, at, schema=columns, is_built=entry is not None),
         checks=() if asset is None else tuple(check.title for check in asset.checks),
         row_count=table.row_count if table is not None else None,
         size_bytes=table.size_bytes if table is not None else None,
@@ -204,9 +213,18 @@ def _failure(step: StepRecord, last: datetime | None) -> LogEntry | None:
 
 
 def _columns(
-    asset: Asset | None, lake: Lake, key: AssetKey, at: str, *, is_built: bool
+    asset: Asset | None,
+    lake: Lake,
+    key: AssetKey,
+    at: str,
+    *,
+    schema: Schema | None,
+    is_built: bool,
 ) -> tuple[DescribedColumn, ...]:
-    schema = lake.relation(key, at).schema if is_built else (asset.schema if asset else None)
+    if schema is None and is_built:
+        schema = lake.relation(key, at).schema
+    elif schema is None and asset is not None:
+        schema = asset.schema
     documented = asset.columns if asset is not None else {}
     folded = {name.casefold(): options for name, options in documented.items()}
     if schema is None:

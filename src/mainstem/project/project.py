@@ -346,7 +346,11 @@ class Project:
     def describe(self, asset: str, *, at: str | None = None) -> DescribedAsset:
         """Tell all that is known of an asset."""
         ref = at or self.reading_ref
-        return describe_asset(self.graph, self.lake, self.key(asset, at=ref), ref)
+        key = self.key(asset, at=ref)
+        entry = self.lake.entry(key, ref)
+        is_view = entry is not None and entry.kind == "view"
+        columns = self.work.columns(key, at=ref) if is_view else None
+        return describe_asset(self.graph, self.lake, key, ref, columns=columns)
 
     def listing(self, include: Selection = (), exclude: Selection = ()) -> list[ListedAsset]:
         """List assets with the rows they have."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from mainstem.errors import AssetNotFound, SqlInvalid
+from mainstem.engines import quote_key
+from mainstem.errors import AssetNotFound, MainstemError, SqlInvalid
 from mainstem.project.system import SYSTEM, SystemTables
 from mainstem.sql import Query, parse, qualify
 from mainstem.types import AssetKey, ViewRef, did_you_mean
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mainstem.lake import Lake
-    from mainstem.types import Engine, Session
+    from mainstem.types import Engine, Schema, Session
 
 
 class ReadingSession(AbstractContextManager["ReadingSession"]):
@@ -87,6 +88,18 @@ class ReadingSession(AbstractContextManager["ReadingSession"]):
             for name in relation.inputs:
                 self.register(name)
         self.session.register(relation)
+
+    def columns(self, key: AssetKey) -> Schema:
+        """Give the columns of a table or view; a view has those that what it reads gives it now."""
+        relation = self._extra.get(key) or self._lake.relation(key, self._commit)
+        if not isinstance(relation, ViewRef):
+            schema: Schema = relation.schema
+            return schema
+        try:
+            self.register(key)
+            return self.session.describe(f"from {quote_key(key)}")
+        except MainstemError:
+            return relation.schema  # what it reads does not fit it any more, or cannot be read
 
     def _register_system(self, system: SystemTables, parts: Sequence[str]) -> AssetKey:
         key = system.key(parts[1])

@@ -25,7 +25,7 @@ from mainstem.project.steps import Steps
 from mainstem.project.system import SystemTables
 from mainstem.runs import Gate, Step
 from mainstem.sql import expand
-from mainstem.types import AssetKey, CheckResult, Relation, nearest
+from mainstem.types import AssetKey, CheckResult, Relation, Schema, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,7 +51,19 @@ class Work:
 
     def analysis(self, at: str, *, coming: frozenset[AssetKey] = frozenset()) -> Analysis:
         """Columns, types and lineage, with the lake's tables at a ref as the ground."""
-        return Analysis(self._loaded.graph, self._services.lake, at=at, coming=coming)
+        lake, commit = self._services.lake, self._services.lake.resolve(at).id
+        return Analysis(
+            self._loaded.graph,
+            lake,
+            at=commit,
+            coming=coming,
+            columns_of=partial(self.columns, at=commit),
+        )
+
+    def columns(self, key: AssetKey, *, at: str) -> Schema:
+        """Give the columns of a table or view as reading it would."""
+        with self._reading(at) as session:
+            return session.columns(key)
 
     def check(self, keys: Collection[AssetKey], *, at: str) -> list[CheckResult]:
         """Evaluate the checks of assets on data as it is at a ref."""

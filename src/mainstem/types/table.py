@@ -77,6 +77,7 @@ class ViewRef:
     sql: str
     """One SELECT statement in DuckDB's dialect whose tables are written as `namespace.name`."""
     schema: Schema
+    """Columns when it was defined; what it reads may give it others by now."""
     inputs: tuple[AssetKey, ...] = ()
     data_version: str = ""
     commit_id: str = ""
