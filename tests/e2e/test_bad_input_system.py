@@ -7,8 +7,12 @@ import sqlite3
 import subprocess
 import sys
 import time
+from datetime import timedelta
 
 import pytest
+
+from mainstem.project import open_project
+from mainstem.types import SystemClock
 
 PROGRAM = f"{sys.executable} -m mainstem"
 CAN_MOUNT = (
@@ -272,3 +276,27 @@ def test_neither_a_home_nor_a_user_is_needed(shop):
     )
 
     assert done.returncode == 0, done.stderr
+
+
+class ClockSetBack(SystemClock):
+    """The machine's clock, set back by two days."""
+
+    __slots__ = ()
+
+    def now(self):
+        return super().now() - timedelta(days=2)
+
+
+def test_a_clock_that_was_set_back_changes_no_order(shop):
+    shop.write("data/orders2.csv", "id,amount\n4,40\n")
+    with open_project(shop.folder, clock=ClockSetBack()) as project:
+        project.run()
+    shop.write("data/orders3.csv", "id,amount\n5,50\n")
+    shop.runs_well()
+
+    counts = [
+        shop.query("select count(*) as n from raw.orders", "--at", at)[0]["n"]
+        for at in ("main", "main~1", "main~2")
+    ]
+
+    assert counts == [5, 4, 3]

@@ -240,7 +240,7 @@ def _at_run_time(message: str, details: Mapping[str, Any], sql: str, prefix: str
     if message.startswith("Overflow in"):
         hint = "Compute with a wider type: cast one side, as in x::DECIMAL(38,0) or x::DOUBLE."
     elif message.startswith("Could not convert string"):
-        hint = "try_cast(... as TYPE) gives null instead; or filter or clean such values before."
+        hint = "`try_cast(x as TYPE)` gives null for values that are not of the type."
     return StepFailed("A7510", _sentence(message), hint=hint, where=_place(details, sql, prefix))
 
 
