@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from mainstem import models  # what parses SQL is imported for SQL only
 from mainstem.checks import number_repeats, parse_checks
 from mainstem.errors import ConfigInvalid, ErrorGroup, MainstemError, Where
 from mainstem.graph import Asset, Graph, Names
@@ -20,7 +21,6 @@ from mainstem.models import (
     SqlModel,
     output_keys,
     python_assets,
-    resolve_inputs,
     resolved_check,
 )
 from mainstem.project.parsing import Parsed, Surrounding
@@ -115,7 +115,7 @@ def _resolved(
     asset: Asset, names: Names, index: PropertyIndex, problems: list[MainstemError]
 ) -> Asset:
     if isinstance(asset.definition, SqlModel):
-        found, unresolved = resolve_inputs(asset, names)
+        found, unresolved = models.resolve_inputs(asset, names)
         problems += unresolved
         return found
     if isinstance(asset.definition, FileTable):

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+from mainstem import models  # what parses SQL is imported for SQL only
 from mainstem.engines import register_all
 from mainstem.graph import Asset, Graph
-from mainstem.models import compiled_sql
 from mainstem.runs import Gate
-from mainstem.sql import expand
 from mainstem.types import AssetKey, CheckResult, Clock, Engine, Relation, ViewRef
 
 if TYPE_CHECKING:
@@ -86,9 +86,14 @@ class EphemeralViews:
         return with_ephemeral
 
     def _view(self, asset: Asset, relation: Relations) -> ViewRef:
-        compiled = compiled_sql(asset, self._graph.assets)
-        sql = expand(compiled.sql, when=self._clock.now())
+        compiled = models.compiled_sql(asset, self._graph.assets)
+        sql: str = _sql().expand(compiled.sql, when=self._clock.now())
         with self._engine().session() as session:
             register_all(session, compiled.reads, relation)
             schema = session.describe(sql)
         return ViewRef(key=asset.key, sql=sql, schema=schema, inputs=compiled.reads)
+
+
+def _sql() -> Any:
+    """Import what parses SQL, for SQL only: sqlglot is a tenth of loading a CSV file."""
+    return import_module("mainstem.sql")

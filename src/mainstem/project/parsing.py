@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from mainstem import models  # what parses SQL is imported for SQL only
 from mainstem.config import Environment, Settings, load_settings
 from mainstem.errors import ConfigInvalid, ErrorGroup, MainstemError, Where
 from mainstem.graph import Asset
@@ -20,13 +21,7 @@ from mainstem.models import (
     Properties,
     PropertyIndex,
     SqlModel,
-    Surroundings,
-    key_of,
-    load_check,
     load_properties,
-    load_seed,
-    load_sql_model,
-    seed_key,
 )
 from mainstem.project.files import ProjectFile, digest_of
 from mainstem.project.loaded import env_digest, env_is_current
@@ -167,7 +162,7 @@ def _parse_sql(
     if before is not None and env_is_current(before.env, surrounding.env):
         return before
     path = surrounding.folder / file.path
-    around = Surroundings(
+    around = models.Surroundings(
         project_name=surrounding.settings.name,
         environment=surrounding.environment.name,
         vars=surrounding.environment.vars,
@@ -179,12 +174,12 @@ def _parse_sql(
     )
     try:
         if file.kind == "check":
-            check = load_check(_text_of(file, path), file.path, around)
+            check = models.load_check(_text_of(file, path), file.path, around)
             return Parsed(digest=digest, kind=file.kind, check=check)
         if file.kind == "seed":
-            asset = load_seed(file.path, file.digest, properties)
+            asset = models.load_seed(file.path, file.digest, properties)
         else:
-            asset = load_sql_model(_text_of(file, path), file.path, around)
+            asset = models.load_sql_model(_text_of(file, path), file.path, around)
     except MainstemError as error:
         return Parsed(digest=digest, kind=file.kind, problems=_each(error))
     read = asset.definition.used if isinstance(asset.definition, SqlModel) else ()
@@ -202,9 +197,9 @@ def _properties_of(
     if file.kind == "check" or not index.entries:
         return None
     if file.kind == "seed":
-        return index.of(seed_key(file.path), section="seeds")
+        return index.of(models.seed_key(file.path), section="seeds")
     try:
-        key = key_of(file.path, namespace=str(options.get("namespace") or ""))
+        key = models.key_of(file.path, namespace=str(options.get("namespace") or ""))
     except MainstemError:
         return None  # loading the file says it better
     return index.of(key, section="models")

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 from mainstem.engines import quote_key
 from mainstem.errors import AssetNotFound, MainstemError, SqlInvalid
 from mainstem.project.system import SYSTEM, SystemTables
-from mainstem.sql import Query, parse, qualify
 from mainstem.types import AssetKey, ViewRef, did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from mainstem.lake import Lake
+    from mainstem.sql import Query
     from mainstem.types import Engine, Schema, Session
 
 
@@ -76,7 +77,8 @@ class ReadingSession(AbstractContextManager["ReadingSession"]):
             if key is not None:
                 names[table.name.casefold()] = key
                 self.register(key)
-        return qualify(parsed, names)
+        named: str = _sql().qualify(parsed, names)
+        return named
 
     def register(self, key: AssetKey) -> None:
         """Make one table or view readable, and what views are made of."""
@@ -147,7 +149,7 @@ def _is_system(parts: Sequence[str]) -> bool:
 
 def _parsed(query: str) -> Query:
     try:
-        return parse(query, file="query")
+        parsed: Query = _sql().parse(query, file="query")
     except SqlInvalid as error:
         if error.code != "A2011":
             raise
@@ -158,3 +160,9 @@ def _parsed(query: str) -> Query:
             hint="A query is one SELECT statement. A table's columns: mainstem show namespace.name",
             where=error.where,
         ) from None
+    return parsed
+
+
+def _sql() -> Any:
+    """Import what parses SQL, for SQL only: sqlglot is a tenth of loading a CSV file."""
+    return import_module("mainstem.sql")

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mainstem import models  # what parses SQL is imported for SQL only
 from mainstem.checks import gates_of, quarantine_predicate
 from mainstem.config import Variables
 from mainstem.errors import InternalError
 from mainstem.graph import Asset, PlannedAsset
 from mainstem.ingest import FileStep
-from mainstem.models import PythonGate, PythonStep, Rule, SeedStep, SqlStep, compiled_sql
+from mainstem.models import PythonGate, PythonStep, Rule
 from mainstem.project.ephemeral import EphemeralViews, InlinedGate
 from mainstem.project.loaded import LoadedProject
 from mainstem.project.services import Services
@@ -37,9 +38,9 @@ class Steps:
         rules = _rules(asset)
         match asset.kind:
             case "sql":
-                return SqlStep(
+                return models.SqlStep(
                     asset,
-                    compiled_sql(asset, self._loaded.graph.assets),
+                    models.compiled_sql(asset, self._loaded.graph.assets),
                     engine,
                     is_full_rebuild=planned.is_full_rebuild,
                     quarantine=rules,
@@ -55,7 +56,7 @@ class Steps:
                     quarantine=rules,
                 )
             case "seed":
-                return SeedStep(asset, engine, folder=self._folder)
+                return models.SeedStep(asset, engine, folder=self._folder)
             case "external":
                 raise InternalError("A9010", f"{asset.key} is not built by this project.")
 
