@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import cache, cached_property
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
@@ -23,14 +22,10 @@ from mainstem.graph import (
     Graph,
     Plan,
     PlannedAsset,
-    PlanOptions,
-    PlanRequest,
-    ReadThrough,
-    make_plan,
     select,
     stale_assets,
 )
-from mainstem.lake import Commit, Entry, Lake, MergeResult, check_ref_name
+from mainstem.lake import Commit, Lake, MergeResult, check_ref_name
 from mainstem.project.describe import (
     DescribedAsset,
     ListedAsset,
@@ -41,14 +36,13 @@ from mainstem.project.describe import (
     run_detail,
     run_log,
 )
-from mainstem.project.git import git_state
 from mainstem.project.loaded import LoadedProject, LoadRequest
 from mainstem.project.location import branch_of, find_project
 from mainstem.project.merging import merged_entries, with_work_left
+from mainstem.project.planning import Planning
 from mainstem.project.problems import raise_problems
 from mainstem.project.services import Services
 from mainstem.project.snapshot import load_project
-from mainstem.project.sources import Sources, coming_columns, views_below
 from mainstem.runs import (
     Gate,
     RunControl,
@@ -57,20 +51,17 @@ from mainstem.runs import (
     RunOptions,
     Step,
     execute,
-    gather_facts,
     recover,
     revert_commit,
-    with_known_texts,
 )
 from mainstem.runs import Services as RunServices
-from mainstem.state import RunRecord, reverted_commits, runs
+from mainstem.state import RunRecord, runs
 from mainstem.types import AssetKey, CheckResult, Clock, SystemClock
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from mainstem.config import Setting
-    from mainstem.project.analysis import Analysis
     from mainstem.project.compare import Comparison
     from mainstem.project.lineage import LineageNode
     from mainstem.project.work import Work
@@ -182,6 +173,16 @@ class Project:
             self.loaded, self.services, self.variables, folder=self.folder
         )
 
+    @cached_property
+    def _planning(self) -> Planning:
+        return Planning(
+            self.loaded,
+            self.services,
+            self.variables,
+            branch=self.branch,
+            work=lambda: self.work,
+        )
+
     @property
     def reading_ref(self) -> str:
         """The branch to read: that of the environment, or where it will be made from."""
@@ -221,7 +222,9 @@ class Project:
             ErrorGroup: The project's files are wrong.
             SqlInvalid: A model to be built reads a column that does not exist.
         """
-        return self._plan(select, exclude, self._options(options))
+        planning = self._planning
+        asked = planning.options(options)
+        return planning.plan(self.reading_ref, asked, select, exclude)
 
     def run(
         self,
@@ -251,8 +254,8 @@ class Project:
         """
         raise_problems(self.problems)
         recover(self.services.database, self.lake, self.clock)
-        planned = self._options(options)
-        plan = self._plan(select, exclude, planned)
+        planned = self._planning.options(options)
+        plan = self._planning.plan(self.reading_ref, planned, select, exclude)
         finished = execute(
             plan,
             RunServices(
@@ -363,8 +366,7 @@ class Project:
         stale = frozenset() if self.problems else frozenset(stale_assets(self.graph, entries))
         if not stale:
             return stale
-        request = self._request(PlanOptions(ingest=False))
-        plan = self._planned(request, at=at, graph=self._graph_at(entries))
+        plan = self._planning.of_commit(at, entries)
         return stale & {item.key for item in plan.assets if item.action == "build"}
 
     def lineage(self, name: str, *, downstream: bool = False) -> LineageNode:
@@ -411,10 +413,8 @@ class Project:
             if result.commit is not None
             else merged_entries(result, ours, theirs)
         )
-        graph = self._graph_at(entries)
-        request = replace(self._request(PlanOptions(ingest=False)), branch=target)
-        plan = self._planned(request, at=at, graph=graph, entries=entries)
-        return with_work_left(result, plan, graph, entries)
+        plan = self._planning.of_commit(at, entries, branch=target)
+        return with_work_left(result, plan, self._planning.graph_at(entries), entries)
 
     def revert(self, commit: str, *, keep_cursors: bool = False, message: str = "") -> Commit:
         """Undo a commit by a new one; what it built is not built again until something changes."""
@@ -454,87 +454,6 @@ class Project:
         """List the settings in force, and who set them; secrets are masked."""
         report = import_module("mainstem.config").report
         return list(report(self.settings, self.loaded.environment, self.variables))
-
-    def _plan(self, include: Selection, exclude: Selection, options: PlanOptions) -> Plan:
-        raise_problems(self.problems)
-        at = self.reading_ref
-        request = self._request(options, include, exclude)
-        plan = self._planned(request, at=at, graph=self._graph_at(self.lake.entries(at)))
-        building = [item.key for item in plan.assets if item.action == "build"]
-        if building:
-            # Names that do not exist are found before anything runs.
-            below = views_below(building, self.graph)
-            coming = coming_columns(plan, self.graph)
-            self.work.analysis(at, coming=coming).require([*building, *below])
-        return plan
-
-    def _request(
-        self, options: PlanOptions, include: Selection = (), exclude: Selection = ()
-    ) -> PlanRequest:
-        return PlanRequest(
-            project=self.name,
-            environment=self.environment,
-            branch=self.branch,
-            git=str(git_state(self.folder)),
-            include=tuple(include),
-            exclude=tuple(exclude),
-            options=options,
-        )
-
-    def _graph_at(self, entries: Mapping[AssetKey, Entry]) -> Graph:
-        return with_known_texts(self.graph, self.services.database, entries)
-
-    def _planned(
-        self,
-        request: PlanRequest,
-        *,
-        at: str,
-        graph: Graph,
-        entries: Mapping[AssetKey, Entry] | None = None,
-    ) -> Plan:
-        options, branch = request.options, request.branch
-        with self.services.database.read() as transaction:
-            reverted = {} if options.force else reverted_commits(transaction, branch)
-        sources = Sources(self.lake, self.folder, self.variables, at=at, reverted=reverted)
-
-        @cache
-        def analysis() -> Analysis:
-            return self.work.analysis(at)
-
-        facts = gather_facts(
-            self.services.database,
-            entries=self.lake.entries(at) if entries is None else entries,
-            branch=branch,
-            clock=self.clock,
-            observe=sources.observe,
-            columns_of=sources.columns_of,
-            lineage_of=lambda asset: analysis().lineage_of(asset.key),
-            schema_of=lambda asset: analysis().schema_of(asset.key),
-        )
-        return make_plan(
-            graph,
-            replace(request, base_commit=self.lake.resolve(at).id),
-            replace(
-                facts,
-                read_through=self._read_through(options),
-                compares_unnamed=lambda asset: analysis().compares_unnamed(asset.key),
-            ),
-        )
-
-    def _options(self, asked: Mapping[str, bool | None]) -> PlanOptions:
-        given = {name: value for name, value in asked.items() if value is not None}
-        # An environment that reads sources through loads them only when told to (SEMANTICS).
-        is_own = self.branch == self.loaded.environment.branch_from
-        loads = is_own or self.loaded.environment.ingest == "load"
-        through = not loads and "ingest" not in given
-        return PlanOptions(**{"ingest": loads, "read_through": through, **given})
-
-    def _read_through(self, options: PlanOptions) -> ReadThrough | None:
-        if not options.read_through:
-            return None
-        branch = self.loaded.environment.branch_from
-        commit = self.lake.resolve(branch).id
-        return ReadThrough(branch=branch, commit_id=commit, entries=self.lake.entries(commit))
 
     def _keys(self, include: Selection, exclude: Selection) -> tuple[AssetKey, ...]:
         return tuple(select(self.graph, include, exclude))
