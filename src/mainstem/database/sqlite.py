@@ -112,17 +112,23 @@ class SqliteDatabase:
         self._check_alive()
         self._acquire()
         try:
+            if self._is_closed:
+                raise moved(self.path, "was closed")
             connection = self._writing_connection(durable=durable)
             transaction = SqliteTransaction(connection, self.path)
             transaction.execute("begin immediate")
             try:
                 yield transaction
+                if self._is_closed:
+                    raise moved(self.path, "was closed")
                 transaction.execute("commit")
             finally:
                 transaction.end()
                 if connection.in_transaction and not self._settle(connection, "rollback"):
                     self._writer = None
         finally:
+            if self._is_closed:
+                self._close_writer()
             self._lock_holder = 0
             self._lock.release()
 
@@ -143,13 +149,27 @@ class SqliteDatabase:
                     )
 
     def close(self) -> None:
-        """Close all connections; the last one of all processes folds the WAL into the file."""
+        """Close all connections; the last one of all processes folds the WAL into the file.
+
+        One that another thread still uses (of a step that did not stop when told to) is closed by
+        that thread when its block ends, or dies with the process: what it wrote is not committed.
+        """
         self._is_closed = True
-        connections = [*self._readers, *([self._writer] if self._writer is not None else [])]
-        self._readers, self._writer = [], None
-        if self._pid == os.getpid():
-            for connection in connections:
-                connection.close(True)
+        if self._pid != os.getpid():
+            _INHERITED.extend((*self._readers, self._writer))
+            return
+        while self._readers:
+            self._readers.pop().close(True)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._close_writer()
+            finally:
+                self._lock.release()
+
+    def _close_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close(True)
 
     def _missing(self, migrations: Sequence[Migration]) -> bool:
         with self.read() as transaction:

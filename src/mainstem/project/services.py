@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -97,9 +98,11 @@ class Services:
         self._closers.append(closer)
 
     def close(self) -> None:
-        """Release what was opened, last first."""
-        while self._closers:
-            self._closers.pop()()
+        """Release what was opened, last first; one that fails keeps none of the others."""
+        with ExitStack() as stack:
+            for closer in self._closers:
+                stack.callback(closer)
+            self._closers.clear()
 
     def _setting(self, name: Literal["database", "warehouse"]) -> str:
         assert self._environment is not None, "opened before mainstem.yml was read"
