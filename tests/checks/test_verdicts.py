@@ -206,6 +206,18 @@ def test_a_check_finds_what_is_there_and_says_it_in_one_line(flights, entry, ver
     assert result.holds_publishing == (verdict == "failed")
 
 
+@pytest.mark.parametrize("of", ["double", "float"])
+@pytest.mark.parametrize("check", ["between", "mean", "sum", "max"])
+@pytest.mark.parametrize("bound", [{"min": 0}, {"max": 50}, {"min": 0, "max": 50}])
+def test_nan_is_within_no_bounds(lake, of, check, bound):
+    lake.table("raw.t", f"select unnest([1::{of}, 'nan'::{of}]) as v")
+
+    result = lake.check({check: {"column": "v", **bound}})
+
+    assert result.verdict == "failed"
+    assert result.failed_count == 1
+
+
 def test_the_messages_of_the_grammar(lake):
     lake.table(
         "staging.flights",

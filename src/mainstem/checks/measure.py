@@ -6,6 +6,7 @@ All checks that look at single rows or single numbers of a table share one scan 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -115,7 +116,8 @@ def _finding(
         case "aggregate":
             value, is_within = values[1], values[2]
             # No value contradicts nothing: that there are rows is what `row_count` checks.
-            if is_within is None or is_within:
+            is_number = not isinstance(value, float) or not math.isnan(value)
+            if is_within is None or (is_within and is_number):
                 return Finding(failed=0, total=total, said=wording.number(value))
             return Finding(failed=1, total=total, said=wording.aggregate(value, spec.arguments))
         case _:

@@ -14,6 +14,8 @@ from mainstem.checks.values import fitting_literal
 from mainstem.engines import literal, quote
 from mainstem.types import CheckSpec, List, Map, Primitive, Schema, Type
 
+_FLOATS = frozenset({Primitive("float"), Primitive("double")})
+
 
 def quarantine_predicate(spec: CheckSpec, schema: Schema | None = None) -> str | None:
     """Give the SQL that is true for rows to move aside, or `None` if the check moves none.
@@ -75,6 +77,9 @@ def within(value: str, spec: CheckSpec, of: Type | None) -> str:
         parts.append(f"{value} <{_or_equal(arguments, 'strict_max')} {fitting_literal(high, of)}")
     if (exact := arguments.get("equal_to")) is not None:
         parts.append(f"{value} = {fitting_literal(exact, of)}")
+    elif low is not None and high is None and of in _FLOATS:
+        # For DuckDB NaN is above everything; a bound that it passes by that would bound nothing.
+        parts.append(f"not isnan({value})")
     return " and ".join(parts)
 
 
