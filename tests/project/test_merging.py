@@ -98,3 +98,34 @@ def test_a_listing_names_what_is_older_than_its_inputs_and_will_be_built(wide):
         project.run(["marts.wide"])
 
     assert stale() == ["marts.sum"]
+
+
+def _log(shop, **where):
+    with shop.open(**where) as project:
+        commits = project.lake.log(project.branch)
+        places = [project.lake.resolve(f"{project.branch}~{n}").id for n in range(len(commits))]
+        assert places == [commit.id for commit in commits]
+        return [commit.message for commit in commits]
+
+
+def test_the_log_of_a_branch_is_what_was_done_to_it_one_line_each(wide):
+    with wide.open() as project:
+        first = project.lake.resolve("main").message
+        project.lake.create_branch("try")
+    wide.write("models/marts/wide.sql", WIDE.replace("amount", "amount, 1 as seats"))
+    wide.run(branch="try")
+    wide.write("models/marts/wide.sql", WIDE.replace("amount", "amount, 22 as seats"))
+    wide.run(branch="try")
+    _merge(wide)
+    with wide.open() as project:
+        project.revert("main")
+        merge = project.lake.resolve("main~1").short_id
+
+    main = ["merge try into main: marts.wide", first, "lake created"]
+    assert _log(wide) == [f"revert {merge}: {main[0]}", *main]
+    assert _log(wide, branch="try") == [
+        "run 3: marts.wide",
+        "run 2: marts.wide",
+        first,
+        "lake created",
+    ]

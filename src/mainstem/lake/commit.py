@@ -137,10 +137,11 @@ def history(catalog: Catalog, head: Commit) -> Iterator[Commit]:
 def log(catalog: Catalog, head: Commit, *, limit: int, slots: Sequence[str] = ()) -> list[Commit]:
     """List the newest commits; with places in the trie those that changed one of them.
 
-    A merge counts as changing what it changed on the branch that was merged into.
+    Along first parents: a branch reads as what was done to it, and a merge is one thing that was
+    done, whatever led to it on the other branch. What `~n` counts is what is listed.
     """
     found: list[Commit] = []
-    for commit in history(catalog, head):
+    for commit in first_parents(catalog, head):
         if len(found) >= limit:
             break
         if not slots or _changed(catalog, commit, slots):

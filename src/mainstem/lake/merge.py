@@ -179,11 +179,17 @@ def _prepare(
         **merging.meta,
     }
     commit = draft.write(
-        message=merging.message or f"merge {source} into {into}",
+        message=merging.message or f"merge {source} into {into}{_some(findings.merged)}",
         meta=told,
         parents=(theirs,),
     )
     return _result(commit, findings, stale=stale), []
+
+
+def _some(keys: Sequence[AssetKey]) -> str:
+    more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+    names = ", ".join(map(str, keys[:3]))
+    return f": {names}{more}" if names else ""
 
 
 def _merge_keys(
