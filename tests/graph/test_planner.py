@@ -554,3 +554,48 @@ class TestKeeping:
 
     def test_what_compares_whole_rows_is_built(self, make, plan_of):
         assert self._plan(make, plan_of, compares=True)["marts.far"].action == "build"
+
+
+class TestReadThrough:
+    """Sources of an environment that are those of the branch it comes from."""
+
+    def _planned(self, make, plan_of, *, ours, theirs, reverted=False):
+        from mainstem.graph import ReadThrough  # noqa: PLC0415  # this class alone needs it
+
+        def head(version):
+            made = make.head(
+                make.asset("raw.a", kind="file", code=version), make.asset("m.b", "raw.a")
+            )
+            return made.build("raw.a") if version else made
+
+        here, there = head(ours), head(theirs)
+        through = ReadThrough(branch="main", commit_id="c1", entries=there.entries)
+        facts = {"read_through": through, "is_tombstone": lambda _key, _version: reverted}
+        return plan_of(here, facts=facts, ingest=False, read_through=True)
+
+    def test_another_version_is_taken_over_with_its_place(self, make, plan_of):
+        planned = self._planned(make, plan_of, ours="1", theirs="2")
+
+        assert _said(planned)["raw.a"] == ("link", "read through from main")
+        assert planned["raw.a"].link_commit == "c1"
+        assert planned["m.b"].action == "build"
+        assert planned["m.b"].fingerprint != ""
+
+    def test_the_same_version_is_fresh(self, make, plan_of):
+        planned = self._planned(make, plan_of, ours="1", theirs="1")
+
+        assert _said(planned)["raw.a"] == ("fresh", "as on main")
+
+    def test_what_the_other_branch_lacks_is_skipped_or_left(self, make, plan_of):
+        missing = self._planned(make, plan_of, ours="", theirs="")
+        own = self._planned(make, plan_of, ours="1", theirs="")
+
+        assert missing["raw.a"].action == "skip"
+        assert "`--ingest` loads it on main" in missing["raw.a"].reason
+        assert own["raw.a"].action == "fresh"
+
+    def test_what_was_reverted_here_stays_away(self, make, plan_of):
+        planned = self._planned(make, plan_of, ours="1", theirs="2", reverted=True)
+
+        assert planned["raw.a"].action == "fresh"
+        assert "was reverted here" in planned["raw.a"].reason

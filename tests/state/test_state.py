@@ -263,3 +263,30 @@ def test_tombstones_are_per_branch_and_can_be_lifted(transaction):
 
     assert state.tombstones(transaction, "main") == {("raw.a", "v1")}
     assert state.tombstones(transaction, "dev") == frozenset()
+
+
+def test_when_an_asset_was_last_built_is_told_by_branch(transaction):
+    run = _begin(transaction)
+    built = StepRecord(
+        key=A, position=0, action="build", status="built", started_at=NOW, finished_at=NOW
+    )
+    failed = StepRecord(
+        key=B, position=1, action="build", status="failed", started_at=NOW, finished_at=NOW
+    )
+    state.save_steps(transaction, run.id, [built, failed])
+
+    assert state.last_built_at(transaction, A, branch="main") == NOW
+    assert state.last_built_at(transaction, A, branch="dev") is None
+    assert state.last_built_at(transaction, B, branch="main") is None
+
+
+def test_run_state_is_given_as_tables_with_the_kinds_they_promise(transaction):
+    run = _begin(transaction)
+    table = state.SYSTEM_TABLES["runs"]
+
+    (row,) = table.rows(transaction)
+
+    values = dict(zip((column.name for column in table.columns), row, strict=True))
+    assert (values["run_id"], values["started_at"]) == (run.id, NOW)
+    assert values["finished_at"] is None
+    assert values["commit_id"] is None
