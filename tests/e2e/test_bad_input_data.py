@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data that is wrong, through the real program: said with file and line, set aside, never lost."""
 
+import os
+
 import pytest
 
 INGEST = """\
@@ -155,3 +157,31 @@ def test_an_unfitting_call_says_what_to_do_instead_of_listing_overloads(shop):
     assert "No function matches" in message
     assert "Cast an argument" in message
     assert "Candidate" not in message
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"id,name\n1,a\n2,b,c\n", "has 3 fields in line 3, where its header has 2"),
+        (b"id,name\n1\n", "has 1 field in line 2"),
+        (b"id,ID\n1,2\n", "has the column `ID` twice, in positions 1 and 2"),
+        (b"id,name\n1,caf\xe9\n", "is not UTF-8: byte 0xe9 in line 2"),
+        (b"", "has no header"),
+    ],
+)
+def test_a_seed_is_taken_literally_or_refused_with_its_line(shop, content, said):
+    shop.write("seeds/names.csv", "id,name\n1,a\n")
+    shop.runs_well()
+    shop.write("seeds/names.csv", content)
+
+    message = shop.failed("A2051")
+
+    assert f"seeds/names.csv {said}" in message
+    assert shop.query("select * from seeds.names") == [{"id": 1, "name": "a"}]
+
+
+def test_a_pipe_is_refused_rather_than_waited_for(shop):
+    shop.write("ingest/shop.yml", f"{INGEST}  live: live.csv\n")
+    os.mkfifo(shop.folder / "data/live.csv")
+
+    assert "data/live.csv is a pipe or a device, not a file" in shop.failed("A3011")

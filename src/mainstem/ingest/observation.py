@@ -8,6 +8,7 @@ reads a file (for its digest) only if size or time differ from what was loaded.
 from __future__ import annotations
 
 import os
+import stat as stat_module
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -291,6 +292,13 @@ def _look(path: Path, project_folder: Path, where: Where | None) -> FoundFile:
         raise _missing(path, project_folder, where) from error
     except OSError as error:
         raise unreadable(_identity(path, project_folder), error, where) from error
+    if not stat_module.S_ISREG(stat.st_mode) and not path.is_dir():
+        raise SourceUnavailable(
+            "A3011",
+            f"{_identity(path, project_folder)} is a pipe or a device, not a file.",
+            hint="Write what comes from it to a file first.",
+            where=where,
+        )
     if path.is_dir():
         raise SourceUnavailable(
             "A3011",

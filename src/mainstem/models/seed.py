@@ -15,6 +15,7 @@ from mainstem.errors import MainstemError, ModelInvalid, Where
 from mainstem.graph import Asset
 from mainstem.models.definition import Seed
 from mainstem.models.properties import Properties
+from mainstem.models.seed_shape import require_shape
 from mainstem.models.sql_model import key_of
 from mainstem.runs import StepContext, StepOutcome
 from mainstem.types import AssetKey, Engine, Provenance, Session, TableWrite, did_you_mean
@@ -130,8 +131,10 @@ class SeedStep:
 
     def _load(self, session: Session, context: StepContext) -> StepOutcome:
         key = self.asset.key
-        self._require_columns(session)
-        sql = f"select * from {self._reader(typed=True)}"
+        path = self.folder / self.seed.path
+        delimiter = require_shape(path, self.seed.path, delimiter=self.seed.delimiter)
+        self._require_columns(session, delimiter)
+        sql = f"select * from {self._reader(delimiter, typed=True)}"
         schema = session.describe(sql)
         target = context.target(key, schema, replaces=True)
         files = session.write(sql, target)
@@ -147,11 +150,11 @@ class SeedStep:
         )
         return StepOutcome(changes=(write,), rows={key: row_count})
 
-    def _require_columns(self, session: Session) -> None:
+    def _require_columns(self, session: Session, delimiter: str) -> None:
         """Make sure that columns with a declared type exist."""
         if not self.seed.columns:
             return
-        names = session.describe(f"select * from {self._reader(typed=False)}").names
+        names = session.describe(f"select * from {self._reader(delimiter, typed=False)}").names
         for column in self.seed.columns:
             if column.casefold() not in {name.casefold() for name in names}:
                 raise ModelInvalid(
@@ -161,13 +164,12 @@ class SeedStep:
                     known=names,
                 )
 
-    def _reader(self, *, typed: bool) -> str:
+    def _reader(self, delimiter: str, *, typed: bool) -> str:
         # Seeds are small: all rows are looked at, so that no late value breaks the type.
         arguments = [_text(str(self.folder / self.seed.path)), "header = true", "sample_size = -1"]
         nulls = ", ".join(_text(value) for value in self.seed.null_values)
         arguments.append(f"nullstr = [{nulls}]")
-        if self.seed.delimiter:
-            arguments.append(f"delim = {_text(self.seed.delimiter)}")
+        arguments += [f"delim = {_text(delimiter)}", "quote = '\"'", "escape = '\"'", "skip = 0"]
         if typed and self.seed.columns:
             types = ", ".join(
                 f"{_text(name)}: {_text(of)}" for name, of in self.seed.columns.items()
