@@ -31,6 +31,8 @@ def main() -> None:
     connection, life, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     sys.argv[:] = [""]
     gc.set_threshold(100_000, 20, 20)  # as in the program: imports make no garbage
+    # Compiled modules are told apart by size and second: an edit within a second would be missed.
+    sys.dont_write_bytecode = True
     _live_no_longer_than_the_supervisor(life)
     _prepare_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
