@@ -130,7 +130,8 @@ def power_loss_trial(folder, number, rng, duration):
     """One kill after which everything not synced is gone too."""
     log = folder / "sync.log"
     log.unlink(missing_ok=True)
-    env = {"PYTHONPATH": str(HERE / "power_loss"), "POWER_LOSS_LOG": str(log)}
+    path = os.pathsep.join([str(HERE / "power_loss"), os.environ.get("PYTHONPATH", "")])
+    env = {"PYTHONPATH": path, "POWER_LOSS_LOG": str(log)}
     before = state(folder)
     add_file(folder, number)
     old = {path: path.stat().st_size for path in _files(folder)}
