@@ -76,6 +76,26 @@ class Shop:
             **options,
         )
 
+    def text(self, path):
+        return (self.folder / path).read_text()
+
+    def unprivileged(self, *words):
+        """Call the program as somebody who owns the project, but is not root."""
+        nobody = 65534
+        for path in (self.folder, *self.folder.rglob("*")):
+            os.chown(path, nobody, nobody)
+        for path in list(self.folder.parents)[:3]:
+            path.chmod(0o755)
+        become = ["setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups"]
+        return subprocess.run(
+            [*become, *PROGRAM, *words],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
     def start(self, *words):
         return subprocess.Popen(
             [*PROGRAM, *words],

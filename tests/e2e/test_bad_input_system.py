@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A system that gives way under the real program: disks, files, locks, terminals, signals."""
 
+import os
 import shutil
 import signal
 import sqlite3
@@ -25,6 +26,10 @@ CAN_MOUNT = (
     == 0
 )
 needs_mounts = pytest.mark.skipif(not CAN_MOUNT, reason="no user namespaces with mounts here")
+needs_setpriv = pytest.mark.skipif(
+    shutil.which("setpriv") is None or os.geteuid() != 0,
+    reason="only root can become somebody who may not read",
+)
 SLOW = "for _ in range(600):\n        time.sleep(0.1)\n    return orders"
 
 
@@ -300,3 +305,26 @@ def test_a_clock_that_was_set_back_changes_no_order(shop):
     ]
 
     assert counts == [5, 4, 3]
+
+
+@needs_setpriv
+def test_what_may_not_be_read_is_named_and_fails_alone(shop):
+    shop.write("ingest/shop.yml", f"{shop.text('ingest/shop.yml')}  customers: customers.csv\n")
+    shop.write("data/customers.csv", "id\n1\n").chmod(0)
+    shop.write("data/orders2.csv", "id,amount\n4,40\n")
+
+    done = shop.unprivileged("run")
+
+    assert done.returncode == 2, done.stderr
+    assert "data/customers.csv cannot be read: Permission denied" in done.stdout
+    assert shop.rows("staging.orders") == 4
+
+
+@needs_setpriv
+def test_a_folder_of_models_that_may_not_be_read_is_named(shop):
+    (shop.folder / "models/marts").chmod(0)
+
+    done = shop.unprivileged("run")
+
+    assert done.returncode == 1, done.stderr
+    assert "error[A1064]: models/marts cannot be read: Permission denied" in done.stderr

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat as stat_module
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -88,10 +88,24 @@ def observe(
     known: Mapping[str, Mapping[str, Any]] = (cursor or {}).get("files", {})
     try:
         present = find_files(definition, project_folder, expand=expand, asset=asset)
+        new, changed, kept = _compared(present, known)
     except MainstemError as error:
+        # It fails this table when its turn comes; the others go on.
         return _failed(asset, error)
     if not present and not known:
         return _failed(asset, _nothing_found(definition, asset))
+    names = {file.name for file in present}
+    removed = tuple(sorted(name for name in known if name not in names))
+    first = not known or reload
+    other_options = bool(known) and (cursor or {}).get("options") != asset.code_version
+    found = _Found(new, changed, kept, removed, is_first=first, other_options=other_options)
+    return _decide(asset, definition, found)
+
+
+def _compared(
+    present: Iterable[FoundFile], known: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[FoundFile], list[FoundFile], list[FoundFile]]:
+    """Part files into new, changed and kept ones."""
     new: list[FoundFile] = []
     changed: list[FoundFile] = []
     kept: list[FoundFile] = []
@@ -105,12 +119,7 @@ def observe(
             digest = state["digest"] if file.size != state["size"] else digest_of(file.path)
             is_equal = file.size == state["size"] and digest == state["digest"]
             (kept if is_equal else changed).append(_with_digest(file, digest if is_equal else ""))
-    names = {file.name for file in present}
-    removed = tuple(sorted(name for name in known if name not in names))
-    first = not known or reload
-    other_options = bool(known) and (cursor or {}).get("options") != asset.code_version
-    found = _Found(new, changed, kept, removed, is_first=first, other_options=other_options)
-    return _decide(asset, definition, found)
+    return new, changed, kept
 
 
 def _failed(asset: Asset, problem: MainstemError) -> Observation:

@@ -98,10 +98,14 @@ def _candidates(folder: Path) -> Iterator[tuple[str, FileKind, os.DirEntry[str]]
 def _below(
     folder: Path, prefix: str, kinds: Mapping[str, FileKind]
 ) -> Iterator[tuple[str, FileKind, os.DirEntry[str]]]:
+    entries: Iterable[os.DirEntry[str]]
     try:
-        entries: Iterable[os.DirEntry[str]] = list(os.scandir(folder))
-    except FileNotFoundError:
-        return
+        with _reading(prefix):
+            entries = list(os.scandir(folder))
+    except ConfigInvalid:
+        if not folder.is_dir():
+            return
+        raise
     for entry in entries:
         if entry.name.startswith((".", "__pycache__")):
             continue
