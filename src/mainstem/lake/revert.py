@@ -9,7 +9,7 @@ run's business.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainstem.errors import BranchConflict, UserError
@@ -178,9 +178,9 @@ class _Reverting:
         was = _files(catalog, old)
         became = _files(catalog, new)
         state = load_state(catalog, now.content)
-        present = {file.path for file in planner.files(state, catalog.objects)}
+        files = _files(catalog, now)
         brought = [path for path in became if path not in was]
-        left = [path for path in brought if path in present]
+        left = [path for path in brought if path in files]
         if not left and self._was_replaced(key):
             self.kept.append(key)
             return
@@ -190,6 +190,10 @@ class _Reverting:
         removed = [file for path, file in was.items() if path not in became]
         if old is None:
             self._clash(key, "the commit made it, and other rows came since")
+            return
+        newer = [file for path, file in files.items() if path not in became]
+        if _may_share_keys(state, removed, newer):
+            self._clash(key, "rows that came since may have the keys of rows that it would restore")
             return
         before, after = load_state(catalog, old.content), load_state(catalog, new.content)
         changes = schema_changes(before.schema, after.schema)
@@ -272,6 +276,18 @@ def _files(catalog: Catalog, entry: Entry | None) -> dict[str, DataFile]:
         return {}
     state = load_state(catalog, entry.content)
     return {file.path: file for file in planner.files(state, catalog.objects)}
+
+
+def _may_share_keys(
+    state: TableState, restored: Sequence[DataFile], newer: Sequence[DataFile]
+) -> bool:
+    # A key that the commit removed may have been upserted anew: restored too, it would be there
+    # twice. Files are not opened here, so overlapping ranges of keys have to do.
+    return bool(state.row_key) and any(
+        planner.ranges_overlap(old, new, state.row_key, schema=state.schema)
+        for old in restored
+        for new in newer
+    )
 
 
 def _without(

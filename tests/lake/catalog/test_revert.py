@@ -165,3 +165,22 @@ def test_a_view_goes_back_to_its_text(lake, author):
     lake.revert("main", made.id)
 
     assert lake.relation(AssetKey.parse("m.v")).sql == "select 1"
+
+
+def test_a_key_that_was_deleted_and_came_anew_is_not_restored_beside_itself(lake):
+    lake.upsert("raw.keyed", {"id": [1, 4], "a": ["x", "old"]}, on=["id"])
+    made = lake.delete("raw.keyed", {"id": [4]}, on=["id"])
+    lake.upsert("raw.keyed", {"id": [4], "a": ["new"]}, on=["id"])
+
+    with pytest.raises(BranchConflict, match="may have the keys"):
+        lake.revert("main", made.id)
+    assert sorted(lake.arrow("raw.keyed")["id"].to_pylist()) == [1, 4]
+
+
+def test_a_deleted_key_comes_back_beside_other_keys(lake):
+    lake.upsert("raw.keyed", {"id": [1, 4], "a": ["x", "old"]}, on=["id"])
+    made = lake.delete("raw.keyed", {"id": [4]}, on=["id"])
+    lake.upsert("raw.keyed", {"id": [9], "a": ["new"]}, on=["id"])
+    lake.revert("main", made.id)
+
+    assert sorted(lake.arrow("raw.keyed")["id"].to_pylist()) == [1, 4, 9]
