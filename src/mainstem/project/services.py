@@ -93,10 +93,6 @@ class Services:
         """Import Python files in a worker and tell what they define."""
         return discover(self.workers, files)
 
-    def on_close(self, closer: Callable[[], None]) -> None:
-        """Register what has to be released with the project."""
-        self._closers.append(closer)
-
     def close(self) -> None:
         """Release what was opened, last first; one that fails keeps none of the others."""
         with ExitStack() as stack:

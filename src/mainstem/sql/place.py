@@ -24,17 +24,6 @@ def where_at(text: str, offset: int, *, file: str = "", length: int = 1) -> Wher
     )
 
 
-def offset_of(text: str, line: int, column: int) -> int:
-    """Give the offset of a line and column, both counted from 1."""
-    start = 0
-    for _ in range(line - 1):
-        found = text.find("\n", start)
-        if found < 0:
-            return len(text)
-        start = found + 1
-    return min(start + max(column, 1) - 1, len(text))
-
-
 def relocate(where: Where, template: str) -> Where:
     """Move a place in rendered SQL to the template's line that it came from, if one can be told.
 
