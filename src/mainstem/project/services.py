@@ -15,11 +15,13 @@ from mainstem.engines import open_engine
 from mainstem.errors import DatabaseUnavailable
 from mainstem.lake import Lake
 from mainstem.models import Discovered, WorkerPool, discover
-from mainstem.state import MIGRATIONS
+from mainstem.state import LAUNCH_MIGRATIONS, MIGRATIONS
 from mainstem.types import Clock
 
 if TYPE_CHECKING:
     from mainstem.types import Engine
+
+_MIGRATIONS = (*MIGRATIONS, *LAUNCH_MIGRATIONS)
 
 STATE_FOLDER = ".mainstem"
 """Git-ignored: catalog, data files, logs, caches."""
@@ -60,7 +62,7 @@ class Services:
         _refuse_lost_catalog(url, self._warehouse)
         database = open_database(url)
         self._closers.append(database.close)
-        database.migrate(MIGRATIONS)
+        database.migrate(_MIGRATIONS)
         return database
 
     @cached_property
