@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mainstem.project.location import find_project
     from mainstem.project.permission import require_permission
     from mainstem.project.project import Project, open_project
+    from mainstem.project.sharing import Shared
     from mainstem.state import RunRecord
 
 _HOME = {
@@ -36,6 +37,7 @@ _HOME = {
     "RowDiff": "mainstem.project.diff",
     "RunDetail": "mainstem.project.describe",
     "RunRecord": "mainstem.state",
+    "Shared": "mainstem.project.sharing",
     "create_from_file": "mainstem.project.create",
     "create_project": "mainstem.project.create",
     "examine": "mainstem.project.doctor",
@@ -58,6 +60,7 @@ __all__ = [
     "RowDiff",
     "RunDetail",
     "RunRecord",
+    "Shared",
     "create_from_file",
     "create_project",
     "examine",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
 from mainstem.config import Settings, load_variables
+from mainstem.database import Transaction
 from mainstem.errors import AssetNotFound, MainstemError, RefNotFound
 from mainstem.graph import (
     Asset,
@@ -42,6 +43,7 @@ from mainstem.project.merging import merged_entries, with_work_left
 from mainstem.project.planning import Planning
 from mainstem.project.problems import raise_problems
 from mainstem.project.services import Services
+from mainstem.project.sharing import Shared
 from mainstem.project.snapshot import load_project
 from mainstem.runs import (
     Gate,
@@ -76,6 +78,7 @@ def open_project(
     branch: str | None = None,
     vars: Mapping[str, Any] | None = None,  # noqa: A002  # the word of GRAMMAR and of `--vars`
     clock: Clock | None = None,
+    shared: Shared | None = None,
 ) -> Project:
     """Open the project in a folder, or in the nearest one above it.
 
@@ -85,6 +88,7 @@ def open_project(
         branch: Of the lake; the environment's without.
         vars: Variables for models, over those of mainstem.yml.
         clock: Source of time; the machine's by default.
+        shared: What other open projects of the folder hold; it stays open when this is closed.
 
     Raises:
         ConfigInvalid: There is no project, or its mainstem.yml is wrong.
@@ -95,6 +99,7 @@ def open_project(
         branch=branch,
         variables=vars or {},
         clock=clock or SystemClock(),
+        shared=shared,
     )
 
 
@@ -109,12 +114,15 @@ class Project:
         branch: str | None,
         variables: Mapping[str, Any],
         clock: Clock,
+        shared: Shared | None = None,
     ) -> None:
         self.folder = folder
         self.clock = clock
         self.control = RunControl()
-        process = dict(os.environ)
-        self.services = Services(folder, process=process, clock=clock)
+        process = dict(os.environ) if shared is None else shared.process
+        self.services = Services(
+            shared or Shared(folder, process=process, clock=clock), owns=shared is None
+        )
         self.loaded: LoadedProject = load_project(
             LoadRequest(
                 folder=folder,
@@ -235,6 +243,8 @@ class Project:
         fail_fast: bool = False,
         wait: bool = True,
         on_event: Callable[[RunEvent], None] | None = None,
+        on_begin: Callable[[Transaction, int], None] | None = None,
+        control: RunControl | None = None,
         **options: bool | None,
     ) -> RunFinished:
         """Ingest, build, check and publish what is not up to date, in one commit.
@@ -246,6 +256,8 @@ class Project:
             fail_fast: Start nothing more after a failure.
             wait: Wait for a run that builds the same assets; otherwise raise `BranchBusy`.
             on_event: Told what happens, from several threads, one at a time.
+            on_begin: Called with the run's id in the transaction that begins it.
+            control: Stops this run; without one, `cancel` does.
             options: As for `plan`.
 
         Raises:
@@ -273,9 +285,10 @@ class Project:
                 fail_fast=fail_fast,
                 wait=wait,
                 branch_from=self.loaded.environment.branch_from,
+                on_begin=on_begin,
             ),
             on_event=on_event,
-            control=self.control,
+            control=control or self.control,
         )
         self._project(finished)
         return finished

@@ -3,25 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mainstem.config import Environment, Variables
-from mainstem.database import Database, open_database
-from mainstem.engines import open_engine
+from mainstem.database import Database
 from mainstem.errors import DatabaseUnavailable
 from mainstem.lake import Lake
 from mainstem.models import Discovered, WorkerPool, discover
-from mainstem.state import LAUNCH_MIGRATIONS, MIGRATIONS
-from mainstem.types import Clock
+from mainstem.project.sharing import Shared
+from mainstem.state import LAUNCH_MIGRATIONS, LEADER_MIGRATIONS, MIGRATIONS
 
 if TYPE_CHECKING:
     from mainstem.types import Engine
 
-_MIGRATIONS = (*MIGRATIONS, *LAUNCH_MIGRATIONS)
+_MIGRATIONS = (*MIGRATIONS, *LAUNCH_MIGRATIONS, *LEADER_MIGRATIONS)
 
 STATE_FOLDER = ".mainstem"
 """Git-ignored: catalog, data files, logs, caches."""
@@ -31,18 +28,17 @@ class Services:
     """What a project works with; nothing is opened before somebody asks.
 
     Args:
-        folder: The project.
-        process: Environment variables, also those of worker processes.
-        clock: Source of time.
+        shared: What it may hold together with other projects of the folder.
+        owns: Whether closing it closes that, too.
     """
 
-    def __init__(self, folder: Path, *, process: Mapping[str, str], clock: Clock) -> None:
-        self.folder = folder
-        self.clock = clock
-        self._process = process
+    def __init__(self, shared: Shared, *, owns: bool = True) -> None:
+        self.shared = shared
+        self.folder = shared.folder
+        self.clock = shared.clock
+        self._owns = owns
         self._environment: Environment | None = None
         self._variables: Variables | None = None
-        self._closers: list[Callable[[], None]] = []
 
     def configure(self, environment: Environment, variables: Variables) -> None:
         """Say where catalog and data are; known only once mainstem.yml is read."""
@@ -60,8 +56,7 @@ class Services:
         self.state_folder.mkdir(exist_ok=True)
         url = self._setting("database") or str(self.state_folder / "mainstem.db")
         _refuse_lost_catalog(url, self._warehouse)
-        database = open_database(url)
-        self._closers.append(database.close)
+        database = self.shared.database(url)
         database.migrate(_MIGRATIONS)
         return database
 
@@ -80,27 +75,21 @@ class Services:
     @cached_property
     def engine(self) -> Engine:
         """What computes."""
-        engine = open_engine("duckdb", temp_directory=str(self.state_folder / "spill"))
-        self._closers.append(engine.close)
-        return engine
+        return self.shared.engine(self.state_folder / "spill")
 
     @cached_property
     def workers(self) -> WorkerPool:
         """Processes that run the user's Python."""
-        pool = WorkerPool(self.folder, environment=self._process, clock=self.clock)
-        self._closers.append(pool.close)
-        return pool
+        return self.shared.workers()
 
     def discover(self, files: tuple[str, ...]) -> tuple[Discovered, ...]:
         """Import Python files in a worker and tell what they define."""
         return discover(self.workers, files)
 
     def close(self) -> None:
-        """Release what was opened, last first; one that fails keeps none of the others."""
-        with ExitStack() as stack:
-            for closer in self._closers:
-                stack.callback(closer)
-            self._closers.clear()
+        """Release what was opened, unless others share it."""
+        if self._owns:
+            self.shared.close()
 
     def _setting(self, name: Literal["database", "warehouse"]) -> str:
         assert self._environment is not None, "opened before mainstem.yml was read"

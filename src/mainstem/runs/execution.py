@@ -154,6 +154,8 @@ def _try_to_begin(
             expires_at=now + timedelta(seconds=options.lease_s),
         )
         state.save_plan(transaction, run.id, plan)
+        if options.on_begin is not None:
+            options.on_begin(transaction, run.id)
         state.prune_history(transaction, before=now - timedelta(days=options.history_days))
     return run, held
 

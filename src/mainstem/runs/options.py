@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mainstem.database import Transaction
 from mainstem.graph import PlanOptions
 
 
@@ -36,6 +37,8 @@ class RunOptions:
     """and so long after anything else."""
     history_days: int = 180
     """What steps did and printed, and what checks found, is remembered so long."""
+    on_begin: Callable[[Transaction, int], None] | None = None
+    """Called with the run's id in the transaction that begins it; if it raises, there is no run."""
 
     @property
     def slots(self) -> int:

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several open projects of one folder hold together: databases, engine, workers.
+
+A command opens one project and owns all of it. A server has one for each environment and branch,
+and a new one whenever files change, while runs go on with the old: they share what is dear.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mainstem.database import Database, open_database
+from mainstem.engines import open_engine
+from mainstem.models import WorkerPool
+from mainstem.types import Clock
+
+if TYPE_CHECKING:
+    from mainstem.types import Engine
+
+
+class Shared:
+    """Opened when first asked for, from any thread; closed once, by whoever made this.
+
+    Args:
+        folder: The project.
+        process: Environment variables of worker processes.
+        clock: Source of time.
+    """
+
+    def __init__(self, folder: Path, *, process: Mapping[str, str], clock: Clock) -> None:
+        self.folder = folder
+        self.process = process
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._databases: dict[str, Database] = {}
+        self._engine: Engine | None = None
+        self._workers: WorkerPool | None = None
+        self._closers: list[Callable[[], None]] = []
+
+    def database(self, url: str) -> Database:
+        """Give the database at a place."""
+        with self._lock:
+            if url not in self._databases:
+                self._databases[url] = open_database(url)
+                self._closers.append(self._databases[url].close)
+            return self._databases[url]
+
+    def engine(self, spill: Path) -> Engine:
+        """Give what computes."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = open_engine("duckdb", temp_directory=str(spill))
+                self._closers.append(self._engine.close)
+            return self._engine
+
+    def workers(self) -> WorkerPool:
+        """Give the processes that run the user's Python."""
+        with self._lock:
+            if self._workers is None:
+                self._workers = WorkerPool(self.folder, environment=self.process, clock=self.clock)
+                self._closers.append(self._workers.close)
+            return self._workers
+
+    def close(self) -> None:
+        """Release what was opened, last first; one that fails keeps none of the others."""
+        with ExitStack() as stack:
+            for closer in self._closers:
+                stack.callback(closer)
+            self._closers.clear()
