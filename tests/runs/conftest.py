@@ -14,6 +14,7 @@ import pytest
 from mainstem.database import open_database
 from mainstem.graph import Asset, Graph, PlanOptions, PlanRequest, make_plan
 from mainstem.lake import Lake
+from mainstem.records import Redactor, RunLogs
 from mainstem.runs import (
     RunControl,
     RunOptions,
@@ -169,6 +170,7 @@ class ScriptedGate:
             asset=self.asset,
             verdict="passed" if passed else "failed",
             severity=self.severity,
+            message=self.world.messages.get(self.check_id, ""),
         )
 
 
@@ -194,6 +196,8 @@ class World:
     seen: dict[str, dict] = field(default_factory=dict)
     events: list[object] = field(default_factory=list)
     step_options: dict[str, dict] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
     rows: int = 10
 
     def __post_init__(self) -> None:
@@ -235,7 +239,13 @@ class World:
             gates_of=self._gates_of,
             clock=self.clock,
             random=lambda: 0.5,
+            logs=self.logs,
+            redactor=Redactor(self.secrets),
         )
+
+    @property
+    def logs(self):
+        return RunLogs(self.folder / "logs", self.clock)
 
     def _step_of(self, asset, planned):
         return ScriptedStep(

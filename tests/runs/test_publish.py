@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mainstem import state
@@ -351,29 +353,77 @@ def test_what_a_step_prints_is_kept_with_the_run(world):
 
     finished = world.run()
 
-    with world.database.read() as transaction:
-        lines = state.events(transaction, finished.run_id)
-    assert [(kind, asset, text) for _at, kind, asset, text in lines if asset] == [
-        ("stdout", "raw.a", "hello"),
-        ("stderr", "raw.a", "trouble"),
+    lines = world.logs.tail(finished.run_id, "raw.a").lines
+    assert [(line.kind, line.attempt, line.text) for line in lines] == [
+        ("stdout", 1, "hello"),
+        ("stderr", 1, "trouble"),
     ]
 
 
-def test_a_flood_of_lines_is_kept_up_to_a_limit(world):
+def test_a_log_says_what_each_attempt_failed_with_and_what_followed(world):
+    world.source("raw.a")
+    world.step_options["raw.a"] = {"retries": 1}
+    attempts = iter([True, False])
+
+    def flaky(_step, context):
+        context.log("working", stream="stdout")
+        if next(attempts):
+            raise StepFailed("A7110", "raw.a raised it.", details="Traceback: a line", hint="Try.")
+
+    world.scripts["raw.a"] = flaky
+
+    finished = world.run()
+
+    lines = world.logs.tail(finished.run_id, "raw.a").lines
+    assert finished.status == "succeeded"
+    assert [(line.attempt, line.kind, line.text) for line in lines] == [
+        (1, "stdout", "working"),
+        (1, "failed", "error[A7110]: raw.a raised it.\nTraceback: a line\nTry."),
+        (1, "retried", "attempt 2 follows in 0.75 s"),
+        (2, "stdout", "working"),
+    ]
+
+
+def test_the_database_keeps_no_lines_of_steps(world):
     world.source("raw.a")
 
-    def flood(_step, context):
-        for number in range(10_500):
+    def chatty(_step, context):
+        for number in range(100):
             context.log(f"line {number}")
 
-    world.scripts["raw.a"] = flood
+    world.scripts["raw.a"] = chatty
 
     finished = world.run()
 
     with world.database.read() as transaction:
-        lines = [line for line in state.events(transaction, finished.run_id) if line[2]]
-    assert len(lines) == 10_000
-    assert lines[-1][3].endswith("(further lines are not kept)")
+        kinds = [kind for _at, kind, _asset, _text in state.events(transaction, finished.run_id)]
+    assert kinds == ["published"]
+
+
+def test_what_a_step_tells_is_masked_wherever_it_goes(world):
+    world.secrets = ("s3cr3t-word",)
+    world.source("raw.a")
+    world.source("raw.b")
+    world.messages[world.gate("raw.b")] = "found s3cr3t-word"
+
+    def fails(_step, context):
+        context.log("login s3cr3t-word")
+        context.progress(note="with s3cr3t-word")
+        raise ValueError("no s3cr3t-word")
+
+    def notes(step, context):
+        return replace(step.read(context), notes=("s3cr3t-word",), warnings=("also s3cr3t-word",))
+
+    world.scripts["raw.a"] = fails
+    world.scripts["raw.b"] = notes
+
+    finished = world.run()
+
+    assert finished.status in {"failed", "held"}
+    assert "s3cr3t" not in repr(world.events)
+    assert "s3cr3t" not in repr(finished)
+    for file in world.folder.rglob("*"):
+        assert not file.is_file() or b"s3cr3t" not in file.read_bytes(), file
 
 
 def test_selecting_one_member_of_a_group_builds_the_group(world):

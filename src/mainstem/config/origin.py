@@ -8,14 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mainstem.config.secret import is_secret_name
 from mainstem.config.settings import Environment, Settings
 from mainstem.config.variable import MASK, Variables, references
 from mainstem.errors import ConfigInvalid
 
-_SECRET_NAME = re.compile(
-    r"passw|secret|token|credential|private|api_?key|access_?key|passphrase|auth|^pwd$|dsn|^key$",
-    re.IGNORECASE,
-)
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):([^/@\s]*)@")
 
 
@@ -57,19 +54,19 @@ def report(settings: Settings, environment: Environment, variables: Variables) -
     for name, value in environment.vars.items():
         for path, leaf in _leaves(f"vars.{name}", value):
             places = (f"{prefix}.{path}", f"{prefix}.vars.{name}", f"vars.{name}")
-            add(path, leaf, *places, is_secret=_is_secret(path))
+            add(path, leaf, *places, is_secret=is_secret_name(path))
     for name, connection in environment.connections.items():
         base = f"connections.{name}"
         add(f"{base}.type", connection.type, f"{prefix}.{base}.type")
         for path, leaf in _leaves(base, connection.options):
-            add(path, leaf, f"{prefix}.{path}", is_secret=_is_secret(path))
+            add(path, leaf, f"{prefix}.{path}", is_secret=is_secret_name(path))
     for folder, options in settings.models.items():
         for path, leaf in _leaves(f"models.{folder}", options):
             add(path, leaf, path, f"models.{folder}")
     for kind, items in (("jobs", settings.jobs), ("alerts", settings.alerts)):
         for name, item in items.items():
             for path, leaf in _leaves(f"{kind}.{name}", item.options):
-                add(path, leaf, path, f"{kind}.{name}", is_secret=_is_secret(path))
+                add(path, leaf, path, f"{kind}.{name}", is_secret=is_secret_name(path))
     return lines
 
 
@@ -83,19 +80,13 @@ def _setting(
         place = variables.origins.get(reference)
         is_file = reference.startswith("file:")
         sources.append(reference if is_file else f"{place or 'not set'} {reference}")
-        is_secret = is_secret or is_file or _is_secret(reference)
+        is_secret = is_secret or is_file or is_secret_name(reference)
     try:
         shown = variables.expand(text)
     except ConfigInvalid as error:
         shown, is_secret = error.summary.partition(";")[0], False
     shown = MASK if is_secret and shown else _URL_PASSWORD.sub(rf"\1:{MASK}@", shown)
     return Setting(name=name, value=shown, origin=", ".join((origin, *sources)))
-
-
-def _is_secret(name: str) -> bool:
-    last = name.rpartition(".")[2] if not name.startswith("file:") else name
-    # An alert's address is what lets anyone write to the channel.
-    return bool(_SECRET_NAME.search(last)) or (name.startswith("alerts.") and last == "url")
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:

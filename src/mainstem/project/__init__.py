@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainstem.project.compare import Comparison
     from mainstem.project.create import TEMPLATES, Created, create_from_file, create_project
-    from mainstem.project.describe import DescribedAsset, ListedAsset, LogEntry, RunDetail
+    from mainstem.project.describe import DescribedAsset, ListedAsset, RunDetail
     from mainstem.project.diff import RowDiff
     from mainstem.project.doctor import Finding, examine
     from mainstem.project.lake import Lake
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mainstem.project.location import find_project
     from mainstem.project.permission import require_permission
     from mainstem.project.project import Project, open_project
+    from mainstem.project.run_log import LogEntry
     from mainstem.project.sharing import Shared
     from mainstem.state import RunRecord
 
@@ -32,7 +33,7 @@ _HOME = {
     "Lake": "mainstem.project.lake",
     "LineageNode": "mainstem.project.lineage",
     "ListedAsset": "mainstem.project.describe",
-    "LogEntry": "mainstem.project.describe",
+    "LogEntry": "mainstem.project.run_log",
     "Project": "mainstem.project.project",
     "RowDiff": "mainstem.project.diff",
     "RunDetail": "mainstem.project.describe",

@@ -11,7 +11,7 @@ from mainstem.database import Database
 from mainstem.errors import AssetNotFound
 from mainstem.graph import Asset, Graph
 from mainstem.lake import Lake
-from mainstem.state import RunRecord, StepRecord, check_results, events, run_of, steps
+from mainstem.state import RunRecord, StepRecord, check_results, run_of, steps
 from mainstem.types import AssetKey, CheckResult, Schema, nearest
 
 
@@ -74,16 +74,6 @@ class RunDetail:
     def finished_at(self) -> datetime | None:
         """When it ended; `None` while it goes on."""
         return self.run.finished_at
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogEntry:
-    """One line of a run's log."""
-
-    at: datetime
-    kind: str
-    asset: str
-    text: str
 
 
 def list_assets(
@@ -172,44 +162,6 @@ def run_detail(database: Database, run_id: int) -> RunDetail | None:
             steps=tuple(steps(transaction, run_id)),
             checks=tuple(check_results(transaction, run_id)),
         )
-
-
-def run_log(database: Database, run_id: int, asset: str = "") -> list[LogEntry]:
-    """Give what a run's steps wrote and what they failed with; of one asset if it is named."""
-    with database.read() as transaction:
-        found = [
-            LogEntry(at=at, kind=kind, asset=name, text=text)
-            for at, kind, name, text in events(transaction, run_id)
-        ]
-        ended = steps(transaction, run_id)
-    # What a step printed arrives in batches, and belongs above what it failed with.
-    last = {entry.asset.casefold(): entry.at for entry in found}
-    failed = [_failure(step, last.get(str(step.key).casefold())) for step in ended]
-    found.extend(entry for entry in failed if entry is not None)
-    found.sort(key=lambda entry: entry.at)
-    return [entry for entry in found if not asset or entry.asset.casefold() == asset.casefold()]
-
-
-def _failure(step: StepRecord, last: datetime | None) -> LogEntry | None:
-    """Say what a step failed with: place, code, what happened, what to do, and the traceback."""
-    at = step.finished_at or step.started_at
-    if step.error is None or at is None:
-        return None
-    if last is not None:
-        at = max(at, last)
-    error = step.error
-    where = error.get("where") or {}
-    place = str(where.get("file") or "")
-    if place and where.get("line"):
-        place = f"{place}:{where['line']}"
-    parts = (
-        f"error[{error.get('code', '')}]: {error.get('summary', '')}",
-        f"at {place}" if place else "",
-        str(error.get("details") or "").rstrip(),
-        str(error.get("hint") or ""),
-    )
-    text = "\n".join(part for part in parts if part)
-    return LogEntry(at=at, kind="failed", asset=str(step.key), text=text)
 
 
 def _columns(

@@ -30,18 +30,17 @@ from mainstem.lake import Commit, Lake, MergeResult, check_ref_name
 from mainstem.project.describe import (
     DescribedAsset,
     ListedAsset,
-    LogEntry,
     RunDetail,
     describe_asset,
     list_assets,
     run_detail,
-    run_log,
 )
 from mainstem.project.loaded import LoadedProject, LoadRequest
 from mainstem.project.location import branch_of, find_project
 from mainstem.project.merging import merged_entries, with_work_left
 from mainstem.project.planning import Planning
 from mainstem.project.problems import raise_problems
+from mainstem.project.run_log import LogEntry, RunLogReader
 from mainstem.project.services import Services
 from mainstem.project.sharing import Shared
 from mainstem.project.snapshot import load_project
@@ -135,7 +134,7 @@ class Project:
         )
         chosen = self.loaded.environment
         self.variables = load_variables(folder, chosen.name, process=process)
-        self.services.configure(chosen, self.variables)
+        self.services.configure(self.loaded.settings, chosen, self.variables)
         self.environment = chosen.name
         self.branch = branch_of(chosen, asked=branch, process=process, folder=folder)
 
@@ -278,6 +277,8 @@ class Project:
                 gates_of=self._gates_of,
                 clock=self.clock,
                 random=random.random,
+                logs=self.services.logs,
+                redactor=self.services.redactor,
             ),
             options=RunOptions(
                 plan=planned,
@@ -461,7 +462,11 @@ class Project:
 
     def run_log(self, run_id: int, asset: str = "") -> list[LogEntry]:
         """Give the lines that a run's steps wrote."""
-        return run_log(self.services.database, run_id, asset)
+        return self.follow_log(run_id, asset).read()
+
+    def follow_log(self, run_id: int, asset: str = "") -> RunLogReader:
+        """Give what reads a run's log, each line once, also while the run goes on."""
+        return RunLogReader(self.services.database, self.services.logs, run_id, asset)
 
     def config_report(self) -> list[Setting]:
         """List the settings in force, and who set them; secrets are masked."""

@@ -115,7 +115,11 @@ class ReadingSession(AbstractContextManager["ReadingSession"]):
             )
         if key not in self._registered:
             self._registered.add(key)
-            self.session.register_arrow(str(key), system.table(key))
+            view = system.view(key)
+            if view is not None:
+                self.session.register(view)
+            else:
+                self.session.register_arrow(str(key), system.table(key))
         return key
 
     def _key_of(self, parts: Sequence[str]) -> AssetKey | None:

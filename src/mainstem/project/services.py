@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mainstem.config import Environment, Variables
+from mainstem.config import Environment, Settings, Variables, secret_values
 from mainstem.database import Database
 from mainstem.errors import DatabaseUnavailable
 from mainstem.lake import Lake
 from mainstem.models import Discovered, WorkerPool, discover
 from mainstem.project.sharing import Shared
+from mainstem.records import Redactor, RunLogs
 from mainstem.state import LAUNCH_MIGRATIONS, LEADER_MIGRATIONS, MIGRATIONS
 
 if TYPE_CHECKING:
@@ -40,10 +41,21 @@ class Services:
         self._environment: Environment | None = None
         self._variables: Variables | None = None
 
-    def configure(self, environment: Environment, variables: Variables) -> None:
+    def configure(self, settings: Settings, environment: Environment, variables: Variables) -> None:
         """Say where catalog and data are; known only once mainstem.yml is read."""
         self._environment = environment
         self._variables = variables
+        self.shared.hide(partial(secret_values, settings, environment, variables))
+
+    @property
+    def redactor(self) -> Redactor:
+        """Masks the project's secrets; knows none before mainstem.yml is read."""
+        return self.shared.redactor()
+
+    @cached_property
+    def logs(self) -> RunLogs:
+        """What the steps of runs print and log."""
+        return RunLogs(self.state_folder / "logs", self.clock)
 
     @property
     def state_folder(self) -> Path:

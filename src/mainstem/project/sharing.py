@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mainstem.database import Database, open_database
 from mainstem.engines import open_engine
 from mainstem.models import WorkerPool
+from mainstem.records import Redactor
 from mainstem.types import Clock
 
 if TYPE_CHECKING:
@@ -40,6 +41,22 @@ class Shared:
         self._engine: Engine | None = None
         self._workers: WorkerPool | None = None
         self._closers: list[Callable[[], None]] = []
+        self._secrets: list[Callable[[], frozenset[str]]] = []
+        self._redactor = Redactor()
+        self._redacted = 0
+
+    def hide(self, secrets: Callable[[], frozenset[str]]) -> None:
+        """Add secrets to those that are masked; looked up when something is to be masked."""
+        with self._lock:
+            self._secrets.append(secrets)
+
+    def redactor(self) -> Redactor:
+        """Give what masks the secrets of all environments: they share workers, hence output."""
+        with self._lock:
+            if self._redacted != len(self._secrets):
+                found = frozenset[str]().union(*(secrets() for secrets in self._secrets))
+                self._redactor, self._redacted = Redactor(found), len(self._secrets)
+            return self._redactor
 
     def database(self, url: str) -> Database:
         """Give the database at a place."""
@@ -61,7 +78,12 @@ class Shared:
         """Give the processes that run the user's Python."""
         with self._lock:
             if self._workers is None:
-                self._workers = WorkerPool(self.folder, environment=self.process, clock=self.clock)
+                self._workers = WorkerPool(
+                    self.folder,
+                    environment=self.process,
+                    clock=self.clock,
+                    redactor=self.redactor,
+                )
                 self._closers.append(self._workers.close)
             return self._workers
 

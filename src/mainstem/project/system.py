@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`system.*`: runs, steps, results of checks, cursors and commits as tables to query.
+"""`system.*`: runs, steps, results of checks, cursors, commits and logs as tables to query.
 
 Read-only, and made when a query names them. The engine keeps the name `system` to itself, so the
 tables live in a namespace of ours, and `reading` puts that where the query says `system`.
@@ -16,7 +16,7 @@ import orjson
 from mainstem.database import Database
 from mainstem.lake import Lake
 from mainstem.state import SYSTEM_TABLES
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, Schema, ViewRef
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,12 +34,21 @@ class SystemTables:
         database: With run state.
         lake: The lake.
         at: The ref whose cursors and history are meant.
+        files: Queries over files of records, by table: the engine reads them itself.
     """
 
-    def __init__(self, database: Database, lake: Lake, *, at: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        lake: Lake,
+        *,
+        at: str,
+        files: Mapping[str, Callable[[], str]] | None = None,
+    ) -> None:
         self._database = database
         self._lake = lake
         self._at = at
+        self._files = files or {}
         self._own: Mapping[str, Callable[[], pa.Table]] = {
             "cursors": self._cursors,
             "commits": self._commits,
@@ -48,12 +57,17 @@ class SystemTables:
     @property
     def names(self) -> tuple[str, ...]:
         """What can be asked for."""
-        return (*SYSTEM_TABLES, *self._own)
+        return (*SYSTEM_TABLES, *self._own, *self._files)
 
     def key(self, name: str) -> AssetKey | None:
         """Give the key under which the engine gets a table; nothing if there is none."""
         folded = name.casefold()
         return AssetKey(_HOME, folded) if folded in self.names else None
+
+    def view(self, key: AssetKey) -> ViewRef | None:
+        """Give a table that is made of files as a view over them; nothing for the others."""
+        query = self._files.get(key.name)
+        return None if query is None else ViewRef(key=key, sql=query(), schema=Schema(fields=()))
 
     def table(self, key: AssetKey) -> pa.Table:
         """Read a table by the key that `key` gave."""

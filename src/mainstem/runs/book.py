@@ -14,11 +14,6 @@ from mainstem.runs.reporting import Course, finished, record
 from mainstem.runs.scope import Scope
 from mainstem.types import AssetKey, CheckResult
 
-_LINES_AT_ONCE = 50
-_LINES_WAIT_S = 0.5
-_LINES_KEPT = 10_000
-_LINE_LENGTH = 10_000
-
 
 @dataclass(slots=True)
 class _Pending:
@@ -26,18 +21,6 @@ class _Pending:
 
     steps: dict[AssetKey, state.StepRecord] = field(default_factory=dict)
     checks: list[CheckResult] = field(default_factory=list)
-    lines: list[tuple[str, str, str]] = field(default_factory=list)
-    """Kind, asset, text."""
-    since_s: float = 0.0
-    """When the first of them came."""
-
-    def is_due(self, now_s: float) -> bool:
-        """Whether to write now: lines alone wait a little for each other."""
-        if self.steps or self.checks:
-            return True
-        return bool(self.lines) and (
-            len(self.lines) >= _LINES_AT_ONCE or now_s - self.since_s > _LINES_WAIT_S
-        )
 
 
 class Book:
@@ -47,7 +30,6 @@ class Book:
         self._scope = scope
         self._pending = _Pending()
         self.courses = [Course() for _ in scope.wiring.units]
-        self._line_counts: dict[str, int] = {}
         self.done: dict[AssetKey, StepFinished] = {}
         """By asset, the last that was told of it."""
 
@@ -63,18 +45,6 @@ class Book:
         course.checks = [item for item in course.checks if item.check_id not in again]
         course.checks.extend(results)
         self._pending.checks.extend(results)
-
-    def add_line(self, kind: str, asset: AssetKey, text: str) -> None:
-        """Note a line of the run's history; of what one asset prints only so many are kept."""
-        name = str(asset)
-        count = self._line_counts[name] = self._line_counts.get(name, 0) + 1
-        if count > _LINES_KEPT:
-            return
-        if count == _LINES_KEPT:
-            text = f"{text}\n(further lines are not kept)"
-        if not self._pending.lines:
-            self._pending.since_s = self._scope.services.clock.monotonic_s()
-        self._pending.lines.append((kind, name, text[:_LINE_LENGTH]))
 
     def finish(self, instruction: FinishStep) -> None:
         """Tell and note how a step ended."""
@@ -102,7 +72,7 @@ class Book:
         """Write what was noted, in one transaction."""
         pending = self._pending
         if transaction is None:
-            if not pending.is_due(self._scope.services.clock.monotonic_s()):
+            if not (pending.steps or pending.checks):
                 return
             with self._scope.services.database.write() as opened:
                 self.flush(opened)
@@ -110,8 +80,6 @@ class Book:
         now, run_id = self._scope.services.clock.now(), self._scope.run.id
         state.save_steps(transaction, run_id, pending.steps.values())
         state.add_check_results(transaction, run_id, pending.checks, at=now)
-        for kind, asset, text in pending.lines:
-            state.add_event(transaction, run_id, kind, text, at=now, asset=asset)
         self._pending = _Pending()
 
     def _record(

@@ -25,6 +25,7 @@ from mainstem.runs.event import (
     RunFinished,
     StepFinished,
     StepLogged,
+    StepProgressed,
     StepRetried,
     StepStarted,
 )
@@ -169,8 +170,6 @@ class Driver:
                 yield from self._attempt_done(message)
             case GatesDone():
                 yield from self._gates_done(message)
-            case StepLogged():
-                self.book.add_line(message.stream, message.key, message.text)
             case Interrupted():
                 yield CancelRequested()
             case Lost(error):
@@ -223,7 +222,8 @@ class Driver:
             with Boundary() as boundary:
                 outcome = step.execute(context)
             error = boundary.as_known(lambda unknown: _unexpected(step.outputs[0], unknown))
-            self.inbox.put(AttemptDone(index, attempt, outcome, error))
+            told = self.scope.journal.outcome(outcome)
+            self.inbox.put(AttemptDone(index, attempt, told, error))
 
         self.threads.submit(attempt_it)
 
@@ -242,14 +242,18 @@ class Driver:
             logical_time=scope.run.logical_time,
             full_refresh=is_full,
             names=(scope.plan.environment, scope.plan.branch),
-            services=(scope.fenced, self._tell),
+            services=(scope.fenced, partial(self._tell, attempt)),
         )
 
-    def _tell(self, event: RunEvent) -> None:
-        """Pass on what a step says, from its own thread; what it logs is also kept."""
-        self.scope.emit(event)
+    def _tell(self, attempt: int, event: RunEvent) -> None:
+        """Pass on what a step says, from its own thread; what it logs is kept first."""
+        journal = self.scope.journal
         if isinstance(event, StepLogged):
-            self.inbox.put(event)
+            event = journal.logged(event)
+            journal.line(event.key, attempt, event.stream, event.text)
+        elif isinstance(event, StepProgressed):
+            event = journal.progressed(event)
+        self.scope.emit(event)
 
     def _attempt_done(self, message: AttemptDone) -> Iterator[Event]:
         index = message.step
@@ -268,6 +272,7 @@ class Driver:
 
     def _stage(self, index: int, attempt: int, outcome: StepOutcome | None) -> Event:
         self._measure(index)
+        self.scope.journal.end(self.scope.wiring.units[index].key, attempt)
         try:
             has_changes = self.stager.stage(index, outcome)
         except LeaseLost:
@@ -280,7 +285,11 @@ class Driver:
         if isinstance(error, LeaseLost):
             raise error
         self._measure(index)
-        self.book.courses[index].error = error
+        self.book.courses[index].error = self.scope.journal.error(error)
+        key = self.scope.wiring.units[index].key
+        if error is not None:
+            self.scope.journal.failed(key, attempt, error)
+        self.scope.journal.end(key, attempt)
         may_retry = error is not None and (error.is_retryable or isinstance(error, StepFailed))
         return AttemptFailed(
             index,
@@ -299,7 +308,9 @@ class Driver:
         assert error is not None, "only what failed is tried again"
         key = self.scope.wiring.units[index].key
         self.scope.emit(StepRetried(key=key, attempt=attempt, error=error, delay_s=delay_s))
-        self.book.add_line("retried", key, error.summary)
+        again = f"attempt {attempt + 1} follows in {delay_s:.3g} s"
+        self.scope.journal.line(key, attempt, "retried", again)
+        self.scope.journal.end(key, attempt)
         self.inbox.after(delay_s, RetryDue(index))
 
     def _timeout_error(self, index: int, live: _Live) -> StepFailed:
@@ -322,7 +333,7 @@ class Driver:
 
         def judge_it() -> None:
             results = tuple(evaluate(gate, relation, cancel) for gate in gates)
-            self.inbox.put(GatesDone(index, moment, results))
+            self.inbox.put(GatesDone(index, moment, self.scope.journal.results(results)))
 
         self.threads.submit(judge_it)
 

@@ -60,13 +60,15 @@ def publish_run(
 def give_up(scope: Scope, book: Book, error: BaseException) -> None:
     """Leave order behind when the run itself cannot go on: its branch sealed, its leases free."""
     is_stop = isinstance(error, KeyboardInterrupt | Cancelled)
+    if isinstance(error, MainstemError):
+        scope.journal.error(error)
     candidate = replace(
         _candidate(scope, book, EndRun("failed", ())), status="cancelled" if is_stop else "failed"
     )
     try:
         with scope.services.database.write() as transaction:
             book.flush(transaction)
-            text = str(error)[:2000] or type(error).__name__
+            text = scope.services.redactor.text(str(error))[:2000] or type(error).__name__
             conclude(transaction, candidate, scope.services, scope.options, error=text)
     except MainstemError as second:
         # The next run finds the dead one and clears up; the first error is what matters.
@@ -156,7 +158,7 @@ def _judge_merged(
 ) -> Mapping[int, str]:
     held: dict[int, str] = {}
     for index, gate in gates:
-        result = evaluate(gate, relation, Cancellation())
+        (result,) = scope.journal.results((evaluate(gate, relation, Cancellation()),))
         book.add_results(index, (result,))
         if result.holds_publishing:
             reason = gate_reason(book.courses[index].checks)

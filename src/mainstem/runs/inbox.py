@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from mainstem.errors import MainstemError
-from mainstem.runs.event import StepLogged
 from mainstem.runs.moves import Event, GateMoment
 from mainstem.runs.step import StepOutcome
 from mainstem.types import CheckResult, Clock
@@ -61,7 +60,7 @@ class Overdue:
     attempt: int
 
 
-Message = AttemptDone | GatesDone | Interrupted | Lost | TimedOut | Overdue | StepLogged | Event
+Message = AttemptDone | GatesDone | Interrupted | Lost | TimedOut | Overdue | Event
 
 
 class Inbox:

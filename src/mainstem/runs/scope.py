@@ -15,6 +15,7 @@ from mainstem.lake import Entry
 from mainstem.runs.context import RunBranch
 from mainstem.runs.event import RunEvent
 from mainstem.runs.facts import gather_facts, with_known_texts
+from mainstem.runs.journal import Journal
 from mainstem.runs.options import RunOptions
 from mainstem.runs.services import Services
 from mainstem.runs.staging import Stamp
@@ -40,6 +41,7 @@ class Scope:
     facts: Facts
     branch: RunBranch
     stamp: Stamp
+    journal: Journal
 
     @contextmanager
     def fenced(self) -> Iterator[Transaction]:
@@ -84,6 +86,7 @@ def open_scope(
             kept=timedelta(days=options.kept_days_after_failure),
             clock=clock,
         ),
+        journal=Journal(run.id, logs=services.logs, redactor=services.redactor),
         stamp=Stamp(
             run_id=run.id,
             branch=plan.branch,

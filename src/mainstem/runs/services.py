@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mainstem.database import Database
 from mainstem.graph import Asset, Graph, PlannedAsset
 from mainstem.lake import Lake
+from mainstem.records import Redactor, RunLogs
 from mainstem.runs.step import Gate, Step
 from mainstem.types import Clock
 
@@ -28,3 +29,7 @@ class Services:
     clock: Clock
     random: Callable[[], float]
     """Numbers from 0 to 1, for the jitter of retries."""
+    logs: RunLogs | None = None
+    """Where steps' logs go; without, nothing of them is kept."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """Masks secrets in all that is told and kept of the run."""

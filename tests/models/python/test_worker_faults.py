@@ -16,7 +16,9 @@ import pytest
 from mainstem.errors import Cancelled, MainstemError, StepFailed
 from mainstem.models import WorkerPool
 from mainstem.models.worker.message import Build, Built, Expected, Failed
-from mainstem.types import AssetKey
+from mainstem.models.worker.output import Output
+from mainstem.records import Redactor
+from mainstem.types import AssetKey, SystemClock
 
 KEY = AssetKey("marts", "a")
 
@@ -248,9 +250,45 @@ def test_a_flood_of_output_is_bounded_and_keeps_its_beginning_and_end(call):
     )
     size = sum(len(text) for _, text in lines)
 
-    assert 1_000_000 < size < 1_200_000
+    assert 4_000_000 < size < 5_000_000
     assert any("bytes of output left out" in text for _, text in lines)
     assert lines[-1] == ("stdout", "the end")
+
+
+def test_a_secret_is_masked_in_what_a_worker_prints_and_in_what_it_died_with():
+    output_lines = []
+    output = Output(
+        lambda text, stream: output_lines.append(text), redactor=Redactor(["s3cr3t"]), head_limit=50
+    )
+    output.feed(b"a s3c", "stdout")
+    output.feed(b"r3t\nand", "stdout")
+    output.feed(b" s3cr3t again\n" + b"x" * 50, "stderr")
+    output.feed(b"\nin a flood: s3cr3t\n", "stdout")
+    output.finish()
+
+    assert "s3cr3t" not in "\n".join([*output_lines, output.tail("stdout"), output.tail("stderr")])
+    assert "in a flood: ****" in output_lines
+    assert "a ****" in output_lines
+
+
+def test_a_long_flood_is_told_of_while_it_goes_on():
+    class Clock(SystemClock):
+        now_s = 0.0
+
+        def monotonic_s(self):
+            return self.now_s
+
+    clock, lines = Clock(), []
+    output = Output(lambda text, stream: lines.append(text), head_limit=10, clock=clock)
+    output.feed(b"the first\n", "stdout")
+    output.feed(b"the second\n" * 10_000, "stdout")
+    before = list(lines)
+    clock.now_s = 1.0
+    output.feed(b"the latest\n", "stdout")
+
+    assert before == ["the first"]
+    assert "bytes of output left out" in lines[1]
+    assert lines[-1] == "the latest"
 
 
 def test_one_endless_line_is_bounded(call):

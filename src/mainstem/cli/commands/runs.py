@@ -8,8 +8,8 @@ import click
 from mainstem.cli.opening import project_of
 from mainstem.cli.options import json_option
 from mainstem.cli.output import Output
+from mainstem.cli.render.plain import plain
 from mainstem.cli.render.runs import log_lines, run_detail_lines, run_list_lines
-from mainstem.project import LogEntry
 from mainstem.types import SystemClock
 
 FOLLOW_S = 0.5
@@ -57,18 +57,18 @@ def runs_log(*, run: int, step: str | None, follow: bool, is_json: bool) -> None
     output = Output.of_process(is_json=is_json)
     clock = SystemClock()
     with project_of() as project:
-        seen: set[LogEntry] = set()
+        project.run_detail(run)  # says so if there is no such run
+        reader = project.follow_log(run, step or "")
         while True:
-            is_over = project.run_detail(run).finished_at is not None
-            entries = project.run_log(run, step or "")
-            # Failures are told at the time of their step's end: not always behind all others.
-            fresh = [entry for entry in entries if not follow or entry not in seen]
-            seen.update(entries)
+            entries = reader.read()
             if is_json and not follow:
-                output.document(fresh)
+                output.document(entries)
+            elif is_json:
+                for entry in entries:
+                    output.event(plain(entry))
             else:
-                output.lines(log_lines(fresh, output.look))
-            if not follow or is_over:
+                output.lines(log_lines(entries, output.look))
+            if not follow or reader.is_over:
                 return
             clock.sleep(FOLLOW_S)
 

@@ -14,6 +14,7 @@ from mainstem.errors import Cancelled, InternalError, Where
 from mainstem.models.worker.message import Answer
 from mainstem.models.worker.output import Log, Output
 from mainstem.models.worker.process import WorkerProcess
+from mainstem.records import Redactor
 from mainstem.types import Clock, SystemClock
 
 _WAIT_S = 0.1
@@ -41,6 +42,7 @@ class WorkerPool:
         environment: Environment variables of the workers; by default those of this process.
         grace_s: Time between asking a worker to end and killing its process group.
         clock: Measures timeouts.
+        redactor: Gives what masks secrets in all that workers print.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class WorkerPool:
         environment: Mapping[str, str] | None = None,
         grace_s: float = 5.0,
         clock: Clock | None = None,
+        redactor: Callable[[], Redactor] = Redactor,
     ) -> None:
         self.folder = Path(folder).resolve()
         self._limit = limit or os.cpu_count() or 1
         self._environment = environment
         self._grace_s = grace_s
         self.clock: Clock = clock or SystemClock()
+        self._redactor = redactor
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
@@ -111,7 +115,7 @@ class WorkerPool:
                 request,
                 asset=asset,
                 answer=answer,
-                output=Output(log),
+                output=Output(log, redactor=self._redactor(), clock=self.clock),
                 timeout_s=timeout_s,
                 is_per_message=is_per_message,
                 grace_s=self._grace_s,

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL over files of records, for an engine that reads them itself: nothing is loaded here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_LOG_NAME = r"/run-([0-9]+)/([^/]+)-([0-9]+)[.]log[.0-9]*$"
+
+
+def logs_query(folder: Path) -> str:
+    """Give `system.logs`: every line that steps wrote, as far as it is kept."""
+    if next(folder.glob("run-*/*.log"), None) is None:
+        return (
+            "select null::bigint as run_id, null::varchar as step, null::integer as attempt, "
+            "null::timestamptz as logged_at, null::varchar as kind, null::varchar as text "
+            "where false"
+        )
+    name = f"filename, '{_LOG_NAME}'"
+    return (
+        f"select cast(regexp_extract({name}, 1) as bigint) as run_id, "
+        f"url_decode(regexp_extract({name}, 2)) as step, "
+        f"cast(regexp_extract({name}, 3) as integer) as attempt, "
+        f"{_time('at')} as logged_at, kind, text from "
+        + _lines(folder / "run-*" / "*.log*", at="bigint", kind="varchar", text="varchar")
+    )
+
+
+def _lines(files: Path, **columns: str) -> str:
+    # A line that is still being written, or was torn by a crash, is passed over.
+    types = ", ".join(f"'{name}': '{of}'" for name, of in columns.items())
+    return (
+        f"read_json({_text(str(files))}, format = 'newline_delimited', columns = {{{types}}}, "
+        "ignore_errors = true, filename = true)"
+    )
+
+
+def _time(column: str) -> str:
+    return f'make_timestamptz("{column}")'
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
