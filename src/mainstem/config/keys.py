@@ -99,6 +99,16 @@ _JOB = Keys(
         **_RETRY,
     },
 )
+_EXECUTOR = Keys(
+    title="an executor",
+    keys={
+        "type": Key(Text(choices=("dask",)), "What carries Python steps out elsewhere."),
+        "address": Key(_TEXT, "Of a Dask scheduler; without, workers are started here."),
+        "workers": Key(Number(integer=True, minimum=1), "Processes of a local Dask cluster."),
+        "resources": Key(Mapped(of=Number(), name="resource"), "What a worker needs: {GPU: 1}."),
+    },
+    required=("type",),
+)
 _ALERT = Keys(
     title="an alert",
     keys={
@@ -133,6 +143,7 @@ MODEL_OPTIONS: dict[str, Key] = {
     "description": Key(_TEXT),
     "enabled": Key(Flag()),
     "vars": Key(Mapped(of=Anything(), name="variable")),
+    "executor": Key(_TEXT, "Name under `executors:`, for Python models."),
     **_RETRY,
 }
 MODEL_FOLDER = Keys(title="the options of a model folder", keys=MODEL_OPTIONS)
@@ -155,6 +166,7 @@ SETTINGS_FILE = Keys(
         "models": Key(Mapped(of=MODEL_FOLDER, name="folder of models"), "Folder to options."),
         "vars": Key(Mapped(of=Anything(), name="variable"), "Values of {{ var('name') }}."),
         "jobs": Key(Mapped(of=_JOB, name="job")),
+        "executors": Key(Mapped(of=_EXECUTOR, name="executor"), "Where Python steps may run."),
         "alerts": Key(Mapped(of=_ALERT, name="alert")),
     },
     required=("name",),

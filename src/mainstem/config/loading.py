@@ -14,6 +14,7 @@ from mainstem.config.settings import (
     Alert,
     Connection,
     Environment,
+    Executor,
     Job,
     LakeSettings,
     Settings,
@@ -76,6 +77,16 @@ def settings_of(document: Document, *, version: str = "") -> Settings:
         alerts={
             name: Alert(name=name, options=options or {}, line=document.line(("alerts", name)))
             for name, options in (value.get("alerts") or {}).items()
+        },
+        executors={
+            name: Executor(
+                name=name,
+                type=options["type"],
+                address=options.get("address") or "",
+                workers=options.get("workers") or 0,
+                resources=options.get("resources") or {},
+            )
+            for name, options in (value.get("executors") or {}).items()
         },
         lines={
             ".".join(str(part) for part in path): mark.line for path, mark in document.keys.items()

@@ -90,6 +90,18 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Executor:
+    """Carries out Python steps elsewhere than in worker processes of this machine."""
+
+    name: str
+    type: str
+    address: str = ""
+    """May hold `${NAME}`."""
+    workers: int = 0
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A named run with a schedule; its keys are checked now and used by a later issue."""
 
@@ -123,6 +135,7 @@ class Settings:
     model_lines: Mapping[str, int] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
     alerts: Mapping[str, Alert] = field(default_factory=dict)
+    executors: Mapping[str, Executor] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
     """Line of each setting by dotted name: `environments.prod.branch`."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mainstem.lake.arrow_types import arrow_schema, schema_of_arrow
     from mainstem.lake.editing import LakeTransaction
     from mainstem.lake.lake import Lake
-    from mainstem.lake.reader import read_arrow, read_batches
+    from mainstem.lake.reader import read_arrow, read_batches, read_row_group, row_groups
     from mainstem.lake.ref import check_ref_name
     from mainstem.lake.upsert import delete_rows, replace_rows, upsert_rows
     from mainstem.lake.values import (
@@ -52,7 +52,9 @@ __all__ = [
     "delete_rows",
     "read_arrow",
     "read_batches",
+    "read_row_group",
     "replace_rows",
+    "row_groups",
     "schema_of_arrow",
     "upsert_rows",
     "write_arrow",
@@ -66,7 +68,9 @@ _MODULES = {
     "delete_rows": "upsert",
     "read_arrow": "reader",
     "read_batches": "reader",
+    "read_row_group": "reader",
     "replace_rows": "upsert",
+    "row_groups": "reader",
     "schema_of_arrow": "arrow_types",
     "upsert_rows": "upsert",
     "write_arrow": "writer",

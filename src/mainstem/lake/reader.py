@@ -58,6 +58,28 @@ def read_file(ref: TableRef, file: DataFile, schema: Schema) -> pa.Table:
     return _shaped(found, file, schema, ref)
 
 
+def row_groups(ref: TableRef, file: DataFile) -> int:
+    """Tell how many row groups a file has: the least that can be read by itself."""
+    opened = _open(ref, file)
+    try:
+        return int(opened.num_row_groups)
+    finally:
+        opened.close()
+
+
+def read_row_group(ref: TableRef, file: DataFile, number: int) -> pa.Table:
+    """Read one row group of a file with the columns of its table."""
+    opened = _open(ref, file)
+    try:
+        names = _names_inside(opened, ref.schema)
+        found = opened.read_row_group(number, columns=names or None)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(ref, file, str(error)) from error
+    finally:
+        opened.close()
+    return _shaped(found, file, ref.schema, ref)
+
+
 def _batches(ref: TableRef, schema: Schema) -> Iterator[pa.RecordBatch]:
     for file in ref.files:
         opened = _open(ref, file)

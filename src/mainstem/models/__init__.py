@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainstem.models.check_file import CheckFile, load_check
+    from mainstem.models.dask.opening import open_dask
     from mainstem.models.definition import RawCheck, Reference, Seed, SqlModel
     from mainstem.models.properties import Properties, PropertyIndex, load_properties
     from mainstem.models.python.assemble import (
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from mainstem.models.worker.discovery import discover
     from mainstem.models.worker.gate import PythonGate
     from mainstem.models.worker.pool import WorkerPool
+    from mainstem.models.worker.port import StepExecutor
     from mainstem.models.worker.step import PythonStep
 
 _HOME = {
@@ -64,6 +66,7 @@ _HOME = {
     "SeedStep": "seed",
     "SqlModel": "definition",
     "SqlStep": "sql_step",
+    "StepExecutor": "worker.port",
     "Surroundings": "sql_model",
     "WorkerPool": "worker.pool",
     "accepted_values": "python.checks_dsl",
@@ -82,6 +85,7 @@ _HOME = {
     "multi_asset": "python.declaration",
     "not_null": "python.checks_dsl",
     "null": "python.checks_dsl",
+    "open_dask": "dask.opening",
     "output_keys": "python.assemble",
     "python_assets": "python.assemble",
     "quarantine_key": "quarantine",
@@ -114,6 +118,7 @@ __all__ = [
     "SeedStep",
     "SqlModel",
     "SqlStep",
+    "StepExecutor",
     "Surroundings",
     "WorkerPool",
     "accepted_values",
@@ -132,6 +137,7 @@ __all__ = [
     "multi_asset",
     "not_null",
     "null",
+    "open_dask",
     "output_keys",
     "python_assets",
     "quarantine_key",

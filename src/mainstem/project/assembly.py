@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from mainstem import models  # what parses SQL is imported for SQL only
 from mainstem.checks import number_repeats, parse_checks
+from mainstem.config import Settings
 from mainstem.errors import ConfigInvalid, ErrorGroup, MainstemError, Where
 from mainstem.graph import Asset, Graph, Names
 from mainstem.ingest import FileTable
@@ -24,7 +25,7 @@ from mainstem.models import (
     resolved_check,
 )
 from mainstem.project.parsing import Parsed, Surrounding
-from mainstem.types import AssetKey, CheckSpec
+from mainstem.types import AssetKey, CheckSpec, did_you_mean
 
 if TYPE_CHECKING:
     from mainstem.models import Discovered, PythonCheck, PythonModel
@@ -152,7 +153,24 @@ def _python(
         said = index.of(key, section="models")
         return (folder,) if said is None else (folder, {**said.options, "columns": said.columns})
 
-    return python_assets(function, names, layers=layers, variables=surrounding.environment.vars)
+    assets = python_assets(function, names, layers=layers, variables=surrounding.environment.vars)
+    for asset in assets:
+        _require_executor(asset, surrounding.settings)
+    return assets
+
+
+def _require_executor(asset: Asset, settings: Settings) -> None:
+    definition = asset.definition
+    assert isinstance(definition, PythonAsset), "assets of the kind python"
+    name, known = definition.options.executor, tuple(settings.executors)
+    if name and name not in known:
+        raise ConfigInvalid(
+            "A1030",
+            f"{asset.key} asks for the executor `{name}`, which is not under `executors:`.",
+            hint=did_you_mean(name, known) or "Write it under `executors:` in mainstem.yml.",
+            where=Where(file=asset.file, line=asset.line, asset=str(asset.key)),
+            known=known,
+        )
 
 
 def _with_checks(asset: Asset, index: PropertyIndex, problems: list[MainstemError]) -> Asset:

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mainstem.config import Environment, Settings, Variables, secret_values
+from mainstem.config import Environment, Executor, Settings, Variables, secret_values
 from mainstem.database import Database
 from mainstem.errors import DatabaseUnavailable
 from mainstem.lake import Lake
-from mainstem.models import Discovered, WorkerPool, discover
+from mainstem.models import Discovered, StepExecutor, WorkerPool, discover
 from mainstem.project.sharing import Shared
 from mainstem.records import Redactor, RunLogs
 from mainstem.state import LAUNCH_MIGRATIONS, LEADER_MIGRATIONS, MIGRATIONS
@@ -40,11 +42,13 @@ class Services:
         self._owns = owns
         self._environment: Environment | None = None
         self._variables: Variables | None = None
+        self._executors: Mapping[str, Executor] = {}
 
     def configure(self, settings: Settings, environment: Environment, variables: Variables) -> None:
         """Say where catalog and data are; known only once mainstem.yml is read."""
         self._environment = environment
         self._variables = variables
+        self._executors = settings.executors
         self.shared.hide(partial(secret_values, settings, environment, variables))
 
     @property
@@ -93,6 +97,15 @@ class Services:
     def workers(self) -> WorkerPool:
         """Processes that run the user's Python."""
         return self.shared.workers()
+
+    def executor(self, name: str) -> StepExecutor:
+        """Give what carries out Python steps: by a name under `executors:`, or worker processes."""
+        if not name:
+            return self.workers
+        assert self._variables is not None, "opened before mainstem.yml was read"
+        of = self._executors[name]
+        address = self._variables.expand(of.address, of=f"`address` of executor `{name}`")
+        return self.shared.executor(replace(of, address=address))
 
     def discover(self, files: tuple[str, ...]) -> tuple[Discovered, ...]:
         """Import Python files in a worker and tell what they define."""

@@ -13,9 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mainstem.config import Executor
 from mainstem.database import Database, open_database
 from mainstem.engines import open_engine
-from mainstem.models import WorkerPool
+from mainstem.models import StepExecutor, WorkerPool, open_dask
 from mainstem.records import Redactor
 from mainstem.types import Clock
 
@@ -40,6 +41,7 @@ class Shared:
         self._databases: dict[str, Database] = {}
         self._engine: Engine | None = None
         self._workers: WorkerPool | None = None
+        self._executors: dict[tuple[str, str], StepExecutor] = {}
         self._closers: list[Callable[[], None]] = []
         self._secrets: list[Callable[[], frozenset[str]]] = []
         self._redactor = Redactor()
@@ -86,6 +88,16 @@ class Shared:
                 )
                 self._closers.append(self._workers.close)
             return self._workers
+
+    def executor(self, of: Executor) -> StepExecutor:
+        """Give what carries out Python steps elsewhere."""
+        with self._lock:
+            known = (of.name, of.address)
+            if known not in self._executors:
+                opened = open_dask(self.folder, of)
+                self._executors[known] = opened
+                self._closers.append(opened.close)
+            return self._executors[known]
 
     def close(self) -> None:
         """Release what was opened, last first; one that fails keeps none of the others."""

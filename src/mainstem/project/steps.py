@@ -12,7 +12,7 @@ from mainstem.config import Variables
 from mainstem.errors import InternalError
 from mainstem.graph import Asset, PlannedAsset
 from mainstem.ingest import FileStep
-from mainstem.models import PythonGate, PythonStep, Rule
+from mainstem.models import PythonAsset, PythonGate, PythonStep, Rule
 from mainstem.project.ephemeral import EphemeralViews, InlinedGate
 from mainstem.project.loaded import LoadedProject
 from mainstem.project.services import Services
@@ -94,9 +94,11 @@ class Steps:
             if key == asset.key or (asset.group and graph[key].group == asset.group)
         ]
         effects = [key for key in asset.inputs if graph[key].materialized == "none"]
+        definition = members[0].definition
+        assert isinstance(definition, PythonAsset), "members of a group are of one kind"
         return PythonStep(
             members,
-            self._services.workers,
+            self._services.executor(definition.options.executor),
             effects=effects,
             is_full_rebuild=planned.is_full_rebuild,
             quarantine=_rules,

@@ -40,6 +40,8 @@ class AssetOptions(TypedDict, total=False):
     retries: int
     retry_delay: str | timedelta
     timeout: str | timedelta
+    executor: str
+    """Name under `executors:` in mainstem.yml; without, a worker process on this machine."""
     checks: Sequence[Mapping[str, Any] | str]
     columns: Mapping[str, Any]
     tags: Sequence[str]

@@ -14,9 +14,11 @@ from typing import Any, Literal
 from mainstem.errors import MainstemError
 from mainstem.types import AssetKey
 
-Form = Literal["arrow", "reader", "pandas", "polars", "lazy", "duckdb", "reference", "nothing"]
+Form = Literal[
+    "arrow", "reader", "pandas", "polars", "lazy", "dask", "duckdb", "reference", "nothing"
+]
 """How a parameter's data arrives: `pa.Table`, `pa.RecordBatchReader`, `pd.DataFrame`,
-`pl.DataFrame`, `pl.LazyFrame`, `duckdb.DuckDBPyRelation`, `TableRef`, `None`."""
+`pl.DataFrame`, `pl.LazyFrame`, `dd.DataFrame`, `duckdb.DuckDBPyRelation`, `TableRef`, `None`."""
 
 FORM_NAMES: Mapping[str, str] = {
     "arrow": "pa.Table",
@@ -24,6 +26,7 @@ FORM_NAMES: Mapping[str, str] = {
     "pandas": "pd.DataFrame",
     "polars": "pl.DataFrame",
     "lazy": "pl.LazyFrame",
+    "dask": "dd.DataFrame",
     "duckdb": "duckdb.DuckDBPyRelation",
     "reference": "TableRef",
     "nothing": "None",

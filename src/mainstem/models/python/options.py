@@ -42,6 +42,8 @@ class Options:
     retries: int = 0
     retry_delay_s: float = 1.0
     timeout_s: float | None = None
+    executor: str = ""
+    """Name under `executors:`; empty: a worker process of the machine that runs it."""
     tags: tuple[str, ...] = ()
     owner: str = ""
     description: str = ""
@@ -88,6 +90,7 @@ def parse_options(raw: Mapping[str, Any], *, where: Where) -> Options:
         retries=read.count("retries"),
         retry_delay_s=read.seconds("retry_delay", 1.0) or 0.0,
         timeout_s=read.seconds("timeout", None),
+        executor=str(raw.get("executor") or ""),
         tags=read.texts("tags"),
         owner=str(raw.get("owner", "")),
         description=str(raw.get("description", "")),

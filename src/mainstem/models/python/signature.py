@@ -25,11 +25,19 @@ _FORMS: Mapping[tuple[str, str], Form] = {
     ("pandas", "DataFrame"): "pandas",
     ("polars", "DataFrame"): "polars",
     ("polars", "LazyFrame"): "lazy",
+    ("dask", "DataFrame"): "dask",
     ("duckdb", "DuckDBPyRelation"): "duckdb",
     ("mainstem", "TableRef"): "reference",
     ("mainstem", "ViewRef"): "reference",
 }
-_PREFIXES = {"pa": "pyarrow", "pd": "pandas", "pl": "polars", "ms": "mainstem", "_duckdb": "duckdb"}
+_PREFIXES = {
+    "pa": "pyarrow",
+    "pd": "pandas",
+    "pl": "polars",
+    "dd": "dask",
+    "ms": "mainstem",
+    "_duckdb": "duckdb",
+}
 _UNAMBIGUOUS = {name: form for (_, name), form in _FORMS.items() if name != "DataFrame"}
 _OPTIONAL = re.compile(r"^(?:typing\.)?Optional\[(.*)\]$")
 ALLOWED = ", ".join(FORM_NAMES.values())

@@ -24,7 +24,7 @@ from mainstem.types import Relation, TableRef, ViewRef
 
 ACCEPTED = (
     "pa.Table, pa.RecordBatch, pa.RecordBatchReader, pd.DataFrame, pl.DataFrame, pl.LazyFrame, "
-    "duckdb.DuckDBPyRelation, TableRef, a list of dicts, or a generator of those"
+    "dd.DataFrame, duckdb.DuckDBPyRelation, TableRef, a list of dicts, or a generator of those"
 )
 
 
@@ -32,7 +32,8 @@ class NotRows(TypeError):  # says what it is
     """A value has no rows, whatever form is looked for."""
 
 
-_EXTRA = {"pandas": "pandas", "polars": "polars"}
+_EXTRA = {"pandas": "pandas", "polars": "polars", "dask": "dask"}
+_DASK_FRAMES = "mainstem.models.dask.frame"
 
 
 def give(given: Given, opened: ExitStack, root: Path) -> Any:
@@ -51,6 +52,9 @@ def give(given: Given, opened: ExitStack, root: Path) -> Any:
             return _reader(given.relations, opened, root)
         case "lazy":
             return _lazy(relation, given, opened, root)
+        case "dask" if isinstance(relation, TableRef):
+            _vendor("dask", given)
+            return importlib.import_module(_DASK_FRAMES).of_table(relation)
         case "duckdb":
             session = _session(given.relations, opened, root)
             return session.relation(f"from {quote_key(relation.key)}")
@@ -71,6 +75,9 @@ def convert(table: pa.Table, given: Given) -> Any:
             return _vendor("polars", given).from_arrow(table)
         case "lazy":
             return _vendor("polars", given).from_arrow(table).lazy()
+        case "dask":
+            _vendor("dask", given)
+            return importlib.import_module(_DASK_FRAMES).of_arrow(table)
         case "duckdb":
             return importlib.import_module("duckdb").connect().from_arrow(table)
         case _:
@@ -97,6 +104,9 @@ def pieces(value: Any) -> Iterator[pa.Table]:
             yield _from_polars(value)
         case "polars.LazyFrame":
             yield from _from_lazy(value)
+        case "dask.DataFrame":
+            for frame in importlib.import_module(_DASK_FRAMES).computed(value):
+                yield _from_pandas(frame)
         case "duckdb.DuckDBPyRelation":
             yield from _batches(value.to_arrow_reader(100_000))
         case "mainstem.TableRef":

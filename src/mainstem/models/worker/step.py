@@ -25,7 +25,7 @@ from mainstem.models.worker.message import (
     Told,
     Written,
 )
-from mainstem.models.worker.pool import WorkerPool
+from mainstem.models.worker.port import StepExecutor
 from mainstem.runs import StepContext, StepOutcome
 from mainstem.types import (
     AssetKey,
@@ -46,11 +46,11 @@ _WORTH_ANOTHER_TRY = frozenset({"A7110", "A7111", "A7112"})
 
 
 class PythonStep:
-    """Builds the assets of one function in a worker process.
+    """Builds the assets of one function in a process of its own.
 
     Args:
         assets: One, or all of a `multi_asset`, as `python_assets` made them.
-        pool: The project's workers.
+        executor: What carries it out: worker processes of this machine, or Dask.
         effects: Assets that write nothing; parameters that name them receive `None`.
         is_full_rebuild: All rows are built anew, of increments too; as the plan says.
         quarantine: For an asset, what gives the rules by which rows of a schema are set aside.
@@ -60,7 +60,7 @@ class PythonStep:
     def __init__(
         self,
         assets: Sequence[Asset],
-        pool: WorkerPool,
+        executor: StepExecutor,
         *,
         effects: Collection[AssetKey] = (),
         is_full_rebuild: bool = False,
@@ -71,7 +71,7 @@ class PythonStep:
         assert isinstance(first, PythonAsset), "assets of the kind python"
         self._model = first.model
         self._assets = {asset.key: asset for asset in assets}
-        self._pool = pool
+        self._executor = executor
         self._effects = frozenset(effects)
         self._is_full_rebuild = is_full_rebuild
         self._rules = {
@@ -94,7 +94,7 @@ class PythonStep:
         request = self._request(context)
         name = str(self.outputs[0])
         try:
-            answer = self._pool.run(
+            answer = self._executor.run(
                 request,
                 asset=name,
                 answer=attempt.answer,
