@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import pickle
-import time
 
 import pytest
 
@@ -398,21 +397,6 @@ def test_a_file_without_sql_is_refused():
         load(header("materialized: table", "-- later"))
 
     assert caught.value.code == "A2011"
-
-
-def test_a_thousand_models_load_within_their_budget():
-    surroundings = Surroundings()
-    texts = [
-        f"select a.id, b.n from staging.m{i} as a join {{{{ ref('x{i}') }}}} as b using (id)"
-        for i in range(1000)
-    ]
-    load_sql_model(texts[0], PATH, surroundings)
-    start = time.process_time()
-
-    for number, text in enumerate(texts):
-        load_sql_model(text, f"models/a/m{number}.sql", surroundings)
-
-    assert time.process_time() - start < 1.2
 
 
 def test_the_text_hash_is_of_what_is_rendered_and_of_what_shapes_data():

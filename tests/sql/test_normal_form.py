@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -59,20 +58,3 @@ def test_any_alias_and_any_white_space_give_one_normal_form(names, spaces):
     )
 
     assert parse(text.replace(" ", spaces)).normal_form == parse(plain).normal_form
-
-
-def test_a_thousand_trivial_models_parse_within_their_budget():
-    texts = [
-        (
-            f"select a.id, sum(b.n) as n from staging.m{i} as a left join raw.x{i} as b using "
-            f"(id) group by 1"
-        )
-        for i in range(1000)
-    ]
-    parse(texts[0])
-    start = time.process_time()
-
-    for text in texts:
-        parse(text)
-
-    assert time.process_time() - start < 1.2

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Intents on a table's state: what commutes with what came since, and what does not."""
 
-import time
 from dataclasses import replace
 
 import pyarrow as pa
@@ -72,16 +71,13 @@ def test_a_thousand_appends_are_listed_by_few_manifests_in_order(lab):
     assert len(state.snapshots) == 20
 
 
-def test_the_cost_of_an_append_does_not_grow(lab):
+def test_a_state_does_not_grow_with_its_appends(lab):
     state = appended(lab, 600)
     state_bytes = len(state_to_bytes(state))
-    started = time.process_time()
     for number in range(600, 800):
         write = intent("append", added=[data_file(number)])
         state = apply(state, write, ids=lab.ids(), manifests=lab.manifests)
 
-    # Measured: 0.2 ms each. The limit is wide because machines under test are busy.
-    assert time.process_time() - started < 200 * 0.005
     assert len(state_to_bytes(state)) < state_bytes * 1.5
 
 
