@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.harness import Table
 
-NAMES = ("startup", "flights", "csv", "commits", "query", "models")
+NAMES = ("startup", "flights", "csv", "commits", "query", "models", "partitions")
 
 
 def main():

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which rows belong to a set of partitions: conditions on columns, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from mainstem.graph.partition import spans as algebra
+from mainstem.graph.partition.definition import Dimension
+from mainstem.graph.partition.partition_set import PartitionSet
+from mainstem.graph.partition.windows import TimePartitions
+from mainstem.graph.partition.zone import is_ambiguous, wall_of, zone_of
+
+_STEP = timedelta(minutes=15)
+"""All changes of clocks since 1970 are multiples of it, but for Liberia's in 1972."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """From one moment up to, but without, another: as instants and on the wall."""
+
+    start: datetime
+    stop: datetime
+    wall_start: datetime
+    """Naive: first local time that means `start` or a later moment."""
+    wall_stop: datetime
+    first: str
+    """Keys of the first and the last partition."""
+    last: str
+    keys: tuple[str, ...] = ()
+    """Every key, if they are few: a column may hold them as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRule:
+    """What one column's value must be: in one of the ranges, or one of the keys."""
+
+    column: str
+    ranges: tuple[TimeRange, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+RowRule = tuple[tuple[ColumnRule, ...], ...]
+"""Rows that meet all rules of one of the entries; none: no row."""
+
+_FEW = 10_000
+
+
+def row_rule(some: PartitionSet, columns: Sequence[str]) -> RowRule:
+    """Give the conditions for rows of a set of partitions.
+
+    Args:
+        some: The set.
+        columns: For each dimension the column whose value tells the partition.
+    """
+    dimensions = some.definition.dimensions
+    return tuple(
+        tuple(
+            _column_rule(column, of, ranges)
+            for column, of, ranges in zip(columns, dimensions, box, strict=True)
+        )
+        for box in algebra.boxes(some.spans)
+    )
+
+
+def wall_bound(instant: datetime, zone_name: str) -> datetime:
+    """Give the first local time that means an instant or a later one.
+
+    A local time that comes twice means the first, so of the second hour nothing is left.
+    """
+    zone = zone_of(zone_name)
+    local = instant.astimezone(zone)
+    if local.fold:
+        while is_ambiguous(instant, zone):
+            instant += _STEP
+    return wall_of(instant, zone)
+
+
+def _column_rule(column: str, of: Dimension, ranges: Sequence[tuple[int, int]]) -> ColumnRule:
+    if isinstance(of, TimePartitions):
+        return ColumnRule(column, ranges=tuple(_time_range(of, *pair) for pair in ranges))
+    keys = tuple(of.key(at) for first, stop in ranges for at in range(first, stop))
+    return ColumnRule(column, keys=keys)
+
+
+def _time_range(of: TimePartitions, first: int, stop: int) -> TimeRange:
+    zone: Any = zone_of(of.zone)
+    start, end = of.start_of(first), of.start_of(stop)
+    return TimeRange(
+        start=start.astimezone(zone),
+        stop=end.astimezone(zone),
+        wall_start=wall_bound(start, of.zone),
+        wall_stop=wall_bound(end, of.zone),
+        first=of.key(first),
+        last=of.key(stop - 1),
+        keys=tuple(of.key(at) for at in range(first, stop)) if stop - first <= _FEW else (),
+    )
