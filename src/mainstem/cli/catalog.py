@@ -40,6 +40,7 @@ COMMANDS = (
     Listed("tag", "versions", "versions", "List, create and delete tags."),
     Listed("table", "versions", "table", "A table's files, history and Iceberg metadata."),
     Listed("runs", "operate", "runs", "List runs, show one, read its log."),
+    Listed("token", "operate", "token", "Make, list and revoke tokens for the API."),
 )
 
 

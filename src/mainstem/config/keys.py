@@ -120,6 +120,17 @@ _ALERT = Keys(
     required=("type",),
     is_open=True,
 )
+_API = Keys(
+    title="`api:`",
+    keys={
+        "hosts": Key(_NAMES, "Further names that the server is called by: data.example.com."),
+        "origins": Key(_NAMES, "Other sites whose pages may call it: https://ui.example.com."),
+        "token": Key(
+            Text(choices=("optional", "required")),
+            "Whether callers on the same machine need a token; others always do.",
+        ),
+    },
+)
 MODEL_OPTIONS: dict[str, Key] = {
     "materialized": Key(
         Text(choices=("view", "table", "incremental", "history", "ephemeral")),
@@ -168,6 +179,7 @@ SETTINGS_FILE = Keys(
         "jobs": Key(Mapped(of=_JOB, name="job")),
         "executors": Key(Mapped(of=_EXECUTOR, name="executor"), "Where Python steps may run."),
         "alerts": Key(Mapped(of=_ALERT, name="alert")),
+        "api": Key(_API, "Whom the server answers."),
     },
     required=("name",),
 )

@@ -12,6 +12,7 @@ from mainstem.config.document import Document, raise_all, read_yaml
 from mainstem.config.keys import SETTINGS_FILE
 from mainstem.config.settings import (
     Alert,
+    ApiAccess,
     Connection,
     Environment,
     Executor,
@@ -88,6 +89,7 @@ def settings_of(document: Document, *, version: str = "") -> Settings:
             )
             for name, options in (value.get("executors") or {}).items()
         },
+        api=_api(value.get("api") or {}),
         lines={
             ".".join(str(part) for part in path): mark.line for path, mark in document.keys.items()
         },
@@ -101,6 +103,14 @@ def names_of(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     return (value,) if isinstance(value, str) else tuple(str(item) for item in value)
+
+
+def _api(written: Mapping[str, Any]) -> ApiAccess:
+    return ApiAccess(
+        hosts=names_of(written.get("hosts")),
+        origins=names_of(written.get("origins")),
+        token_required=written.get("token") == "required",
+    )
 
 
 def _environments(document: Document) -> dict[str, Environment]:

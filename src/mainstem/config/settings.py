@@ -120,6 +120,18 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiAccess:
+    """Whom the server answers."""
+
+    hosts: tuple[str, ...] = ()
+    """Names that it is called by, beside those of the machine itself."""
+    origins: tuple[str, ...] = ()
+    """Other sites whose pages may call it."""
+    token_required: bool = False
+    """Also of callers on the same machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """mainstem.yml, checked."""
 
@@ -136,6 +148,7 @@ class Settings:
     jobs: Mapping[str, Job] = field(default_factory=dict)
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     executors: Mapping[str, Executor] = field(default_factory=dict)
+    api: ApiAccess = field(default_factory=ApiAccess)
     lines: Mapping[str, int] = field(default_factory=dict)
     """Line of each setting by dotted name: `environments.prod.branch`."""
 

@@ -82,7 +82,8 @@ class Instance:
     def close(self) -> None:
         """Release memory and threads."""
         self.is_broken = True
-        self._root.close()
+        with self._lock:  # another thread may be leaving its session
+            self._root.close()
 
 
 def _apply(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, str]) -> None:

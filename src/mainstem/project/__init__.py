@@ -15,11 +15,21 @@ if TYPE_CHECKING:
     from mainstem.project.describe import DescribedAsset, ListedAsset, RunDetail
     from mainstem.project.diff import RowDiff
     from mainstem.project.doctor import Finding, examine
+    from mainstem.project.export import Format as RowsFormat
+    from mainstem.project.export import export as export_rows
     from mainstem.project.lake import Lake
     from mainstem.project.lineage import LineageNode
     from mainstem.project.location import find_project
     from mainstem.project.permission import require_permission
     from mainstem.project.project import Project, open_project
+    from mainstem.project.rows import (
+        FoundRows,
+        OpenRows,
+        RowsRequest,
+        find_rows,
+        open_rows,
+        place_of,
+    )
     from mainstem.project.run_log import LogEntry
     from mainstem.project.sharing import Shared
     from mainstem.state import RunRecord
@@ -31,10 +41,14 @@ _HOME = {
     "DescribedAsset": "mainstem.project.describe",
     "Finding": "mainstem.project.doctor",
     "Lake": "mainstem.project.lake",
+    "FoundRows": "mainstem.project.rows",
     "LineageNode": "mainstem.project.lineage",
     "ListedAsset": "mainstem.project.describe",
     "LogEntry": "mainstem.project.run_log",
+    "OpenRows": "mainstem.project.rows",
     "Project": "mainstem.project.project",
+    "RowsFormat": "mainstem.project.export",
+    "RowsRequest": "mainstem.project.rows",
     "RowDiff": "mainstem.project.diff",
     "RunDetail": "mainstem.project.describe",
     "RunRecord": "mainstem.state",
@@ -42,8 +56,12 @@ _HOME = {
     "create_from_file": "mainstem.project.create",
     "create_project": "mainstem.project.create",
     "examine": "mainstem.project.doctor",
+    "export_rows": "mainstem.project.export",
     "find_project": "mainstem.project.location",
+    "find_rows": "mainstem.project.rows",
     "open_project": "mainstem.project.project",
+    "open_rows": "mainstem.project.rows",
+    "place_of": "mainstem.project.rows",
     "require_permission": "mainstem.project.permission",
 }
 
@@ -53,27 +71,37 @@ __all__ = [
     "Created",
     "DescribedAsset",
     "Finding",
+    "FoundRows",
     "Lake",
     "LineageNode",
     "ListedAsset",
     "LogEntry",
+    "OpenRows",
     "Project",
     "RowDiff",
+    "RowsFormat",
+    "RowsRequest",
     "RunDetail",
     "RunRecord",
     "Shared",
     "create_from_file",
     "create_project",
     "examine",
+    "export_rows",
     "find_project",
+    "find_rows",
     "open_project",
+    "open_rows",
+    "place_of",
     "require_permission",
 ]
+
+_CALLED = {"RowsFormat": "Format", "export_rows": "export"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    value = getattr(importlib.import_module(_HOME[name]), _CALLED.get(name, name))
     globals()[name] = value
     return value

@@ -16,12 +16,17 @@ from mainstem.lake import Lake
 from mainstem.models import Discovered, StepExecutor, WorkerPool, discover
 from mainstem.project.sharing import Shared
 from mainstem.records import Redactor, RunLogs
-from mainstem.state import LAUNCH_MIGRATIONS, LEADER_MIGRATIONS, MIGRATIONS
+from mainstem.state import (
+    ACCESS_MIGRATIONS,
+    LAUNCH_MIGRATIONS,
+    LEADER_MIGRATIONS,
+    MIGRATIONS,
+)
 
 if TYPE_CHECKING:
     from mainstem.types import Engine
 
-_MIGRATIONS = (*MIGRATIONS, *LAUNCH_MIGRATIONS, *LEADER_MIGRATIONS)
+_MIGRATIONS = (*MIGRATIONS, *ACCESS_MIGRATIONS, *LAUNCH_MIGRATIONS, *LEADER_MIGRATIONS)
 
 STATE_FOLDER = ".mainstem"
 """Git-ignored: catalog, data files, logs, caches."""

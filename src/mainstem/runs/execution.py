@@ -21,6 +21,9 @@ from mainstem.runs.services import Services
 from mainstem.runs.wiring import Wiring, wire
 from mainstem.state import Held, Lease, RunRecord
 
+_AUDIT_DAYS = 400
+"""What was changed by hand is asked for when the year's books are closed."""
+
 
 def execute(
     plan: Plan,
@@ -157,6 +160,7 @@ def _try_to_begin(
         if options.on_begin is not None:
             options.on_begin(transaction, run.id)
         state.prune_history(transaction, before=now - timedelta(days=options.history_days))
+        state.prune_audit(transaction, before=now - timedelta(days=_AUDIT_DAYS))
     return run, held
 
 

@@ -5,6 +5,19 @@ No transaction is opened here, so that `runs` can move state and tables in one. 
 and by `project` for listings.
 """
 
+from mainstem.state.access import (
+    ACCESS_MIGRATIONS,
+    AuditEntry,
+    StoredToken,
+    access_tokens,
+    add_token,
+    audit_entries,
+    begin_audit,
+    end_audit,
+    prune_audit,
+    revoke_token,
+    token_of,
+)
 from mainstem.state.claim import (
     begin_launch,
     claim_launch,
@@ -13,6 +26,12 @@ from mainstem.state.claim import (
     next_not_before,
     renew_claims,
     requeue_launch,
+)
+from mainstem.state.counts import (
+    lease_counts,
+    open_steps_by_status,
+    runs_by_status,
+    steps_by_status,
 )
 from mainstem.state.launch import (
     LAUNCH_MIGRATIONS,
@@ -71,6 +90,7 @@ from mainstem.state.run import (
 )
 from mainstem.state.share import Share, Weights, next_share
 from mainstem.state.system import SYSTEM_TABLES
+from mainstem.state.times import from_us, to_us
 from mainstem.state.tombstone import (
     add_tombstones,
     clear_tombstones,
@@ -91,10 +111,12 @@ from mainstem.state.version import (
 )
 
 __all__ = [
+    "ACCESS_MIGRATIONS",
     "LAUNCH_MIGRATIONS",
     "LEADER_MIGRATIONS",
     "MIGRATIONS",
     "SYSTEM_TABLES",
+    "AuditEntry",
     "Held",
     "Launch",
     "LaunchRequest",
@@ -106,13 +128,18 @@ __all__ = [
     "RunRecord",
     "Share",
     "StepRecord",
+    "StoredToken",
     "StoredVersion",
     "Weights",
+    "access_tokens",
     "acquire",
     "add_check_results",
     "add_event",
+    "add_token",
     "add_tombstones",
     "add_versions",
+    "audit_entries",
+    "begin_audit",
     "begin_launch",
     "cancel_launch",
     "check_results",
@@ -122,11 +149,13 @@ __all__ = [
     "codes_of_texts",
     "compare_fences",
     "compare_lead",
+    "end_audit",
     "enqueue",
     "events",
     "expire_versions",
     "finish_launch",
     "finish_run",
+    "from_us",
     "give_up_lead",
     "insert_run",
     "last_built_at",
@@ -137,13 +166,16 @@ __all__ = [
     "launch_of_run",
     "launches",
     "leader",
+    "lease_counts",
     "leases",
     "linkable_commits",
     "mark_published",
     "next_not_before",
     "next_share",
+    "open_steps_by_status",
     "parts_of",
     "plan_of",
+    "prune_audit",
     "prune_history",
     "prune_launches",
     "publishing_runs",
@@ -154,15 +186,20 @@ __all__ = [
     "renew_lead",
     "requeue_launch",
     "reverted_commits",
+    "revoke_token",
     "run_of",
     "runs",
+    "runs_by_status",
     "save_parts",
     "save_plan",
     "save_steps",
     "save_texts",
     "steal",
     "steps",
+    "steps_by_status",
     "take_lead",
+    "to_us",
+    "token_of",
     "tombstones",
     "unfinished_runs",
     "versions_of",

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The faces of a running project: GraphQL, REST, metrics, and who may use them.
+
+Lazy: managing tokens needs no web framework, and answering about health no GraphQL.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mainstem.api.application import application
+    from mainstem.api.host import Host
+    from mainstem.api.role import Principal, Role
+    from mainstem.api.settings import Access, ApiSettings
+    from mainstem.api.tokens import NewToken, create_token, end_token, list_tokens
+
+_HOME = {
+    "Access": "settings",
+    "ApiSettings": "settings",
+    "Host": "host",
+    "NewToken": "tokens",
+    "Principal": "role",
+    "Role": "role",
+    "application": "application",
+    "create_token": "tokens",
+    "end_token": "tokens",
+    "list_tokens": "tokens",
+}
+
+__all__ = [
+    "Access",
+    "ApiSettings",
+    "Host",
+    "NewToken",
+    "Principal",
+    "Role",
+    "application",
+    "create_token",
+    "end_token",
+    "list_tokens",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
