@@ -254,3 +254,13 @@ def test_a_later_parquet_file_with_a_wider_type_promotes_the_column(shop):
 
     assert shop.types(asset) == {"id": "long", "x": "double"}
     assert shop.rows(asset) == [(1, 1.5), (2**40, 0.1)]
+
+
+def test_an_escape_far_down_in_the_sample_is_found(shop):
+    plain = "".join(f"{number},a plain value without marks\n" for number in range(15_000))
+    shop.file("data/t.csv", "id,name\n" + plain + '15000,"say \\"hi\\", then go"\n')
+    asset = shop.asset("t.csv")
+
+    shop.load(asset)
+
+    assert shop.rows(asset, columns="name")[-1] == ('say "hi", then go',)

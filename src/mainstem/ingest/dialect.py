@@ -84,7 +84,7 @@ def sniff(session: Session, part: Part, definition: FileTable) -> Sniffed | None
         return None
     quote = '"' if options.quote is None else options.quote
     delimiter = options.delimiter or _delimiter(lines, quote)
-    found = _ask(session, part, definition, delimiter=delimiter)
+    found = _ask(session, part, definition, delimiter=delimiter, quote=quote)
     header = _fields(lines, delimiter, quote)[0]
     has_header = found.has_header if options.header is None else options.header
     names = _names(header, part) if has_header else _positions(header, definition)
@@ -129,8 +129,12 @@ class _Told:
     timestamp_format: str
 
 
-def _ask(session: Session, part: Part, definition: FileTable, *, delimiter: str) -> _Told:
+def _ask(
+    session: Session, part: Part, definition: FileTable, *, delimiter: str, quote: str
+) -> _Told:
     options = definition.csv
+    # Told, the sniffer tries fewer dialects: half of its time.
+    is_settled = options.quote is None and options.escape is None and not _quotes(part, quote)
     arguments = [
         literal(_one_file(part.path)),
         scan_options(definition, part),
@@ -140,8 +144,8 @@ def _ask(session: Session, part: Part, definition: FileTable, *, delimiter: str)
         "ignore_errors=true",
     ]
     for name, value in (
-        ("quote", options.quote),
-        ("escape", options.escape),
+        ("quote", quote if is_settled else options.quote),
+        ("escape", quote if is_settled else options.escape),
         ("comment", options.comment or None),
         ("dateformat", options.date_format or None),
         ("timestampformat", options.timestamp_format or None),
@@ -159,6 +163,22 @@ def _ask(session: Session, part: Part, definition: FileTable, *, delimiter: str)
         date_format="" if dates in _ISO_DATES else str(dates),
         timestamp_format="" if timestamps in _ISO_TIMES else str(timestamps),
     )
+
+
+def _quotes(part: Part, quote: str) -> bool:
+    """Tell whether the rows that the sniffer looks at have any quote, which something may escape.
+
+    Of a compressed file it is not known without decompressing it once more: it may have some.
+    """
+    if not part.is_plain:
+        return True
+    mark, lines = quote.encode(), 0
+    with opened(part) as file:
+        while lines <= SAMPLE_ROWS and (block := file.read(_HEAD_BYTES)):
+            if mark in block:
+                return True
+            lines += block.count(b"\n")
+    return False
 
 
 def _told(session: Session, part: Part, arguments: list[str]) -> tuple[Any, ...]:

@@ -433,3 +433,11 @@ def test_a_planned_full_rebuild_replaces_an_increments_rows(world):
     world.execute(world.step(text, is_full_rebuild=True))
 
     assert world.rows() == [{"fresh": True}]
+
+
+def test_arrow_of_a_worker_takes_memory_from_the_system(world):
+    world.build(
+        _file("@asset\ndef a(): return [{'pool': pa.default_memory_pool().backend_name}]\n")
+    )
+
+    assert world.rows() == [{"pool": "system"}]
