@@ -12,7 +12,7 @@ from mainstem.database import open_database
 from mainstem.errors import LeaseLost
 from mainstem.graph import ColumnChange, Plan, PlannedAsset
 from mainstem.state import ProcessIdentity, StepRecord, StoredVersion
-from mainstem.types import AssetKey, CheckResult
+from mainstem.types import AssetKey, CheckResult, Usage
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 PROCESS = ProcessIdentity(owner="o", host="h", boot_id="b", pid=7, process_started="99")
@@ -290,3 +290,15 @@ def test_run_state_is_given_as_tables_with_the_kinds_they_promise(transaction):
     assert (values["run_id"], values["started_at"]) == (run.id, NOW)
     assert values["finished_at"] is None
     assert values["commit_id"] is None
+
+
+def test_what_a_step_used_is_kept(transaction):
+    usage = Usage(cpu_s=1.25, peak_memory=123_456_789, measured="worker")
+    record = StepRecord(
+        key=A, position=0, action="build", status="built", size_bytes=1 << 33, usage=usage
+    )
+    state.save_steps(transaction, 1, [record])
+
+    (kept,) = state.steps(transaction, 1)
+
+    assert (kept.usage, kept.size_bytes) == (usage, 1 << 33)

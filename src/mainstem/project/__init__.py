@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from mainstem.project.run_log import LogEntry
     from mainstem.project.sharing import Shared
-    from mainstem.state import RunRecord
+    from mainstem.state import RunRecord, StepRecord
 
 _HOME = {
     "TEMPLATES": "mainstem.project.create",
@@ -52,6 +52,7 @@ _HOME = {
     "RowDiff": "mainstem.project.diff",
     "RunDetail": "mainstem.project.describe",
     "RunRecord": "mainstem.state",
+    "StepRecord": "mainstem.state",
     "Shared": "mainstem.project.sharing",
     "create_from_file": "mainstem.project.create",
     "create_project": "mainstem.project.create",
@@ -84,6 +85,7 @@ __all__ = [
     "RunDetail",
     "RunRecord",
     "Shared",
+    "StepRecord",
     "create_from_file",
     "create_project",
     "examine",

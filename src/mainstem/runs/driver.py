@@ -41,6 +41,7 @@ from mainstem.runs.inbox import (
 )
 from mainstem.runs.judging import evaluate
 from mainstem.runs.machine import State, decide
+from mainstem.runs.meter import Meter
 from mainstem.runs.moves import (
     AbandonAttempts,
     AttemptFailed,
@@ -99,6 +100,7 @@ class Driver:
         self.live: dict[int, _Live] = {}
         self.inbox = Inbox(self.clock)
         self.threads = Threads()
+        self.meter = Meter(self.clock)
         self.end: EndRun | None = None
 
     def interrupt(self) -> None:
@@ -219,11 +221,15 @@ class Driver:
 
         def attempt_it() -> None:
             outcome: StepOutcome | None = None
+            mark = self.meter.begin()
             with Boundary() as boundary:
                 outcome = step.execute(context)
+            usage = self.meter.end(mark)
             error = boundary.as_known(lambda unknown: _unexpected(step.outputs[0], unknown))
             told = self.scope.journal.outcome(outcome)
-            self.inbox.put(AttemptDone(index, attempt, told, error))
+            if told is not None and told.usage is not None:
+                usage = told.usage
+            self.inbox.put(AttemptDone(index, attempt, told, error, usage))
 
         self.threads.submit(attempt_it)
 
@@ -262,6 +268,7 @@ class Driver:
             # It was abandoned, and another attempt or the end of the run came since.
             return
         del self.live[index]
+        self.book.courses[index].usage = message.usage
         error = message.error
         if live.cancel.reason == "timeout":
             error = self._timeout_error(index, live)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from mainstem.errors import MainstemError
-from mainstem.types import AssetKey, CheckResult
+from mainstem.types import AssetKey, CheckResult, Usage
 
 StepStatus = Literal[
     "built", "read", "linked", "unchanged", "held", "failed", "skipped", "cancelled"
@@ -76,6 +76,10 @@ class StepFinished:
     is_increment: bool = False
     """`rows` were added to those before."""
     elapsed_s: float = 0.0
+    size_bytes: int | None = None
+    """Bytes of data files that were written."""
+    usage: Usage | None = None
+    """Of the machine; of several assets built by one step the first has it."""
     checks: tuple[CheckResult, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from mainstem.errors import MainstemError
 from mainstem.runs.moves import Event, GateMoment
 from mainstem.runs.step import StepOutcome
-from mainstem.types import CheckResult, Clock
+from mainstem.types import CheckResult, Clock, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class AttemptDone:
     attempt: int
     outcome: StepOutcome | None
     error: MainstemError | None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from mainstem.runs.event import StepFinished, StepStatus
 from mainstem.runs.staging import Work
 from mainstem.runs.step import StepOutcome
 from mainstem.state import StepRecord
-from mainstem.types import AssetKey, CheckResult, TableWrite
+from mainstem.types import AssetKey, CheckResult, TableWrite, Usage
 
 
 @dataclass(slots=True)
@@ -38,6 +38,7 @@ class Course:
     started_at: datetime | None = None
     started_s: float = 0.0
     elapsed_s: float = 0.0
+    usage: Usage | None = None
 
 
 def finished(
@@ -58,6 +59,8 @@ def finished(
         rows_before=before.row_count if before is not None else None,
         is_increment=_is_increment(key, outcome),
         elapsed_s=course.elapsed_s,
+        size_bytes=_size_bytes(key, outcome),
+        usage=course.usage if is_first else None,
         checks=tuple(result for result in course.checks if result.asset == key),
         notes=outcome.notes if outcome is not None and is_first else (),
         warnings=outcome.warnings if outcome is not None and is_first else (),
@@ -83,6 +86,16 @@ def _is_increment(key: AssetKey, outcome: StepOutcome | None) -> bool:
         isinstance(change, TableWrite) and change.key == key and change.operation == "append"
         for change in outcome.changes
     )
+
+
+def _size_bytes(key: AssetKey, outcome: StepOutcome | None) -> int | None:
+    """Sum what was written for an asset; nothing if it is no table, or was not written."""
+    sizes = [
+        sum(file.size_bytes for file in change.added)
+        for change in (outcome.changes if outcome is not None else ())
+        if isinstance(change, TableWrite) and change.key == key
+    ]
+    return sum(sizes) if sizes else None
 
 
 def record(
@@ -112,6 +125,8 @@ def record(
         started_at=course.started_at,
         finished_at=now,
         elapsed_s=course.elapsed_s,
+        size_bytes=event.size_bytes if event is not None else None,
+        usage=event.usage if event is not None else None,
         notes=event.notes if event is not None else (),
         warnings=event.warnings if event is not None else (),
         error=course.error.to_json()

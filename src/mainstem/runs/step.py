@@ -19,6 +19,7 @@ from mainstem.types import (
     LayoutColumn,
     Relation,
     Schema,
+    Usage,
     WriteTarget,
 )
 
@@ -109,6 +110,8 @@ class StepOutcome:
     notes: tuple[str, ...] = ()
     """Shown behind the step: `2 files`, `3 rows quarantined in raw.orders__quarantine`."""
     warnings: tuple[str, ...] = ()
+    usage: Usage | None = None
+    """If the step knows better than the process it was called in: it worked in another one."""
 
 
 class Step(Protocol):

@@ -98,4 +98,14 @@ MIGRATIONS = (
             """,
         ),
     ),
+    Migration(
+        package="usage",
+        number=1,
+        statements=(
+            "alter table step add column size_bytes bigint",
+            "alter table step add column cpu_us bigint",
+            "alter table step add column peak_memory bigint",
+            "alter table step add column measured text not null default ''",
+        ),
+    ),
 )

@@ -13,7 +13,7 @@ import orjson
 from mainstem.database import Transaction
 from mainstem.state.process import ProcessIdentity
 from mainstem.state.times import from_us, to_us
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,9 @@ class StepRecord:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     elapsed_s: float = 0.0
+    size_bytes: int | None = None
+    """Of the data files that were written."""
+    usage: Usage | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     error: Mapping[str, Any] | None = None
@@ -67,8 +70,8 @@ _RUN = (
 )
 _STEP = (
     "asset_key, position, action, status, reason, attempts, row_count, row_count_before, "
-    "is_increment, data_version, fingerprint, started_at, finished_at, elapsed_us, notes, "
-    "warnings, error"
+    "is_increment, data_version, fingerprint, started_at, finished_at, elapsed_us, size_bytes, "
+    "cpu_us, peak_memory, measured, notes, warnings, error"
 )
 
 
@@ -176,13 +179,15 @@ def save_steps(transaction: Transaction, run_id: int, records: Iterable[StepReco
     """Insert or replace the rows of steps."""
     transaction.executemany(
         f"insert into step (run_id, asset, {_STEP}) "
-        "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "on conflict (run_id, asset) do update set action = excluded.action, "
         "status = excluded.status, reason = excluded.reason, attempts = excluded.attempts, "
         "row_count = excluded.row_count, row_count_before = excluded.row_count_before, "
         "is_increment = excluded.is_increment, data_version = excluded.data_version, "
         "fingerprint = excluded.fingerprint, started_at = excluded.started_at, "
         "finished_at = excluded.finished_at, elapsed_us = excluded.elapsed_us, "
+        "size_bytes = excluded.size_bytes, cpu_us = excluded.cpu_us, "
+        "peak_memory = excluded.peak_memory, measured = excluded.measured, "
         "notes = excluded.notes, warnings = excluded.warnings, error = excluded.error",
         [_step_row(run_id, record) for record in records],
     )
@@ -288,6 +293,10 @@ def _step_row(run_id: int, record: StepRecord) -> tuple[Any, ...]:
         None if record.started_at is None else to_us(record.started_at),
         None if record.finished_at is None else to_us(record.finished_at),
         int(record.elapsed_s * 1_000_000),
+        record.size_bytes,
+        None if record.usage is None else int(record.usage.cpu_s * 1_000_000),
+        None if record.usage is None else record.usage.peak_memory,
+        "" if record.usage is None else record.usage.measured,
         orjson.dumps(record.notes).decode(),
         orjson.dumps(record.warnings).decode(),
         "" if record.error is None else orjson.dumps(record.error, default=str).decode(),
@@ -296,7 +305,8 @@ def _step_row(run_id: int, record: StepRecord) -> tuple[Any, ...]:
 
 def _step(row: tuple[Any, ...]) -> StepRecord:
     key, position, action, status, reason, attempts, row_count, before, is_increment = row[:9]
-    version, mark, started_at, finished_at, elapsed_us, notes, warnings, error = row[9:]
+    version, mark, started_at, finished_at, elapsed_us, size, cpu_us, peak, measured = row[9:18]
+    notes, warnings, error = row[18:]
     return StepRecord(
         key=AssetKey.parse(key),
         position=position,
@@ -312,6 +322,10 @@ def _step(row: tuple[Any, ...]) -> StepRecord:
         started_at=None if started_at is None else from_us(started_at),
         finished_at=None if finished_at is None else from_us(finished_at),
         elapsed_s=elapsed_us / 1_000_000,
+        size_bytes=size,
+        usage=Usage(cpu_s=cpu_us / 1_000_000, peak_memory=peak, measured=measured)
+        if measured
+        else None,
         notes=tuple(orjson.loads(notes)),
         warnings=tuple(orjson.loads(warnings)),
         error=orjson.loads(error) if error else None,

@@ -44,6 +44,7 @@ from mainstem.types.table import (
     ViewWrite,
     WriteTarget,
 )
+from mainstem.types.usage import Usage, cpu_s, peak_memory, reset_peak
 
 __all__ = [
     "AssetKey",
@@ -76,15 +77,19 @@ __all__ = [
     "TableWrite",
     "Transform",
     "Type",
+    "Usage",
     "Verdict",
     "ViewRef",
     "ViewWrite",
     "WriteTarget",
+    "cpu_s",
     "did_you_mean",
     "field_from_json",
     "field_to_json",
     "layout_text",
     "nearest",
+    "peak_memory",
+    "reset_peak",
     "schema_from_json",
     "schema_to_json",
     "type_from_json",

@@ -132,3 +132,28 @@ def test_checks_have_a_folder_of_their_own(project):
     assert {(each.check_id, each.verdict, each.failed_count) for each in results} >= {
         ("main.doubled/small", "warned", 1)
     }
+
+
+def test_a_worker_measures_each_step_by_itself(project):
+    project.write(
+        "models/large.py",
+        "from mainstem import asset\n"
+        "@asset\n"
+        "def large() -> None:\n"
+        "    data = bytearray(300_000_000)\n"
+        "    sum(range(2_000_000))\n"
+        "@asset(deps=['main.large'])\n"
+        "def small() -> None:\n"
+        "    pass\n",
+    )
+    opened = mainstem.open(project.root)
+    try:
+        finished = opened.run(["main.large", "main.small"], threads=1)
+    finally:
+        opened.close()
+
+    large, small = (step.usage for step in finished.steps)
+    assert (large.measured, small.measured) == ("worker", "worker")
+    assert large.peak_memory > 300_000_000
+    assert large.cpu_s > small.cpu_s
+    assert small.peak_memory < large.peak_memory - 200_000_000

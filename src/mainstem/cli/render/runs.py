@@ -9,8 +9,8 @@ from datetime import datetime
 from mainstem.cli.render.checks import title_of
 from mainstem.cli.render.grid import grid
 from mainstem.cli.render.look import Look, Mark
-from mainstem.cli.render.words import moment, plural, seconds
-from mainstem.project import LogEntry, RunDetail, RunRecord
+from mainstem.cli.render.words import moment, plural, seconds, size
+from mainstem.project import LogEntry, RunDetail, RunRecord, StepRecord
 
 _MARK: dict[str, Mark] = {
     "succeeded": "ok",
@@ -67,7 +67,7 @@ def run_detail_lines(detail: RunDetail, look: Look) -> list[str]:
             notes = [summary, *(note for note in notes if note != summary)]
         lines.append(
             f"  {look.mark(_MARK.get(step.status, 'skip'))} {step.key!s:<{width}}"
-            f"{step.status:<10}{sign + rows:>14}   {seconds(step.elapsed_s):<8}"
+            f"{step.status:<10}{sign + rows:>14}   {seconds(step.elapsed_s):<8}{_took_of(step):<30}"
             f"{', '.join(note for note in notes if note)}".rstrip()
         )
     bad = [check for check in detail.checks if check.verdict not in {"passed", "proven"}]
@@ -89,6 +89,18 @@ def log_lines(entries: Sequence[LogEntry], look: Look) -> list[str]:
         lines.append(f"{look.paint(f'{entry.at:%H:%M:%S}', 'dim')} {entry.asset or 'run'}: {first}")
         lines += [f"{'':<8} {line}" for line in more]
     return lines
+
+
+def _took_of(step: StepRecord) -> str:
+    """Say what a step wrote and used; `~` where others used the process at the same time."""
+    parts = [size(step.size_bytes)] if step.size_bytes else []
+    usage = step.usage
+    if usage is not None:
+        about = "~" if usage.measured == "shared" else ""
+        parts.append(f"{about}{seconds(usage.cpu_s)} CPU")
+        if usage.peak_memory is not None:
+            parts.append(f"{about}{size(usage.peak_memory)} peak")
+    return ", ".join(parts)
 
 
 def _took(run: RunRecord) -> str:

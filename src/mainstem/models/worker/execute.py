@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -33,6 +34,7 @@ from mainstem.models.worker.message import (
     Noted,
     Told,
 )
+from mainstem.types import Usage, cpu_s, peak_memory, reset_peak
 
 if TYPE_CHECKING:
     from mainstem.types import AssetKey, Schema
@@ -106,13 +108,21 @@ class Executor:
             return Failed(error=failed, modules=self._newly_imported())
 
     def _build(self, request: Build, function: Callable[..., Any], opened: ExitStack) -> Answer:
+        reset_peak()
+        begun_s = cpu_s(with_children=True)
+        built = self._call(request, function, opened)
+        used_s = cpu_s(with_children=True) - begun_s
+        usage = Usage(cpu_s=used_s, peak_memory=peak_memory(), measured="worker")
+        return replace(built, usage=usage, modules=self._newly_imported())
+
+    def _call(self, request: Build, function: Callable[..., Any], opened: ExitStack) -> Built:
         result = function(**self._arguments(request, opened))
         if result is None and (request.is_effect or request.may_return_nothing):
-            return Built(returned_nothing=not request.is_effect, modules=self._newly_imported())
+            return Built(returned_nothing=not request.is_effect)
         if request.is_effect:
             raise _wrong_result(request, result, "nothing: it is annotated `-> None`")
         written = _sink().write_all(request, result, self._ask, self._root)
-        return Built(written=written, modules=self._newly_imported())
+        return Built(written=written)
 
     def _judge(self, request: Judge, function: Callable[..., Any], opened: ExitStack) -> Answer:
         result = function(**self._arguments(request, opened))

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from mainstem.errors import MainstemError
 from mainstem.models.python.definition import Discovered, Form
-from mainstem.types import AssetKey, DataFile, PartitionValue, Relation, Schema, WriteTarget
+from mainstem.types import AssetKey, DataFile, PartitionValue, Relation, Schema, Usage, WriteTarget
 
 Mode = Literal["overwrite", "append", "upsert", "replace_partitions"]
 
@@ -166,6 +166,7 @@ class Built(Answer):
 
     written: tuple[Written, ...] = ()
     returned_nothing: bool = False
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

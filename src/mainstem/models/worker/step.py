@@ -208,6 +208,7 @@ class _Attempt:
                 if each.key in self._rejects and each.rows
             ),
             warnings=warnings,
+            usage=built.usage,
         )
 
     def _tell(self, key: AssetKey, schema: Schema) -> Told:

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What work took of the machine, and how a process tells it of itself."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+_STATUS = Path("/proc/self/status")
+_RESET = Path("/proc/self/clear_refs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an attempt took of the machine, as far as that can be told."""
+
+    cpu_s: float
+    """Of all threads, and in workers of children that were waited for."""
+    peak_memory: int | None
+    """Bytes that the process held at most meanwhile; `None` where it was too short to tell."""
+    measured: Literal["worker", "process", "shared"]
+    """Of whom: a worker that did nothing else; this process, where only this attempt ran; this
+    process while other attempts ran too, whose share is not known."""
+
+
+def cpu_s(*, with_children: bool = False) -> float:
+    """Give the processor seconds of this process so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    total = used.ru_utime + used.ru_stime
+    if with_children:
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        total += children.ru_utime + children.ru_stime
+    return total
+
+
+def peak_memory() -> int:
+    """Give the most bytes this process held since `reset_peak`; off Linux in all its life."""
+    with contextlib.suppress(OSError):
+        for line in _STATUS.read_bytes().splitlines():
+            if line.startswith(b"VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def reset_peak() -> None:
+    """Forget the peak, where the kernel can (Linux)."""
+    with contextlib.suppress(OSError):
+        _RESET.write_bytes(b"5")
