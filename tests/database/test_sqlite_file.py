@@ -26,7 +26,7 @@ def test_the_folder_is_made_when_the_file_is_new(tmp_path):
     database.close()
 
 
-@pytest.mark.parametrize("url", ["postgresql://u:secret@host/db", "sqlite://x.db", "sqlite:///"])
+@pytest.mark.parametrize("url", ["mysql://u:secret@host/db", "sqlite://x.db", "sqlite:///"])
 def test_an_unknown_url_is_refused_without_its_password(url):
     with pytest.raises(ConfigInvalid) as caught:
         open_database(url)

@@ -199,9 +199,10 @@ class World:
     messages: dict[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     rows: int = 10
+    url: str = ""
 
     def __post_init__(self) -> None:
-        self.database = open_database(str(self.folder / "lake.db"))
+        self.database = open_database(self.url or str(self.folder / "lake.db"))
         self.lake = Lake.open(self.database, str(self.folder / "data"), clock=self.clock)
 
     def add(self, name, *inputs, kind="sql", materialized="table", code="1", **more):
@@ -312,16 +313,16 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path) -> World:
-    world = World(tmp_path)
+def world(tmp_path, database_url) -> World:
+    world = World(tmp_path, url=database_url)
     yield world
     world.database.close()
 
 
 @pytest.fixture
-def real(tmp_path) -> World:
+def real(tmp_path, database_url) -> World:
     """The same on the machine's clock."""
-    world = World(tmp_path / "real", clock=SystemClock())
+    world = World(tmp_path / "real", clock=SystemClock(), url=database_url)
     yield world
     world.database.close()
 

@@ -34,10 +34,39 @@ class Migration:
     statements: tuple[str, ...]
 
 
+class Watch(Protocol):
+    """Wakes when somebody else committed a change; belongs to one thread.
+
+    Make it before the first look at the tables: a change between a look and the wait is not missed.
+    What the same `Database` commits does not count, so that a loop which writes does not wake
+    itself; its own threads use `wake`.
+    """
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until something was committed since the last call, or since the watch was made.
+
+        Returns:
+            True at once if that has happened, or as soon as it happens or `wake` is called, or if
+            it cannot be known (a connection was lost): look again. False when the time is up.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Let the wait that goes on, or else the next one, return True; from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Stop watching; to be called by the thread that waits."""
+        ...
+
+
 class Database(Protocol):
     """Where catalog and run state live."""
 
-    url: str
+    @property
+    def url(self) -> str:
+        """Names the database to people; has no password."""
+        ...
 
     def read(self) -> AbstractContextManager[Transaction]:
         """Open a snapshot: sees one state, blocks nobody."""
@@ -56,6 +85,10 @@ class Database(Protocol):
 
     def migrate(self, migrations: Sequence[Migration]) -> None:
         """Bring the schema up to date; a no-op costs one read."""
+        ...
+
+    def watch(self) -> Watch:
+        """Begin to watch for what others commit."""
         ...
 
     def close(self) -> None:

@@ -17,7 +17,9 @@ from typing import Any, Literal
 import apsw
 
 from mainstem.database.failure import moved, translated
+from mainstem.database.migrating import apply_pending, pending
 from mainstem.database.port import Migration
+from mainstem.database.sqlite_watch import SqliteWatch
 from mainstem.errors import DatabaseUnavailable, InternalError
 
 _READ_WRITE = apsw.SQLITE_OPEN_READWRITE
@@ -71,6 +73,7 @@ class SqliteDatabase:
         self._busy_timeout_s = busy_timeout_s
         self._readers: list[apsw.Connection] = []
         self._writer: apsw.Connection | None = None
+        self._writers = 0
         self._is_durable = False
         self._lock = threading.Lock()
         self._lock_holder = 0
@@ -136,17 +139,12 @@ class SqliteDatabase:
         """Bring the schema up to date; a no-op costs one read."""
         if self._missing(migrations):
             with self.write(durable=True) as transaction:
-                transaction.execute(
-                    "create table if not exists migration (package text not null, "
-                    "number integer not null, primary key (package, number))"
-                )
-                for migration in _pending(transaction, migrations):
-                    for statement in migration.statements:
-                        transaction.execute(statement)
-                    transaction.execute(
-                        "insert into migration (package, number) values (?, ?)",
-                        (migration.package, migration.number),
-                    )
+                apply_pending(transaction, migrations)
+
+    def watch(self) -> SqliteWatch:
+        """Begin to watch for what others commit."""
+        self._check_alive()
+        return SqliteWatch(self._version)
 
     def close(self) -> None:
         """Close all connections; the last one of all processes folds the WAL into the file.
@@ -177,7 +175,23 @@ class SqliteDatabase:
                 "select 1 from sqlite_master where type = 'table' and name = 'migration'"
             ):
                 return True
-            return bool(_pending(transaction, migrations))
+            return bool(pending(transaction, migrations))
+
+    def _version(self) -> object | None:
+        """Tell apart the states that others brought the file to; nothing while a thread writes.
+
+        SQLite counts, for each connection, what the other ones commit: so it is asked on the
+        connection that all writes of this object go through.
+        """
+        if self._is_closed or not self._lock.acquire(blocking=False):
+            return None
+        try:
+            connection = self._writing_connection(durable=self._is_durable)
+            return (self._writers, connection.pragma("data_version"))
+        except (apsw.Error, DatabaseUnavailable):
+            return object()  # Like no other: who looks again learns what is wrong.
+        finally:
+            self._lock.release()
 
     def _acquire(self) -> None:
         if self._lock_holder == threading.get_ident():
@@ -191,6 +205,7 @@ class SqliteDatabase:
     def _writing_connection(self, *, durable: bool) -> apsw.Connection:
         if self._writer is None:
             self._writer = self._connect(_READ_WRITE)
+            self._writers += 1
             self._is_durable = False
         if durable != self._is_durable:
             self._writer.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
@@ -246,29 +261,6 @@ class SqliteDatabase:
             connection.close(True)
             return False
         return True
-
-
-def _pending(transaction: SqliteTransaction, migrations: Sequence[Migration]) -> list[Migration]:
-    packages = {migration.package for migration in migrations}
-    done = {
-        (package, number)
-        for package, number in transaction.execute("select package, number from migration")
-        if package in packages
-    }
-    known = {(migration.package, migration.number) for migration in migrations}
-    newer = {
-        (package, number)
-        for package, number in done - known
-        if number > max((m.number for m in migrations if m.package == package), default=0)
-    }
-    if newer:
-        package, number = max(newer)
-        raise DatabaseUnavailable(
-            "A5008",
-            f"The database was written by a newer Mainstem (schema {package} {number}).",
-            hint="Upgrade this installation; nothing was changed.",
-        )
-    return [m for m in migrations if (m.package, m.number) not in done]
 
 
 def _over() -> InternalError:

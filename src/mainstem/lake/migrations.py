@@ -8,7 +8,7 @@ from mainstem.database import Migration
 _OBJECT = """
 create table lake_object (
   hash blob not null primary key,
-  created_at integer not null,
+  created_at bigint not null,
   body blob not null)
 """
 """Rows with large bodies stay out of the key's tree: hashes are random, bodies append."""
@@ -16,8 +16,8 @@ create table lake_object (
 _COMMIT = """
 create table lake_commit (
   id text not null primary key,
-  generation integer not null,
-  created_at integer not null,
+  generation bigint not null,
+  created_at bigint not null,
   body blob not null)
 """
 
@@ -28,7 +28,7 @@ create table lake_ref (
   commit_id text not null,
   protected integer not null,
   sealed integer not null,
-  expires_at integer,
+  expires_at bigint,
   created_from text not null)
 """
 
@@ -36,7 +36,7 @@ _REFLOG = """
 create table lake_reflog (
   name text not null,
   number integer not null,
-  moved_at integer not null,
+  moved_at bigint not null,
   old text not null,
   new text not null,
   why text not null,
@@ -47,12 +47,12 @@ _TABLE = """
 create table lake_table (
   table_id text not null primary key,
   folded text not null unique,
-  last_sequence integer not null,
-  last_field integer not null,
+  last_sequence bigint not null,
+  last_field bigint not null,
   last_schema integer not null,
   last_spec integer not null,
   last_partition integer not null,
-  last_prefix integer not null)
+  last_prefix bigint not null)
 """
 
 _GIVEN = """
@@ -69,7 +69,7 @@ _PREFIX = """
 create table lake_prefix (
   directory text not null,
   prefix text not null,
-  created_at integer not null,
+  created_at bigint not null,
   primary key (directory, prefix))
 """
 """How the names of all files begin that may exist."""

@@ -169,8 +169,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def lake(tmp_path, clock) -> Iterator[Lake]:
-    database = open_database(str(tmp_path / "lake.db"), busy_timeout_s=2)
+def lake(tmp_path, clock, database_url) -> Iterator[Lake]:
+    database = open_database(database_url, busy_timeout_s=10)
     yield Lake.open(database, str(tmp_path / "warehouse"), clock=clock)
     database.close()
 

@@ -22,6 +22,12 @@ from mainstem.types import AssetKey, Primitive, Schema
 T = "raw.t"
 
 
+@pytest.fixture
+def database_url(tmp_path):
+    """One adapter is enough: nothing here depends on where the catalog is."""
+    return f"sqlite:///{tmp_path / 'lake.db'}"
+
+
 def _rows(lake, key=T, at="main"):
     return sorted(lake.arrow(key, at).to_pylist(), key=str)
 

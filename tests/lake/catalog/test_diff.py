@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mainstem.lake import LinkWrite
 from mainstem.lake.diff import schema_changes
 from mainstem.types import AssetKey, Field, List, Primitive, Schema, Struct
 
 KEY = AssetKey.parse("raw.flights")
 LONG, TEXT = Primitive("long"), Primitive("string")
+
+
+@pytest.fixture
+def database_url(tmp_path):
+    """One adapter is enough: nothing here depends on where the catalog is."""
+    return f"sqlite:///{tmp_path / 'lake.db'}"
 
 
 def test_tables_that_came_went_and_changed_are_told_apart(lake, author):

@@ -171,9 +171,10 @@ def test_the_log_is_newest_first_and_follows_one_key(lake, author):
 def test_a_commits_id_is_the_hash_of_all_it_says(lake, author):
     one = author.write("raw.a")
     with lake.writing() as catalog:
-        catalog.transaction.execute(
-            "update lake_commit set body = cast(replace(body, 'app', 'aqq') as blob) where id = ?",
-            (one.id,),
+        execute = catalog.transaction.execute
+        [(body,)] = execute("select body from lake_commit where id = ?", (one.id,))
+        execute(
+            "update lake_commit set body = ? where id = ?", (body.replace(b"app", b"aqq"), one.id)
         )
     again = type(lake).open(lake.database, lake.warehouse, clock=lake.clock)
     with pytest.raises(Exception, match="not what was written") as caught:

@@ -56,10 +56,10 @@ def test_a_corrupt_object_is_found_and_never_read_as_data(lake, author):
     author.write("raw.flights")
     content = bytes.fromhex(lake.entry(KEY).content)
     with lake.database.write() as transaction:
+        [(body,)] = transaction.execute("select body from lake_object where hash = ?", (content,))
         transaction.execute(
-            "update lake_object set body = cast(replace(body, 'name', 'nome') as blob) "
-            "where hash = ?",
-            (content,),
+            "update lake_object set body = ? where hash = ?",
+            (body.replace(b"name", b"nome"), content),
         )
     again = type(lake).open(lake.database, lake.warehouse, clock=lake.clock)
 

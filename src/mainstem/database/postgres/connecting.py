@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections: made alike, into the schema of the lake, and compared with what was seen before."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from mainstem.database.postgres.address import Address
+from mainstem.database.postgres.failure import moved, translated, unreachable
+from mainstem.database.postgres.values import adapt
+from mainstem.errors import ConfigInvalid
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+SLOTS = 256
+"""How many of the latest write transactions are remembered, see `Trace`."""
+_LOCK_CLASS = 0x6D61696E
+"""`main`: the upper half of our advisory locks; the lower half is the schema's oid."""
+_TRACE = """
+create table if not exists database_write (
+  slot bigint primary key, number bigint not null, token text collate "C" not null)
+"""
+
+
+class Trace:
+    """What this process knows of the write transactions that the database has seen.
+
+    Each that changed something leaves its number and a token of its own in the table
+    `database_write`. So a database that was set back to an earlier state is noticed, and after a
+    connection is lost within a commit it can be told what became of it (ADR 0013).
+    """
+
+    __slots__ = ("number", "schema_id", "token")
+
+    def __init__(self) -> None:
+        self.schema_id = 0
+        self.number = 0
+        """The highest number seen."""
+        self.token = ""
+        """Of the write that has this number, if it was ours."""
+
+    def compare(self, number: int, url: str) -> None:
+        """Compare the number of the latest write with what was seen before.
+
+        Raises:
+            DatabaseUnavailable: It is lower: the database was set back.
+        """
+        if number < self.number:
+            raise moved(url, "was set back to an earlier state")
+        self.saw(number)
+
+    def saw(self, number: int, token: str = "") -> None:
+        """Remember the latest write."""
+        if number > self.number:
+            self.number, self.token = number, token
+
+
+class Connector:
+    """Makes the connections of one `Database`."""
+
+    def __init__(self, address: Address, *, busy_timeout_s: float) -> None:
+        self.address = address
+        self.trace = Trace()
+        self._busy_timeout_s = busy_timeout_s
+        self._lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """The database, without its password."""
+        return self.address.url
+
+    @property
+    def lock_key(self) -> int:
+        """The advisory lock that whoever writes to this lake holds."""
+        return (_LOCK_CLASS << 32) | self.trace.schema_id
+
+    @property
+    def channel(self) -> str:
+        """Where commits are announced."""
+        return f"mainstem_{self.trace.schema_id}"
+
+    def connect(self) -> Connection:
+        """Connect, and make sure that this is the database that we know.
+
+        Raises:
+            DatabaseUnavailable: The server cannot be reached, or the database was set back.
+            ConfigInvalid: We are not let in, or it cannot hold all text.
+        """
+        try:
+            connection: Connection = psycopg.connect(
+                make_conninfo(**self.address.parameters),
+                autocommit=True,
+                prepare_threshold=2,
+                cursor_factory=psycopg.RawCursor,
+            )
+        except psycopg.Error as error:
+            raise unreachable(error, self.url) from error
+        try:
+            self._prepare(connection)
+        except psycopg.Error as error:
+            connection.close()
+            raise translated(error, self.url, "connect") from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: Connection) -> None:
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise ConfigInvalid(
+                "A5063",
+                f"The database {self.url} has the encoding {encoding}, and UTF8 is needed.",
+                hint="Create another: createdb -E UTF8 -T template0 NAME.",
+            )
+        adapt(connection)
+        connection.prepared_max = 300
+        timeout_ms = int(self._busy_timeout_s * 1000)
+        # A writer that was stopped (SIGSTOP, a debugger) must not hold up all others for ever.
+        connection.execute(
+            f"set lock_timeout = {max(timeout_ms, 1)};"
+            f"set idle_in_transaction_session_timeout = {max(4 * timeout_ms, 120_000)};"
+            "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10;"
+            "set tcp_keepalives_count = 3"
+        )
+        with self._lock:
+            self._enter_schema(connection)
+            self._compare(connection)
+
+    def _enter_schema(self, connection: Connection) -> None:
+        name = self.address.schema
+        if name:
+            quoted = sql.Identifier(name)
+            if self._schema_id(connection, name) is None:
+                with suppress(psycopg.errors.UniqueViolation):  # Made by another at this moment.
+                    connection.execute(sql.SQL("create schema if not exists {}").format(quoted))
+            connection.execute(sql.SQL("set search_path to {}").format(quoted))
+        else:
+            name = _one(connection, "select current_schema()")
+            if name is None:
+                raise ConfigInvalid(
+                    "A5063",
+                    f"The search path of {self.url} names no schema that is there.",
+                    hint="Add ?schema=mainstem to the URL: it is made if it is not there.",
+                )
+        found = self._schema_id(connection, name)
+        if self.trace.schema_id and found != self.trace.schema_id:
+            raise moved(self.url, "was replaced by another")
+        self.trace.schema_id = found or 0
+
+    def _schema_id(self, connection: Connection, name: str) -> int | None:
+        rows = connection.execute(
+            "select oid::bigint from pg_namespace where nspname = $1", (name,)
+        ).fetchall()
+        return rows[0][0] if rows else None
+
+    def _compare(self, connection: Connection) -> None:
+        if _one(connection, "select to_regclass('database_write')") is None:
+            if self.trace.number:
+                raise moved(self.url, "was replaced by another")
+            connection.execute(f"begin; select pg_advisory_xact_lock({self.lock_key})")
+            connection.execute(_TRACE)
+            connection.execute("commit")
+        if not self.trace.number:
+            return
+        rows = connection.execute(
+            "select number, token from database_write where slot = $1",
+            (self.trace.number % SLOTS,),
+        ).fetchall()
+        number, token = rows[0] if rows else (0, "")
+        is_other = number == self.trace.number and self.trace.token not in {"", token}
+        if number < self.trace.number or is_other:
+            raise moved(self.url, "was set back to an earlier state")
+
+
+def _one(connection: Connection, query: str) -> Any:
+    rows = connection.execute(query).fetchall()
+    return rows[0][0]
