@@ -113,7 +113,9 @@ def test_a_launch_waits_for_its_time(transaction):
     state.enqueue(transaction, replace(MANUAL, not_before=LATER), now=NOW)
 
     assert _claim(transaction) is None
-    assert state.next_not_before(transaction, now=NOW) is not None
+    assert not state.has_claimable(transaction, now=NOW)
+    assert state.next_not_before(transaction, now=NOW) == LATER
+    assert state.has_claimable(transaction, now=LATER)
     assert _claim(transaction, now=LATER).id == 1
     assert state.next_not_before(transaction, now=LATER) is None
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mainstem.config.loading import load_settings, names_of, settings_of
     from mainstem.config.origin import Setting, report
     from mainstem.config.secret import secret_values
-    from mainstem.config.settings import Connection, Environment, Executor, Settings
+    from mainstem.config.settings import Connection, Environment, Executor, ServeSettings, Settings
     from mainstem.config.shape import Keys, problems_of
     from mainstem.config.variable import MASK, Variables, load_variables
 
@@ -27,7 +27,7 @@ _PLACES = {
     "loading": "load_settings names_of settings_of",
     "origin": "Setting report",
     "secret": "secret_values",
-    "settings": "Connection Environment Executor Settings",
+    "settings": "Connection Environment Executor ServeSettings Settings",
     "shape": "Keys problems_of",
     "variable": "MASK Variables load_variables",
 }
@@ -36,9 +36,9 @@ _SUBMODULES = {name: module for module, names in _PLACES.items() for name in nam
 # fmt: off
 __all__ = [
     "INGEST_FILE", "INGEST_FILES", "MASK", "PROPERTY_FILE", "SOURCE_TYPES", "Connection",
-    "Document", "Environment", "Executor", "Keys", "Setting", "Settings", "Variables",
-    "json_schema", "load_settings", "load_variables", "load_yaml", "names_of", "problems_of",
-    "raise_all", "read_yaml", "report", "secret_values", "settings_of",
+    "Document", "Environment", "Executor", "Keys", "ServeSettings", "Setting", "Settings",
+    "Variables", "json_schema", "load_settings", "load_variables", "load_yaml", "names_of",
+    "problems_of", "raise_all", "read_yaml", "report", "secret_values", "settings_of",
 ]
 # fmt: on
 

@@ -131,6 +131,25 @@ _API = Keys(
         ),
     },
 )
+_COUNT = Number(integer=True, minimum=1)
+_SERVE = Keys(
+    title="`serve:`",
+    keys={
+        "max_runs": Key(_COUNT, "Launches that run at once; 4 unless it is set."),
+        "share": Key(
+            Keys(title="`share:`", keys={"fresh": Key(_COUNT), "backfill": Key(_COUNT)}),
+            "How slots are divided while both wait; {fresh: 3, backfill: 1} unless it is set.",
+        ),
+        "lost": Key(
+            Text(choices=("requeue", "report")),
+            "What becomes of a launch whose server died: again (default), or marked as lost.",
+        ),
+        "attempts": Key(_COUNT, "Times that a launch is begun before it counts as lost; 3."),
+        "grace": Key(_DURATION, "How long runs may go on when the server is stopped; 30s."),
+        "lease": Key(_DURATION, "How long a server may be silent before another leads; 15s."),
+        "history_days": Key(_COUNT, "How long ended launches are remembered; 90."),
+    },
+)
 MODEL_OPTIONS: dict[str, Key] = {
     "materialized": Key(
         Text(choices=("view", "table", "incremental", "history", "ephemeral")),
@@ -180,6 +199,7 @@ SETTINGS_FILE = Keys(
         "executors": Key(Mapped(of=_EXECUTOR, name="executor"), "Where Python steps may run."),
         "alerts": Key(Mapped(of=_ALERT, name="alert")),
         "api": Key(_API, "Whom the server answers."),
+        "serve": Key(_SERVE, "How `mainstem serve` works."),
     },
     required=("name",),
 )

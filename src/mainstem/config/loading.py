@@ -18,11 +18,12 @@ from mainstem.config.settings import (
     Executor,
     Job,
     LakeSettings,
+    ServeSettings,
     Settings,
 )
 from mainstem.config.shape import problems_of
 from mainstem.errors import ConfigInvalid, Where
-from mainstem.types import did_you_mean, nearest
+from mainstem.types import did_you_mean, duration_of, nearest
 
 SETTINGS_NAMES = ("mainstem.yml", "mainstem.yaml")
 
@@ -90,6 +91,7 @@ def settings_of(document: Document, *, version: str = "") -> Settings:
             for name, options in (value.get("executors") or {}).items()
         },
         api=_api(value.get("api") or {}),
+        serve=_serve(value.get("serve") or {}),
         lines={
             ".".join(str(part) for part in path): mark.line for path, mark in document.keys.items()
         },
@@ -148,6 +150,21 @@ def _environments(document: Document) -> dict[str, Environment]:
             dbt_target=options.get("dbt_target") or "",
         )
     return environments
+
+
+def _serve(written: Mapping[str, Any]) -> ServeSettings:
+    share = written.get("share") or {}
+    given: dict[str, Any] = {
+        name: written[name]
+        for name in ("max_runs", "lost", "attempts", "history_days")
+        if written.get(name) is not None
+    }
+    given |= {f"{name}_share": count for name, count in share.items() if count is not None}
+    for name in ("grace", "lease"):
+        length = duration_of(written.get(name))
+        if length is not None:
+            given[f"{name}_s"] = length.total_seconds()
+    return ServeSettings(**given)
 
 
 def _connections(

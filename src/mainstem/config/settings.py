@@ -132,6 +132,27 @@ class ApiAccess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings:
+    """How `mainstem serve` goes about its work."""
+
+    max_runs: int = 4
+    """Launches that run at once."""
+    fresh_share: int = 3
+    backfill_share: int = 1
+    """Slots are divided so while fresh work and backfills both wait."""
+    lost: Literal["requeue", "report"] = "requeue"
+    """What becomes of a launch whose server died while it ran."""
+    attempts: int = 3
+    """How often a launch is tried by servers that die of it, before it is given up."""
+    grace_s: float = 30.0
+    """How long runs may go on when the server is told to stop."""
+    lease_s: float = 15.0
+    """How long a server may be silent before another one leads."""
+    history_days: int = 90
+    """Launches are remembered so long after they ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """mainstem.yml, checked."""
 
@@ -149,6 +170,7 @@ class Settings:
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     executors: Mapping[str, Executor] = field(default_factory=dict)
     api: ApiAccess = field(default_factory=ApiAccess)
+    serve: ServeSettings = field(default_factory=ServeSettings)
     lines: Mapping[str, int] = field(default_factory=dict)
     """Line of each setting by dotted name: `environments.prod.branch`."""
 

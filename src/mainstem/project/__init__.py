@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from mainstem.project.run_log import LogEntry
     from mainstem.project.sharing import Shared
+    from mainstem.project.watching import Watch
     from mainstem.state import RunRecord, StepRecord
 
 _HOME = {
@@ -54,6 +55,7 @@ _HOME = {
     "RunRecord": "mainstem.state",
     "StepRecord": "mainstem.state",
     "Shared": "mainstem.project.sharing",
+    "Watch": "mainstem.project.watching",
     "create_from_file": "mainstem.project.create",
     "create_project": "mainstem.project.create",
     "examine": "mainstem.project.doctor",
@@ -86,6 +88,7 @@ __all__ = [
     "RunRecord",
     "Shared",
     "StepRecord",
+    "Watch",
     "create_from_file",
     "create_project",
     "examine",

@@ -18,8 +18,9 @@ from mainstem.runs.event import (
 )
 from mainstem.runs.execution import execute
 from mainstem.runs.facts import gather_facts, with_known_texts
+from mainstem.runs.identity import is_dead, own_identity
 from mainstem.runs.options import RunControl, RunOptions
-from mainstem.runs.recovery import recover
+from mainstem.runs.recovery import bury, recover
 from mainstem.runs.reverting import Reverted, revert_commit
 from mainstem.runs.services import Services
 from mainstem.runs.step import CancelToken, Gate, Step, StepContext, StepOutcome
@@ -44,8 +45,11 @@ __all__ = [
     "StepRetried",
     "StepStarted",
     "StepStatus",
+    "bury",
     "execute",
     "gather_facts",
+    "is_dead",
+    "own_identity",
     "recover",
     "revert_commit",
     "with_known_texts",

@@ -15,7 +15,7 @@ from mainstem.errors import LeaseLost
 from mainstem.state.launch import COLUMNS, Launch, LaunchStatus, stored_launch
 from mainstem.state.process import ProcessIdentity
 from mainstem.state.share import SHARES, Share, Weights, next_share
-from mainstem.state.times import to_us
+from mainstem.state.times import from_us, to_us
 
 
 def claim_launch(
@@ -61,14 +61,21 @@ def claim_launch(
     return stored_launch(rows[0])
 
 
-def next_not_before(transaction: Transaction, *, now: datetime) -> int | None:
-    """Tell when a launch that must wait may start: microseconds since 1970, nothing if none."""
+def has_claimable(transaction: Transaction, *, now: datetime) -> bool:
+    """Tell whether any launch could start if a slot were free: one cheap read for who polls."""
+    rows = transaction.execute(
+        "select 1 from launch where status = 'queued' and not_before <= ? limit 1", (to_us(now),)
+    )
+    return bool(rows)
+
+
+def next_not_before(transaction: Transaction, *, now: datetime) -> datetime | None:
+    """Tell when the next launch that must wait may start; nothing if none waits for a time."""
     rows = transaction.execute(
         "select min(not_before) from launch where status = 'queued' and not_before > ?",
         (to_us(now),),
     )
-    found: int | None = rows[0][0]
-    return found
+    return None if rows[0][0] is None else from_us(rows[0][0])
 
 
 def renew_claims(
@@ -126,8 +133,10 @@ def requeue_launch(transaction: Transaction, launch: Launch, *, not_before: date
     """Put a claimed launch back into the queue, raising the fence against its old holder."""
     rows = transaction.execute(
         "update launch set status = 'queued', fence = fence + 1, expires_at = 0, not_before = ? "
-        "where id = ? and fence = ? and status = 'running' returning id",
-        (to_us(not_before), launch.id, launch.fence),
+        # With the run that was seen: a holder that begins one at the last moment keeps it.
+        "where id = ? and fence = ? and coalesce(run_id, 0) = ? and status = 'running' "
+        "returning id",
+        (to_us(not_before), launch.id, launch.fence, launch.run_id or 0),
     )
     return bool(rows)
 

@@ -3,6 +3,7 @@
 
 from mainstem.types.check import CheckResult, CheckSpec, Severity, Verdict
 from mainstem.types.clock import Clock, SystemClock
+from mainstem.types.duration import duration_of, duration_text
 from mainstem.types.engine import Engine, Session
 from mainstem.types.key import AssetKey
 from mainstem.types.layout import (
@@ -84,6 +85,8 @@ __all__ = [
     "WriteTarget",
     "cpu_s",
     "did_you_mean",
+    "duration_of",
+    "duration_text",
     "field_from_json",
     "field_to_json",
     "layout_text",
