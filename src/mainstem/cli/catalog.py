@@ -41,6 +41,7 @@ COMMANDS = (
     Listed("table", "versions", "table", "A table's files, history and Iceberg metadata."),
     Listed("runs", "operate", "runs", "List runs, show one, read its log."),
     Listed("token", "operate", "token", "Make, list and revoke tokens for the API."),
+    Listed("schedule", "operate", "schedule", "When jobs run: list, switch, look ahead, history."),
 )
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,16 +20,50 @@ def project_of(
     environment: str | None = None,
     branch: str | None = None,
     variables: tuple[str, ...] = (),
+    job: str | None = None,
 ) -> Iterator[Project]:
-    """Open the project that the command acts on, and close it again."""
+    """Open the project that the command acts on, and close it again.
+
+    For a job it is opened as the job says, where the command says nothing.
+    """
     folder = click.get_current_context().find_root().obj or "."
-    project = open_project(
-        folder, environment=environment, branch=branch, vars=parse_variables(variables)
-    )
+    given = parse_variables(variables)
+    project = open_project(folder, environment=environment, branch=branch, vars=given)
     try:
+        if job is not None:
+            target = project.automation.job(job)
+            own = target.options.get("vars") or {}
+            if own or (target.environment and not environment):
+                project.close()
+                where = environment or target.environment or None
+                project = open_project(
+                    folder, environment=where, branch=branch, vars={**own, **given}
+                )
         yield project
     finally:
         project.close()
+
+
+def job_options(project: Project, job: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a job says of a run, as the arguments of `Project.run`.
+
+    Raises:
+        UserError: The command selects assets too.
+    """
+    if asked.get("select") or asked.get("exclude"):
+        raise UserError(
+            "A2207",
+            f"`--job {job}` and a selection of assets were both given.",
+            hint="A job has its own selection: leave one of them out.",
+        )
+    target = project.automation.job(job)
+    return {
+        "select": target.select,
+        "exclude": target.exclude,
+        "fresh": True,
+        "full_refresh": bool(asked.get("full_refresh") or target.options.get("full_refresh")),
+        "all_or_nothing": target.options.get("publish") == "all_or_nothing",
+    }
 
 
 def where_text(project: Project, at: str | None = None) -> str:

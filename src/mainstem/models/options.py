@@ -15,14 +15,12 @@ from typing import Any
 
 from mainstem.config import PROPERTY_FILE, Document, Keys, problems_of
 from mainstem.errors import ConfigInvalid, InternalError, MainstemError, ModelInvalid, Where
-from mainstem.types import LayoutColumn, did_you_mean, nearest
+from mainstem.types import LayoutColumn, did_you_mean, duration_of, nearest
 
 _LAYOUT = re.compile(
     r"\s*(?:(?P<transform>[a-z_]+)\s*\(\s*(?P<inner>[^()]+?)\s*\)|(?P<column>[^()]+?))\s*\Z"
 )
 _TRANSFORMS = ("identity", "year", "month", "day", "hour")
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*\Z")
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DBT_NAMES = {"unique_key": "key", "incremental_strategy": "strategy", "schema": "namespace"}
 _SEED_OPTIONS = ("column_types", "delimiter", "quote_columns")
 _DBT_STRATEGIES = {
@@ -119,12 +117,8 @@ def names_in(value: object) -> tuple[str, ...]:
 
 def seconds_in(value: object) -> float | None:
     """Read a duration such as `10m`."""
-    if value is None or isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return float(value)
-    match = _DURATION.match(str(value))
-    return float(match[1]) * _SECONDS[match[2]] if match else None
+    found = duration_of(value)
+    return None if found is None else found.total_seconds()
 
 
 def layout_in(merged: Merged, problems: list[MainstemError]) -> tuple[LayoutColumn, ...]:

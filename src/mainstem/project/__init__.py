@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mainstem.project.automating import DryTick
     from mainstem.project.compare import Comparison
     from mainstem.project.create import TEMPLATES, Created, create_from_file, create_project
     from mainstem.project.describe import DescribedAsset, ListedAsset, RunDetail
@@ -40,6 +41,7 @@ _HOME = {
     "Comparison": "mainstem.project.compare",
     "Created": "mainstem.project.create",
     "DescribedAsset": "mainstem.project.describe",
+    "DryTick": "mainstem.project.automating",
     "Finding": "mainstem.project.doctor",
     "Lake": "mainstem.project.lake",
     "FoundRows": "mainstem.project.rows",
@@ -73,6 +75,7 @@ __all__ = [
     "Comparison",
     "Created",
     "DescribedAsset",
+    "DryTick",
     "Finding",
     "FoundRows",
     "Lake",

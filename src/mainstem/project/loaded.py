@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -17,6 +17,9 @@ from mainstem.graph import Graph
 from mainstem.models import Discovered, PythonCheck
 from mainstem.project.cache import DiskCache
 from mainstem.project.files import digest_of
+
+if TYPE_CHECKING:
+    from mainstem.automation import Triggers
 
 Discover = Callable[[tuple[str, ...]], tuple[Discovered, ...]]
 """Imports Python files in a worker and tells what they define."""
@@ -36,6 +39,8 @@ class LoadedProject:
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that templates read, as digests of their values."""
     python: tuple[Discovered, ...] = ()
+    triggers: Triggers | None = None
+    """Jobs and what launches them; nothing if the project has none: most commands need none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

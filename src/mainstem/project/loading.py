@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mainstem.config import load_variables
@@ -15,6 +16,10 @@ from mainstem.project.parsing import Parsed, Surrounding, parse_all, read_settin
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mainstem.automation import Triggers
+    from mainstem.config import Settings
+    from mainstem.errors import MainstemError
+    from mainstem.graph import Graph
     from mainstem.models import Discovered
     from mainstem.project.files import ProjectFile
 
@@ -44,6 +49,7 @@ def load(request: LoadRequest, files: tuple[ProjectFile, ...]) -> LoadedProject:
     parsed = parse_all(files, surrounding, known=before.parsed)
     python = _discovered(request, files, before.python)
     graph, judges, problems = assemble(parsed, python.values(), surrounding)
+    triggers, wrong = _triggers(settings, graph)
     cache.store(
         _Memory(
             parsed={path: item for path, item in parsed.items() if not item.problems},
@@ -55,10 +61,22 @@ def load(request: LoadRequest, files: tuple[ProjectFile, ...]) -> LoadedProject:
         environment=environment,
         graph=graph,
         judges=judges,
-        problems=problems,
+        problems=(*problems, *wrong),
         env={name: digest for item in parsed.values() for name, digest in item.env.items()},
         python=tuple(python.values()),
+        triggers=triggers,
     )
+
+
+def _triggers(
+    settings: Settings, graph: Graph
+) -> tuple[Triggers | None, tuple[MainstemError, ...]]:
+    if not settings.jobs:
+        return None, ()
+    problems: list[MainstemError] = []
+    # Imported late: a project without jobs needs no cron.
+    triggers: Triggers = import_module("mainstem.automation").triggers_of(settings, graph, problems)
+    return triggers, tuple(problems)
 
 
 def _discovered(

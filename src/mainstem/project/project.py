@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mainstem.config import Setting
+    from mainstem.project.automating import Automation
     from mainstem.project.compare import Comparison
     from mainstem.project.lineage import LineageNode
     from mainstem.project.work import Work
@@ -117,6 +118,7 @@ class Project:
     ) -> None:
         self.folder = folder
         self.clock = clock
+        self._asked = variables
         self.control = RunControl()
         process = dict(os.environ) if shared is None else shared.process
         self.services = Services(
@@ -190,6 +192,14 @@ class Project:
             work=lambda: self.work,
         )
 
+    @cached_property
+    def automation(self) -> Automation:
+        """Schedules and whatever else launches runs."""
+        again = partial(open_project, self.folder, clock=self.clock, shared=self.services.shared)
+        module = import_module("mainstem.project.automating")
+        made: Automation = module.Automation(self.loaded, self.services, self._asked, again)
+        return made
+
     @property
     def reading_ref(self) -> str:
         """The branch to read: that of the environment, or where it will be made from."""
@@ -257,7 +267,7 @@ class Project:
             on_event: Told what happens, from several threads, one at a time.
             on_begin: Called with the run's id in the transaction that begins it.
             control: Stops this run; without one, `cancel` does.
-            options: As for `plan`.
+            options: As for `plan`; and `all_or_nothing`: publish only if every step passed.
 
         Raises:
             ErrorGroup: The project's files are wrong.
@@ -265,25 +275,17 @@ class Project:
         """
         raise_problems(self.problems)
         recover(self.services.database, self.lake, self.clock)
+        all_or_nothing = bool(options.pop("all_or_nothing", False))
         planned = self._planning.options(options)
         plan = self._planning.plan(self.reading_ref, planned, select, exclude)
         finished = execute(
             plan,
-            RunServices(
-                graph=self.graph,
-                lake=self.lake,
-                database=self.services.database,
-                step_of=self._step_of,
-                gates_of=self._gates_of,
-                clock=self.clock,
-                random=random.random,
-                logs=self.services.logs,
-                redactor=self.services.redactor,
-            ),
+            self._run_services(),
             options=RunOptions(
                 plan=planned,
                 threads=threads,
                 fail_fast=fail_fast,
+                all_or_nothing=all_or_nothing,
                 wait=wait,
                 branch_from=self.loaded.environment.branch_from,
                 on_begin=on_begin,
@@ -293,6 +295,19 @@ class Project:
         )
         self._project(finished)
         return finished
+
+    def _run_services(self) -> RunServices:
+        return RunServices(
+            graph=self.graph,
+            lake=self.lake,
+            database=self.services.database,
+            step_of=self._step_of,
+            gates_of=self._gates_of,
+            clock=self.clock,
+            random=random.random,
+            logs=self.services.logs,
+            redactor=self.services.redactor,
+        )
 
     def _project(self, finished: RunFinished) -> None:
         """Write Iceberg's metadata of what was published, for readers that are not Mainstem.

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mainstem.automation import MIGRATIONS as AUTOMATION_MIGRATIONS
 from mainstem.config import Environment, Executor, Settings, Variables, secret_values
 from mainstem.database import Database
 from mainstem.errors import DatabaseUnavailable
@@ -26,7 +27,13 @@ from mainstem.state import (
 if TYPE_CHECKING:
     from mainstem.types import Engine
 
-_MIGRATIONS = (*MIGRATIONS, *ACCESS_MIGRATIONS, *LAUNCH_MIGRATIONS, *LEADER_MIGRATIONS)
+_MIGRATIONS = (
+    *MIGRATIONS,
+    *ACCESS_MIGRATIONS,
+    *LAUNCH_MIGRATIONS,
+    *LEADER_MIGRATIONS,
+    *AUTOMATION_MIGRATIONS,
+)
 
 STATE_FOLDER = ".mainstem"
 """Git-ignored: catalog, data files, logs, caches."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from mainstem.cli.opening import project_of
+from mainstem.cli.opening import job_options, project_of
 from mainstem.cli.options import (
     branch_option,
     environment_option,
@@ -64,6 +64,7 @@ def plan_command(*, is_json: bool, show_all: bool, **options: Any) -> None:
 
 @click.command(name="run")
 @work_options
+@click.option("--job", metavar="NAME", help="A job of mainstem.yml: its selection and options.")
 @click.option("--threads", type=click.IntRange(1), help="Steps at once.")
 @click.option("--fail-fast", is_flag=True, help="Start nothing more after a failure.")
 @click.option("--no-wait", is_flag=True, help="Leave with 3 if another run holds an asset.")
@@ -75,18 +76,21 @@ def run_command(
     fail_fast: bool,
     no_wait: bool,
     yes: bool,
+    job: str | None,
     **options: Any,
 ) -> int:
     """Ingest, model, check and publish what is not up to date, in one commit."""
     output = Output.of_process(is_json=is_json)
     opening, selection = _divide(options)
-    with project_of(**opening) as project:
+    with project_of(**opening, job=job) as project:
+        if job is not None:
+            selection |= job_options(project, job, selection)
         require_permission(
             project.settings,
             project.environment,
             branch=project.branch,
             folder=project.folder,
-            is_meant=yes,
+            is_meant=yes or job is not None,
         )
         _say_where(project, output)
         width = max((len(str(key)) for key in project.graph.assets), default=0)

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Triggers of one open project: what `schedule`, `run --job`, the server and the API call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from mainstem.automation import (
+    Schedule,
+    ScheduleStatus,
+    Target,
+    TickRecord,
+    Triggers,
+    evaluate,
+    find_schedule,
+    next_ticks,
+    next_wake,
+    schedule_statuses,
+    switch_schedule,
+    sync,
+    tick_request,
+    ticks,
+)
+from mainstem.errors import MainstemError, UserError
+from mainstem.graph import Plan
+from mainstem.project.loaded import LoadedProject
+from mainstem.project.problems import raise_problems
+from mainstem.project.services import Services
+from mainstem.types import did_you_mean, nearest
+
+RUN_OPTIONS = ("full_refresh", "rebuild", "ingest", "fresh", "force")
+"""Options of a launch that shape its plan."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryTick:
+    """What a tick would launch, had it come now."""
+
+    schedule: str
+    scheduled_for: datetime
+    environment: str
+    branch: str
+    select: tuple[str, ...]
+    options: Mapping[str, Any]
+    plan: Plan
+
+
+class Reopened(Protocol):
+    """What a dry run needs of a project that was opened as a launch would."""
+
+    environment: str
+    branch: str
+
+    @property
+    def problems(self) -> tuple[MainstemError, ...]:
+        """Everything wrong in the project's files."""
+        ...
+
+    def plan(
+        self, select: Sequence[str] = (), exclude: Sequence[str] = (), **options: bool | None
+    ) -> Plan:
+        """Say what a run would do."""
+        ...
+
+
+class Automation:
+    """Asks and switches the triggers of a project.
+
+    Args:
+        loaded: The project as its files say it is.
+        services: Its database, and the clock, which is the only source of time.
+        asked: Variables of the command line; they win over those of a job.
+        reopen: Opens the project once more, in another environment, on another branch.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedProject,
+        services: Services,
+        asked: Mapping[str, Any],
+        reopen: Callable[..., AbstractContextManager[Reopened]],
+    ) -> None:
+        self._loaded = loaded
+        self._database = services.database
+        self._clock = services.clock
+        self._asked = asked
+        self._reopen = reopen
+
+    @property
+    def triggers(self) -> Triggers:
+        """What the project declares."""
+        return self._loaded.triggers or Triggers()
+
+    def job(self, name: str) -> Target:
+        """Find what a job runs.
+
+        Raises:
+            UserError: There is no such job.
+        """
+        jobs = self.triggers.jobs
+        found = jobs.get(name)
+        if found is None:
+            raise UserError(
+                "A2206",
+                f"There is no job `{name}` in mainstem.yml.",
+                hint=did_you_mean(name, jobs) or f"There is {', '.join(jobs) or 'none at all'}.",
+                known=nearest(name, jobs) or tuple(jobs),
+            )
+        return found
+
+    def schedules(self) -> list[ScheduleStatus]:
+        """List the schedules, with their next tick and the last."""
+        with self._database.read() as transaction:
+            return schedule_statuses(
+                transaction, self.triggers.schedules.values(), now=self._clock.now()
+            )
+
+    def switch(self, name: str, *, on: bool) -> ScheduleStatus:
+        """Turn a schedule on or off, whatever the file says."""
+        schedule, now = self._schedule(name), self._clock.now()
+        with self._database.write() as transaction:
+            switch_schedule(transaction, schedule, on=on, now=now)
+            return schedule_statuses(transaction, [schedule], now=now)[0]
+
+    def next_ticks(self, name: str, count: int) -> list[datetime]:
+        """Give the moments at which a schedule fires next."""
+        return next_ticks(self._schedule(name), self._clock.now(), count)
+
+    def dry_run(self, name: str) -> DryTick:
+        """Say what the next tick of a schedule would launch, as things are now."""
+        schedule, now = self._schedule(name), self._clock.now()
+        request = tick_request(schedule, schedule.timing.next(now) or now)
+        with self._reopen(
+            environment=request.environment or self._loaded.environment.name,
+            branch=request.branch or None,
+            vars={**(request.options.get("vars") or {}), **self._asked},
+        ) as project:
+            raise_problems(project.problems)
+            chosen = {key: request.options[key] for key in RUN_OPTIONS if key in request.options}
+            return DryTick(
+                schedule=name,
+                scheduled_for=request.logical_time or now,
+                environment=project.environment,
+                branch=project.branch,
+                select=request.select,
+                options=request.options,
+                plan=project.plan(request.select, request.exclude, **chosen),
+            )
+
+    def ticks(self, name: str = "", *, limit: int = 20) -> list[TickRecord]:
+        """List what the ticks of a schedule, or of all, became; newest first."""
+        if name:
+            self._schedule(name)
+        with self._database.read() as transaction:
+            return ticks(transaction, "schedule", name=name, limit=limit)
+
+    def evaluate(self) -> list[TickRecord]:
+        """Decide what is due now, and put it in the queue: one turn of the server's loop."""
+        with self._database.write() as transaction:
+            return evaluate(transaction, self.triggers, now=self._clock.now())
+
+    def sync(self) -> None:
+        """Take note of what the project declares: once it was loaded, and when it changed."""
+        with self._database.write() as transaction:
+            sync(transaction, self.triggers, now=self._clock.now())
+
+    def next_wake(self) -> datetime | None:
+        """Tell when something is due next."""
+        with self._database.read() as transaction:
+            return next_wake(transaction)
+
+    def _schedule(self, name: str) -> Schedule:
+        return find_schedule(self.triggers.schedules, name)

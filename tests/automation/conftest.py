@@ -1,0 +1,26 @@
+"""An empty database with the tables of automation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from mainstem import automation, state
+from mainstem.database import open_database
+
+
+@pytest.fixture
+def database(tmp_path):
+    opened = open_database(str(tmp_path / "state.db"))
+    opened.migrate(
+        (*state.MIGRATIONS, *state.LAUNCH_MIGRATIONS, *automation.MIGRATIONS),
+    )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def utc():
+    """Read a time in UTC."""
+    return lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC)
