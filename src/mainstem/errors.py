@@ -106,6 +106,7 @@ class MainstemError(Exception):
         where: The place in the user's files.
         known: Valid values, nearest first, when a name was not found.
         details: Further lines to show, such as a traceback of user code.
+        raised: Names of the user's exception and of its base classes, its own first.
     """
 
     exit_code: ClassVar[int] = 70
@@ -120,6 +121,7 @@ class MainstemError(Exception):
         where: Where | None = None,
         known: Iterable[str] = (),
         details: str = "",
+        raised: Iterable[str] = (),
     ) -> None:
         super().__init__(code, summary)
         self.code = code
@@ -128,6 +130,7 @@ class MainstemError(Exception):
         self.where = where
         self.known = tuple(known)
         self.details = details
+        self.raised = tuple(raised)
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where is not None and str(self.where) else ""
@@ -158,6 +161,7 @@ class MainstemError(Exception):
             "where": place,
             "known": list(self.known),
             "details": self.details,
+            "raised": list(self.raised),
             "retryable": self.is_retryable,
         }
 

@@ -23,7 +23,7 @@ from mainstem.models import (
     load_sql_model,
     resolve_inputs,
 )
-from mainstem.types import AssetKey, LayoutColumn
+from mainstem.types import AssetKey, Execution, LayoutColumn, Retry
 
 PATH = "models/marts/t.sql"
 
@@ -82,7 +82,8 @@ def test_all_options_of_a_header_are_read():
     assert (asset.owner, asset.description) == ("a@b.example", "Some rows.")
     assert asset.upstream_mutable
     assert asset.on_code_change == "rebuild"
-    assert (model.strategy, model.retries, model.timeout_s) == ("upsert", 2, 600)
+    assert model.strategy == "upsert"
+    assert asset.execution == Execution(retry=Retry(count=2), timeout_s=600)
     assert [one.name for one in model.after] == ["raw.audit"]
     assert [(one.entry, one.line) for one in model.checks] == [({"not_null": ["id"]}, 13)]
 

@@ -30,6 +30,7 @@ from mainstem.types import (
     CheckResult,
     CursorWrite,
     DataFile,
+    Execution,
     Field,
     Primitive,
     Provenance,
@@ -71,9 +72,6 @@ class ScriptedStep:
     asset: Asset
     planned: object
     world: World
-    retries: int = 0
-    retry_delay_s: float = 1.0
-    timeout_s: float | None = None
     inputs: tuple[AssetKey, ...] = ()
 
     @property
@@ -195,7 +193,7 @@ class World:
     evaluated: list[str] = field(default_factory=list)
     seen: dict[str, dict] = field(default_factory=dict)
     events: list[object] = field(default_factory=list)
-    step_options: dict[str, dict] = field(default_factory=dict)
+    step_options: dict[str, Execution] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     rows: int = 10
@@ -229,7 +227,10 @@ class World:
 
     @property
     def graph(self) -> Graph:
-        return Graph.build(self.assets)
+        return Graph.build(
+            replace(asset, execution=self.step_options.get(str(asset.key), asset.execution))
+            for asset in self.assets
+        )
 
     def services(self) -> Services:
         return Services(
@@ -249,9 +250,7 @@ class World:
         return RunLogs(self.folder / "logs", self.clock)
 
     def _step_of(self, asset, planned):
-        return ScriptedStep(
-            asset=asset, planned=planned, world=self, **self.step_options.get(str(asset.key), {})
-        )
+        return ScriptedStep(asset=asset, planned=planned, world=self)
 
     def _gates_of(self, asset):
         return [

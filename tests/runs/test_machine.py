@@ -15,6 +15,7 @@ import pytest
 from mainstem.runs import moves
 from mainstem.runs.machine import State, decide
 from mainstem.runs.shape import Node, Shape
+from mainstem.types import Retry
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "runs").glob("*.txt"))
 _STEP = re.compile(
@@ -66,9 +67,16 @@ def _event(text, number):
         case "begun":
             return moves.Begun()
         case "decided":
-            retries = int(rest[3]) if rest[2:3] == ["retries"] else 0
-            delay = float(rest[5]) if rest[4:5] == ["delay"] else 0.0
-            return moves.Decided(step, rest[1], "as told", retries, delay)
+            told = dict(zip(rest[2::2], rest[3::2], strict=True))
+            retry = Retry(
+                count=int(told.get("retries", 0)),
+                delay_s=float(told.get("delay", 0)),
+                backoff=told.get("backoff", "exponential"),
+                factor=float(told.get("factor", 2)),
+                max_delay_s=float(told.get("max", 300)),
+                jitter=float(told.get("jitter", 0.5)),
+            )
+            return moves.Decided(step, rest[1], "as told", retry)
         case "succeeded":
             return moves.AttemptSucceeded(step, int(rest[1]), rest[2:] != ["empty"])
         case "failed":
@@ -82,6 +90,8 @@ def _event(text, number):
         case "held":
             moment = "late" if rest[1:] == ["late"] else "early"
             return moves.GatesEvaluated(step, moment, "1 of 1 check failed")
+        case "overtime":
+            return moves.RunTimedOut("the run took too long")
         case "cancel":
             return moves.CancelRequested()
         case "expired":
@@ -101,6 +111,8 @@ def _said(instruction, names):
             return f"judge {names[step]} {moment}"
         case moves.CancelAttempts():
             return "cancel attempts"
+        case moves.StopAttempts():
+            return "stop attempts"
         case moves.AbandonAttempts():
             return "abandon attempts"
         case moves.FinishStep(step, status, reason):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mainstem.runs import moves
 from mainstem.runs.machine import State, decide
 from mainstem.runs.shape import Node, Shape, early_gate_reads
+from mainstem.types import Retry
 
 
 @st.composite
@@ -97,7 +98,9 @@ class _World:
                 action = self.data.draw(
                     st.sampled_from(["attempt", "attempt", "attempt", "unchanged", "skip"])
                 )
-                return moves.Decided(step, action, retries=self.data.draw(st.integers(0, 2)))
+                return moves.Decided(
+                    step, action, retry=Retry(count=self.data.draw(st.integers(0, 2)))
+                )
             case moves.StartAttempt(_step, attempt):
                 self.attempting.discard(step)
                 luck = self.data.draw(st.integers(0, 4))
@@ -120,11 +123,16 @@ def test_whatever_happens_a_run_ends_and_publishes_a_closed_set(state, data):
     world = _World(state, data)
     world.tell(moves.Begun())
     cancel_after = data.draw(st.integers(1, 200))
+    overtime_after = data.draw(st.integers(1, 100))
     for number in range(500):
         if world.end is not None:
             break
         if number == cancel_after:
             world.tell(moves.CancelRequested())
+            continue
+        if number == overtime_after:
+            world.tell(moves.RunTimedOut("the run took too long"))
+            assert not world.state.ready
             continue
         assert world.open, "nobody will ever say anything again"
         world.tell(world.answer())

@@ -10,7 +10,7 @@ import pytest
 from mainstem import state
 from mainstem.errors import BranchConflict, SourceUnavailable, StepFailed
 from mainstem.runs import StepFinished
-from mainstem.types import AssetKey, Provenance, TableWrite
+from mainstem.types import AssetKey, Execution, Provenance, Retry, TableWrite
 
 RAISED = StepFailed("A6015", "it broke.")
 
@@ -287,7 +287,7 @@ def test_a_group_is_built_by_one_step(world):
 
 def test_a_flaky_step_is_tried_again_and_says_so(world):
     world.source("raw.a")
-    world.step_options["raw.a"] = {"retries": 2, "retry_delay_s": 4.0}
+    world.step_options["raw.a"] = Execution(retry=Retry(count=2, delay_s=4.0))
     failures = [SourceUnavailable("A3001", "not now."), SourceUnavailable("A3001", "not now.")]
 
     def flaky(_step, _context):

@@ -10,6 +10,7 @@ import pytest
 from mainstem import state
 from mainstem.errors import StepFailed
 from mainstem.runs import RunControl, StepOutcome
+from mainstem.types import Execution, Retry
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_a_step_that_takes_too_long_is_stopped_and_fails(real):
     real.source("raw.a")
     real.add("staging.b")
     real.scripts["raw.a"] = _obedient()
-    real.step_options["raw.a"] = {"timeout_s": 0.05}
+    real.step_options["raw.a"] = Execution(timeout_s=0.05)
 
     finished = real.run()
 
@@ -72,7 +73,7 @@ def test_a_step_that_takes_too_long_is_stopped_and_fails(real):
 def test_a_step_that_does_not_stop_is_left_behind(real, release):
     real.source("raw.a")
     real.scripts["raw.a"] = _deaf(release)
-    real.step_options["raw.a"] = {"timeout_s": 0.05}
+    real.step_options["raw.a"] = Execution(timeout_s=0.05)
 
     finished = real.run(run={"grace_s": 0.05})
 
@@ -91,12 +92,39 @@ def test_what_a_left_behind_step_brings_later_is_ignored(real, release):
         return None
 
     real.scripts["raw.a"] = slow_then_fast
-    real.step_options["raw.a"] = {"timeout_s": 0.1, "retries": 1, "retry_delay_s": 0.01}
+    real.step_options["raw.a"] = Execution(timeout_s=0.1, retry=Retry(count=1, delay_s=0.01))
 
     finished = real.run(run={"grace_s": 0.05})
 
     assert tries == [1, 2]
     assert finished.steps[0].rows == 10
+
+
+def test_a_run_that_takes_too_long_stops_what_runs_and_publishes_what_passed(real):
+    real.source("raw.a")
+    real.source("raw.b")
+    real.add("marts.c", "raw.a")
+    real.scripts["raw.a"] = _obedient()
+    real.step_options["raw.a"] = Execution(retry=Retry(count=3))
+
+    finished = real.run(run={"run_timeout_s": 0.3})
+
+    assert finished.status == "failed"
+    assert _statuses(finished) == {"raw.a": "failed", "raw.b": "read", "marts.c": "skipped"}
+    error = next(step.error for step in finished.steps if str(step.key) == "raw.a")
+    assert error.code == "A6016"
+    assert [str(key) for key in finished.published] == ["raw.b"]
+
+
+def test_a_check_that_does_not_end_within_the_run_s_time_holds_what_it_judges(real, release):
+    real.source("raw.a")
+    real.gate("raw.a")
+    real.verdicts["raw.a/check"] = lambda _seen: release.wait(30)
+
+    finished = real.run(run={"run_timeout_s": 0.2, "grace_s": 0.05})
+
+    assert _statuses(finished) == {"raw.a": "held"}
+    assert finished.published == ()
 
 
 def test_ctrl_c_stops_what_runs_and_publishes_nothing(real):

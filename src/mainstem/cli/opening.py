@@ -11,7 +11,7 @@ import click
 import orjson
 
 from mainstem.errors import UserError
-from mainstem.project import Project, open_project
+from mainstem.project import Project, open_project, options_of_run
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def job_options(project: Project, job: str, asked: Mapping[str, Any]) -> dict[st
         "exclude": target.exclude,
         "fresh": True,
         "full_refresh": bool(asked.get("full_refresh") or target.options.get("full_refresh")),
-        "all_or_nothing": target.options.get("publish") == "all_or_nothing",
+        **options_of_run(target.options),
     }
 
 

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainstem.config.document import Document, load_yaml, raise_all, read_yaml
     from mainstem.config.editor import json_schema
-    from mainstem.config.keys import INGEST_FILE, INGEST_FILES, PROPERTY_FILE, SOURCE_TYPES
+    from mainstem.config.execution import read_execution
+    from mainstem.config.keys import (
+        EXECUTION_KEYS,
+        INGEST_FILE,
+        INGEST_FILES,
+        PROPERTY_FILE,
+        SOURCE_TYPES,
+    )
     from mainstem.config.loading import load_settings, names_of, settings_of
     from mainstem.config.origin import Setting, report
     from mainstem.config.secret import secret_values
@@ -23,7 +30,8 @@ if TYPE_CHECKING:
 _PLACES = {
     "document": "Document load_yaml raise_all read_yaml",
     "editor": "json_schema",
-    "keys": "INGEST_FILE INGEST_FILES PROPERTY_FILE SOURCE_TYPES",
+    "execution": "read_execution",
+    "keys": "EXECUTION_KEYS INGEST_FILE INGEST_FILES PROPERTY_FILE SOURCE_TYPES",
     "loading": "load_settings names_of settings_of",
     "origin": "Setting report",
     "secret": "secret_values",
@@ -35,10 +43,11 @@ _SUBMODULES = {name: module for module, names in _PLACES.items() for name in nam
 
 # fmt: off
 __all__ = [
-    "INGEST_FILE", "INGEST_FILES", "MASK", "PROPERTY_FILE", "SOURCE_TYPES", "Connection",
-    "Document", "Environment", "Executor", "Keys", "ServeSettings", "Setting", "Settings",
-    "Variables", "json_schema", "load_settings", "load_variables", "load_yaml", "names_of",
-    "problems_of", "raise_all", "read_yaml", "report", "secret_values", "settings_of",
+    "EXECUTION_KEYS", "INGEST_FILE", "INGEST_FILES", "MASK", "PROPERTY_FILE", "SOURCE_TYPES",
+    "Connection", "Document", "Environment", "Executor", "Keys", "ServeSettings", "Setting",
+    "Settings", "Variables", "json_schema", "load_settings", "load_variables", "load_yaml",
+    "names_of", "problems_of", "raise_all", "read_execution", "read_yaml", "report",
+    "secret_values", "settings_of",
 ]
 # fmt: on
 

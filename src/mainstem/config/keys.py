@@ -49,10 +49,20 @@ _NAMES = Items(of=_TEXT)
 _DURATION = Either(of=(Text(pattern=r"\d+\s*(ms|s|m|h|d|w)", example="10m, 6h or 1d"), Number()))
 _REBUILD = r"on_change|always|\d+(\.\d+)?\s*(ms|s|m|h|d|w)"
 _CHECKS = Items(of=Either(of=(_TEXT, Mapped(of=Anything(), name="check"))))
+_EXCEPTIONS = Items(of=Text(pattern=r"[A-Za-z_][\w.]*", example="ConnectionError or RemoteError"))
 _RETRY = {
     "retries": Key(Number(integer=True, minimum=0), "Further attempts after a failure."),
+    "retry_delay": Key(_DURATION, "Wait before the next attempt; 1s by default."),
+    "retry_backoff": Key(Text(choices=("exponential", "fixed")), "exponential by default."),
+    "retry_factor": Key(Number(minimum=1), "What each delay is multiplied by; 2 by default."),
+    "retry_max_delay": Key(_DURATION, "The longest delay; 5m by default."),
+    "retry_jitter": Key(Number(minimum=0, maximum=1), "Part of a delay that is chance; 0.5."),
+    "retry_on": Key(_EXCEPTIONS, "Exceptions worth another attempt: classes, or error codes."),
+    "no_retry_on": Key(_EXCEPTIONS, "Exceptions that are not."),
     "timeout": Key(_DURATION, "How long one attempt may take."),
 }
+EXECUTION_KEYS = frozenset(_RETRY)
+"""Options of any asset that say how it is executed; `config.execution` reads them."""
 
 _LAKE = Keys(
     title="`lake:`",
@@ -101,6 +111,7 @@ _JOB = Keys(
         "vars": Key(Mapped(of=Anything(), name="variable")),
         "partition": Key(_TEXT, "Partitions of each run: latest, or a set of them."),
         "description": Key(_TEXT),
+        "run_timeout": Key(_DURATION, "How long a run may take; what passed is published."),
         **_RETRY,
     },
 )

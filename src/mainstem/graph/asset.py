@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mainstem.types import AssetKey, CheckSpec, LayoutColumn, Schema
+from mainstem.types import AssetKey, CheckSpec, Execution, LayoutColumn, Schema
 
 Kind = Literal["file", "seed", "sql", "python", "external"]
 Materialization = Literal["view", "table", "incremental", "ephemeral", "none"]
@@ -39,6 +39,8 @@ class Asset:
     on_code_change: OnCodeChange = "rebuild"
     upstream_mutable: bool = False
     """`upstream: mutable`: increments stay right though inputs change otherwise than by append."""
+    execution: Execution = field(default_factory=Execution)
+    """Retries and timeout; no part of its identity."""
     row_key: tuple[str, ...] = ()
     partition_by: tuple[LayoutColumn, ...] = ()
     group: str = ""

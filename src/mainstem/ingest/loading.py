@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from mainstem.config import (
+    EXECUTION_KEYS,
     INGEST_FILE,
     INGEST_FILES,
     SOURCE_TYPES,
@@ -20,12 +21,13 @@ from mainstem.config import (
     names_of,
     problems_of,
     raise_all,
+    read_execution,
 )
 from mainstem.errors import ConfigInvalid, MainstemError
 from mainstem.graph import Asset
 from mainstem.ingest.column_type import type_problem
 from mainstem.ingest.table import ColumnRule, Contract, CsvOptions, FileTable, RawCheck, Write
-from mainstem.types import AssetKey, LayoutColumn, Transform
+from mainstem.types import AssetKey, Execution, LayoutColumn, Transform
 
 _LAYOUT = re.compile(r"(?:(year|month|day|hour)\s*\(\s*(.+?)\s*\)|([^()]+))")
 _TRANSFORMS: dict[str, Transform] = {
@@ -35,9 +37,7 @@ _TRANSFORMS: dict[str, Transform] = {
     "hour": "hour",
 }
 _LATER = frozenset(SOURCE_TYPES) - {"files"}
-_DURATION = re.compile(r"(\d+)\s*(ms|s|m|h|d|w)")
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_NOT_DATA = frozenset({"checks", "description", "tags", "owner", "retries", "timeout", "fresh_for"})
+_NOT_DATA = frozenset({"checks", "description", "tags", "owner", "fresh_for", *EXECUTION_KEYS})
 """Keys that do not shape data, so editing them reads nothing again."""
 
 
@@ -113,12 +113,24 @@ def _asset(document: Document, stem: str, name: str, options: Mapping[str, Any])
         description=options.get("description") or "",
         file=document.file,
         line=document.line(path),
+        execution=_execution(document, path, options),
         columns={
             name: _column_facts(rule, options["columns"][rule.name])
             for name, rule in columns.items()
         },
         definition=definition,
     )
+
+
+def _execution(document: Document, path: tuple[str, ...], options: Mapping[str, Any]) -> Execution:
+    def refuse(name: str, allowed: str) -> None:
+        raise ConfigInvalid(
+            "A1012",
+            f"`{name}` is `{options[name]}`; allowed is {allowed}.",
+            where=document.where((*path, name), of_value=True),
+        )
+
+    return read_execution(options, refuse)
 
 
 def _definition(
@@ -150,8 +162,6 @@ def _definition(
         where=(options.get("where") or "").strip(),
         new_columns=contracts.get("columns") or "evolve",
         other_types=contracts.get("types") or "evolve",
-        retries=options.get("retries") or 0,
-        timeout_s=_seconds(options.get("timeout")),
         raw_checks=tuple(_raw_checks(document, path, options)),
     )
 
@@ -302,13 +312,6 @@ def _layout(text: str) -> LayoutColumn:
     return LayoutColumn(column=match[2], transform=_TRANSFORMS[match[1]])
 
 
-def _seconds(value: Any) -> float | None:
-    if value is None or isinstance(value, int | float):
-        return value
-    match = _DURATION.fullmatch(value)
-    return int(match[1]) * _SECONDS[match[2]] if match is not None else None
-
-
 def _as_text(value: Any) -> str:
     if value is None:
         return ""
@@ -317,7 +320,7 @@ def _as_text(value: Any) -> str:
 
 def _code_version(definition: FileTable, shaping: Mapping[str, Any]) -> str:
     facts = asdict(definition)
-    for name in ("raw_checks", "retries", "timeout_s", "source"):
+    for name in ("raw_checks", "source"):
         del facts[name]
     # The line of a rule and what describes it do not shape data.
     facts["columns"] = [[rule["name"], rule["type"], rule["rename"]] for rule in facts["columns"]]

@@ -50,9 +50,6 @@ class FileStep:
         self.quarantine = quarantine
         self.outputs: tuple[AssetKey, ...] = (asset.key,)
         self.inputs: tuple[AssetKey, ...] = ()
-        self.retries = self.definition.retries
-        self.retry_delay_s = 1.0
-        self.timeout_s = self.definition.timeout_s
 
     def execute(self, context: StepContext) -> StepOutcome:
         """Load what is new; changes are the table, its cursor, and the quarantine if there is one.

@@ -91,8 +91,6 @@ class FileTable:
     where: str = ""
     new_columns: Contract = "evolve"
     other_types: Contract = "evolve"
-    retries: int = 0
-    timeout_s: float | None = None
     raw_checks: tuple[RawCheck, ...] = ()
 
     def rule(self, name: str) -> ColumnRule | None:

@@ -54,8 +54,6 @@ class SqlModel:
     """`deps:` as written."""
     used: tuple[Used, ...] = ()
     """Values from outside that the template read; a cached model is valid while they are equal."""
-    retries: int = 0
-    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from mainstem.config import PROPERTY_FILE, Document, Keys, problems_of
 from mainstem.errors import ConfigInvalid, InternalError, MainstemError, ModelInvalid, Where
-from mainstem.types import LayoutColumn, did_you_mean, duration_of, nearest
+from mainstem.types import LayoutColumn, did_you_mean, nearest
 
 _LAYOUT = re.compile(
     r"\s*(?:(?P<transform>[a-z_]+)\s*\(\s*(?P<inner>[^()]+?)\s*\)|(?P<column>[^()]+?))\s*\Z"
@@ -113,12 +113,6 @@ def names_in(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     return tuple(str(item) for item in value) if isinstance(value, list | tuple) else (str(value),)
-
-
-def seconds_in(value: object) -> float | None:
-    """Read a duration such as `10m`."""
-    found = duration_of(value)
-    return None if found is None else found.total_seconds()
 
 
 def layout_in(merged: Merged, problems: list[MainstemError]) -> tuple[LayoutColumn, ...]:

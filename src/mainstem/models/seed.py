@@ -107,9 +107,6 @@ class SeedStep:
         self.folder = folder
         self.outputs: tuple[AssetKey, ...] = (asset.key,)
         self.inputs: tuple[AssetKey, ...] = ()
-        self.retries = 0
-        self.retry_delay_s = 1.0
-        self.timeout_s: float | None = None
 
     def execute(self, context: StepContext) -> StepOutcome:
         """Read the file and write the table.

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 import orjson
 
+from mainstem.config import read_execution
 from mainstem.errors import MainstemError, ModelInvalid
 from mainstem.graph import Materialization, OnCodeChange
 from mainstem.models.definition import RawCheck, Strategy
 from mainstem.models.described import checks_in, columns_in
-from mainstem.models.options import Merged, layout_in, names_in, seconds_in
-from mainstem.types import LayoutColumn, did_you_mean
+from mainstem.models.options import Merged, layout_in, names_in
+from mainstem.types import Execution, LayoutColumn, did_you_mean, seconds_in
 
 _MATERIALIZED = ("view", "table", "incremental", "ephemeral")
 _STRATEGIES = ("append", "upsert", "delete_insert", "replace_partitions")
@@ -53,8 +54,7 @@ class Settled:
     tags: tuple[str, ...] = ()
     owner: str = ""
     description: str = ""
-    retries: int = 0
-    timeout_s: float | None = None
+    execution: Execution = field(default_factory=Execution)
     digest: str = ""
     """Hash of the options that shape data (SEMANTICS, "Fingerprint")."""
 
@@ -103,8 +103,7 @@ def settle(merged: Merged, volatile: str, problems: list[MainstemError]) -> Sett
         tags=names_in(values.get("tags")),
         owner=str(values.get("owner") or ""),
         description=str(values.get("description") or "").strip(),
-        retries=_retries(merged, problems),
-        timeout_s=_timeout(merged, problems),
+        execution=_execution(merged, problems),
         digest=blake2b(orjson.dumps(shaping), digest_size=16).hexdigest(),
     )
 
@@ -224,20 +223,11 @@ def _on_code_change(
     return "forward" if materialized == "incremental" else "rebuild"
 
 
-def _retries(merged: Merged, problems: list[MainstemError]) -> int:
-    written = merged.values.get("retries", 0)
-    if isinstance(written, int) and not isinstance(written, bool) and written >= 0:
-        return written
-    problems.append(_wrong(merged, "retries", "a whole number, 0 or more"))
-    return 0
+def _execution(merged: Merged, problems: list[MainstemError]) -> Execution:
+    def refuse(name: str, allowed: str) -> None:
+        problems.append(_wrong(merged, name, allowed))
 
-
-def _timeout(merged: Merged, problems: list[MainstemError]) -> float | None:
-    written = merged.values.get("timeout")
-    seconds = seconds_in(written)
-    if written is not None and seconds is None:
-        problems.append(_wrong(merged, "timeout", "a duration such as 90s or 10m"))
-    return seconds
+    return read_execution(merged.values, refuse)
 
 
 def _wrong(merged: Merged, name: str, allowed: str) -> ModelInvalid:

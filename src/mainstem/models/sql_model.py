@@ -243,8 +243,6 @@ def _asset(
         checks=(*settled.checks, *(properties.checks if properties is not None else ())),
         after=tuple(Reference(name=name, where=merged.where("deps")) for name in settled.deps),
         used=compiled.rendered.used,
-        retries=settled.retries,
-        timeout_s=settled.timeout_s,
     )
     return Asset(
         key=key,
@@ -258,6 +256,7 @@ def _asset(
         rebuild_rule=settled.rebuild_rule if settled.rebuild_after_s is not None else "",
         on_code_change=settled.on_code_change,
         upstream_mutable=settled.upstream_mutable,
+        execution=settled.execution,
         row_key=settled.row_key,
         partition_by=settled.partition_by,
         tags=settled.tags,

@@ -71,9 +71,6 @@ class SqlStep:
         self.quarantine = quarantine
         self.outputs: tuple[AssetKey, ...] = (asset.key,)
         self.inputs: tuple[AssetKey, ...] = compiled.reads
-        self.retries = self.model.retries
-        self.retry_delay_s = 1.0
-        self.timeout_s = self.model.timeout_s
 
     def execute(self, context: StepContext) -> StepOutcome:
         """Build the model.

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         place_of,
     )
     from mainstem.project.run_log import LogEntry
+    from mainstem.project.running import options_of_run
     from mainstem.project.sharing import Shared
     from mainstem.project.watching import Watch
     from mainstem.state import RunRecord, StepRecord
@@ -67,6 +68,7 @@ _HOME = {
     "open_project": "mainstem.project.project",
     "open_rows": "mainstem.project.rows",
     "place_of": "mainstem.project.rows",
+    "options_of_run": "mainstem.project.running",
     "require_permission": "mainstem.project.permission",
 }
 
@@ -100,6 +102,7 @@ __all__ = [
     "find_rows",
     "open_project",
     "open_rows",
+    "options_of_run",
     "place_of",
     "require_permission",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
@@ -41,6 +42,7 @@ from mainstem.project.merging import merged_entries, with_work_left
 from mainstem.project.planning import Planning
 from mainstem.project.problems import raise_problems
 from mainstem.project.run_log import LogEntry, RunLogReader
+from mainstem.project.running import options_of_plan, options_of_run, run_options
 from mainstem.project.services import Services
 from mainstem.project.sharing import Shared
 from mainstem.project.snapshot import load_project
@@ -49,7 +51,6 @@ from mainstem.runs import (
     RunControl,
     RunEvent,
     RunFinished,
-    RunOptions,
     Step,
     execute,
     recover,
@@ -254,7 +255,7 @@ class Project:
         on_event: Callable[[RunEvent], None] | None = None,
         on_begin: Callable[[Transaction, int], None] | None = None,
         control: RunControl | None = None,
-        **options: bool | None,
+        **options: Any,
     ) -> RunFinished:
         """Ingest, build, check and publish what is not up to date, in one commit.
 
@@ -267,7 +268,8 @@ class Project:
             on_event: Told what happens, from several threads, one at a time.
             on_begin: Called with the run's id in the transaction that begins it.
             control: Stops this run; without one, `cancel` does.
-            options: As for `plan`; and `all_or_nothing`: publish only if every step passed.
+            options: As for `plan`; `retries` and what else jobs say of attempts, for assets that
+                say nothing of their own; `run_timeout`, `publish`.
 
         Raises:
             ErrorGroup: The project's files are wrong.
@@ -275,21 +277,20 @@ class Project:
         """
         raise_problems(self.problems)
         recover(self.services.database, self.lake, self.clock)
-        all_or_nothing = bool(options.pop("all_or_nothing", False))
-        planned = self._planning.options(options)
+        planned = self._planning.options(options_of_plan(options))
+        asked = run_options(
+            planned,
+            options_of_run(options),
+            threads=threads,
+            fail_fast=fail_fast,
+            wait=wait,
+            branch_from=self.loaded.environment.branch_from,
+        )
         plan = self._planning.plan(self.reading_ref, planned, select, exclude)
         finished = execute(
             plan,
             self._run_services(),
-            options=RunOptions(
-                plan=planned,
-                threads=threads,
-                fail_fast=fail_fast,
-                all_or_nothing=all_or_nothing,
-                wait=wait,
-                branch_from=self.loaded.environment.branch_from,
-                on_begin=on_begin,
-            ),
+            options=replace(asked, on_begin=on_begin),
             on_event=on_event,
             control=control or self.control,
         )

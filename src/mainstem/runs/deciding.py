@@ -11,17 +11,17 @@ from mainstem.graph import (
     Facts,
     Linkable,
     PlannedAsset,
-    PlanOptions,
     VersionLookup,
     decide_asset,
 )
 from mainstem.lake import Entry
 from mainstem.runs.moves import Decided
+from mainstem.runs.options import RunOptions
 from mainstem.runs.services import Services
 from mainstem.runs.staging import Work
 from mainstem.runs.step import Step
 from mainstem.runs.wiring import Unit
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, Retry
 
 
 @dataclass(slots=True)
@@ -30,6 +30,7 @@ class PreparedStep:
 
     works: list[Work] = field(default_factory=list)
     step: Step | None = None
+    retry: Retry = field(default_factory=Retry)
     links: dict[AssetKey, Entry] = field(default_factory=dict)
     error: MainstemError | None = None
     """The step could not be made: the attempt fails before it begins."""
@@ -47,24 +48,20 @@ class PreparedStep:
             return Decided(index, "unchanged", self.unchanged)
         if self.step is None:
             return Decided(index, "attempt")
-        return Decided(
-            index,
-            "attempt",
-            retries=self.step.retries,
-            retry_delay_s=self.step.retry_delay_s,
-        )
+        return Decided(index, "attempt", retry=self.retry)
 
 
 class Decider:
     """Turns planned work into steps, links, or nothing to do."""
 
     def __init__(
-        self, services: Services, facts: Facts, lookup: VersionLookup, options: PlanOptions
+        self, services: Services, facts: Facts, lookup: VersionLookup, options: RunOptions
     ) -> None:
         self._services = services
         self._facts = facts
         self._lookup = lookup
-        self._options = options
+        self._options = options.plan
+        self._retry = options.retry
 
     def prepare(self, unit: Unit) -> PreparedStep:
         """Decide about a unit whose inputs are settled."""
@@ -146,6 +143,7 @@ class Decider:
         try:
             asset = self._services.graph.assets[unit.key]
             prepared.step = self._services.step_of(asset, planned)
+            prepared.retry = asset.execution.retry.or_else(self._retry)
         except MainstemError as error:
             prepared.error = error
 

@@ -59,10 +59,13 @@ from mainstem.runs.moves import (
     GatesEvaluated,
     Instruction,
     RetryDue,
+    RunTimedOut,
     StartAttempt,
+    StopAttempts,
     WaitForRetry,
 )
 from mainstem.runs.reporting import gate_reason
+from mainstem.runs.retrying import may_retry
 from mainstem.runs.scope import Scope
 from mainstem.runs.stager import Stager
 from mainstem.runs.step import StepOutcome
@@ -95,7 +98,7 @@ class Driver:
         )
         self.book = Book(scope)
         self.stager = Stager(scope, self.book)
-        self.decider = Decider(scope.services, scope.facts, scope.lookup, options.plan)
+        self.decider = Decider(scope.services, scope.facts, scope.lookup, options)
         self.prepared: dict[int, PreparedStep] = {}
         self.live: dict[int, _Live] = {}
         self.inbox = Inbox(self.clock)
@@ -115,6 +118,10 @@ class Driver:
         """Drive to the end and publish."""
         began_s = self.clock.monotonic_s()
         try:
+            timeout_s = self.scope.options.run_timeout_s
+            if timeout_s is not None:
+                reason = f"the run took longer than its timeout of {timeout_s:g} s"
+                self.inbox.after(timeout_s, RunTimedOut(reason))
             self._turn([Begun()])
             while not self.state.has_ended:
                 messages = self.inbox.wait(is_idle=not self.live)
@@ -159,6 +166,9 @@ class Driver:
                 for live in list(self.live.values()):
                     live.cancel.cancel("cancelled")
                 self.inbox.after(self.scope.options.grace_s, CancelExpired())
+            case StopAttempts():
+                for index, live in list(self.live.items()):
+                    self._stop(index, live, "run_timeout")
             case AbandonAttempts():
                 self.live.clear()
             case FinishStep():
@@ -179,12 +189,20 @@ class Driver:
             case TimedOut(index, attempt):
                 live = self.live.get(index)
                 if live is not None and live.attempt == attempt:
-                    live.cancel.cancel("timeout")
-                    self.inbox.after(self.scope.options.grace_s, Overdue(index, attempt))
+                    self._stop(index, live, "timeout")
+            case Overdue(index, 0):
+                live = self.live.get(index)
+                if live is not None and live.attempt == 0:
+                    del self.live[index]
+                    yield GatesEvaluated(index, held_because="its checks did not end in time")
             case Overdue(index, attempt):
                 yield from self._attempt_done(AttemptDone(index, attempt, None, None))
             case _:
                 yield message
+
+    def _stop(self, index: int, live: _Live, reason: str) -> None:
+        live.cancel.cancel(reason)
+        self.inbox.after(self.scope.options.grace_s, Overdue(index, live.attempt))
 
     def _decide(self, index: int) -> Event:
         course = self.book.courses[index]
@@ -215,9 +233,11 @@ class Driver:
         step = self.prepared[index].step
         assert step is not None, "an attempt starts only with a step"
         context = self._context(index, attempt)
-        self.live[index] = _Live(attempt, context.cancellation, step.timeout_s)
-        if step.timeout_s is not None:
-            self.inbox.after(step.timeout_s, TimedOut(index, attempt))
+        unit = self.scope.wiring.units[index]
+        timeout_s = self.scope.services.graph.assets[unit.key].execution.timeout_s
+        self.live[index] = _Live(attempt, context.cancellation, timeout_s)
+        if timeout_s is not None:
+            self.inbox.after(timeout_s, TimedOut(index, attempt))
 
         def attempt_it() -> None:
             outcome: StepOutcome | None = None
@@ -270,7 +290,7 @@ class Driver:
         del self.live[index]
         self.book.courses[index].usage = message.usage
         error = message.error
-        if live.cancel.reason == "timeout":
+        if live.cancel.reason in {"timeout", "run_timeout"}:
             error = self._timeout_error(index, live)
         if error is None and message.outcome is not None:
             yield self._stage(index, message.attempt, message.outcome)
@@ -297,11 +317,10 @@ class Driver:
         if error is not None:
             self.scope.journal.failed(key, attempt, error)
         self.scope.journal.end(key, attempt)
-        may_retry = error is not None and (error.is_retryable or isinstance(error, StepFailed))
         return AttemptFailed(
             index,
             attempt,
-            is_retryable=may_retry,
+            is_retryable=error is not None and may_retry(self.prepared[index].retry, error),
             jitter=self.scope.services.random(),
             reason=error.summary if error is not None else "",
         )
@@ -321,11 +340,20 @@ class Driver:
         self.inbox.after(delay_s, RetryDue(index))
 
     def _timeout_error(self, index: int, live: _Live) -> StepFailed:
+        key = self.scope.wiring.units[index].key
+        if live.cancel.reason == "run_timeout":
+            return StepFailed(
+                "A6016",
+                f"{key} was stopped: the run took longer than its timeout of "
+                f"{self.scope.options.run_timeout_s:g} s.",
+                hint="What had passed is published. Run again: only the rest is left.",
+            )
         return StepFailed(
             "A6012",
-            f"{self.scope.wiring.units[index].key} did not finish within its timeout of "
-            f"{live.timeout_s:g} s (attempt {live.attempt}).",
+            f"{key} did not finish within its timeout of {live.timeout_s:g} s "
+            f"(attempt {live.attempt}).",
             hint="Give it a longer `timeout`, or less to do.",
+            raised=("TimeoutError",),
         )
 
     def _start_gates(self, index: int, moment: GateMoment) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from mainstem.runs.event import RunStatus, StepStatus
@@ -32,10 +32,13 @@ from mainstem.runs.moves import (
     GatesEvaluated,
     Instruction,
     RetryDue,
+    RunTimedOut,
     StartAttempt,
+    StopAttempts,
     WaitForRetry,
 )
 from mainstem.runs.shape import Shape
+from mainstem.types import Retry
 
 Moment = Literal[
     "waiting",  # for its parents
@@ -49,7 +52,6 @@ Moment = Literal[
     "judging_late",
 ]
 _ENDED = frozenset(get_args(StepStatus))
-MAX_DELAY_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,7 @@ class Mark:
     gate_missing: int = 0
     """Tables that its early gates read and that are not staged yet."""
     attempt: int = 0
-    retries: int = 0
-    retry_delay_s: float = 0.0
+    retry: Retry = field(default_factory=Retry)
     has_changes: bool = False
     is_settled: bool = False
     """Its table is what it will be in this run."""
@@ -83,6 +84,8 @@ class State:
     is_fail_fast: bool = False
     is_all_or_nothing: bool = False
     is_cancelled: bool = False
+    closing: str = ""
+    """Why nothing more is started, though what has passed is published: the run timed out."""
     has_ended: bool = False
 
     @classmethod
@@ -142,6 +145,7 @@ class _Turn:
         self.ready = list(state.ready)
         self.busy = state.busy
         self.is_cancelled = state.is_cancelled
+        self.closing = state.closing
         self.has_ended = False
         self.instructions: list[Instruction] = []
 
@@ -152,6 +156,7 @@ class _Turn:
             ready=tuple(self.ready),
             busy=self.busy,
             is_cancelled=self.is_cancelled,
+            closing=self.closing,
             has_ended=self.has_ended,
         )
 
@@ -172,6 +177,8 @@ class _Turn:
                     self._make_ready(step)
             case GatesEvaluated():
                 self._judged(event)
+            case RunTimedOut(reason):
+                self._close(reason)
             case CancelRequested():
                 self._cancel()
             case CancelExpired():
@@ -220,8 +227,11 @@ class _Turn:
         if self.is_cancelled:
             self.busy -= 1
             self._leave_out(index, "cancelled")
+        elif self.closing:
+            self.busy -= 1
+            self._leave_out(index, "skipped", self.closing)
         elif event.action == "attempt":
-            self._set(index, retries=event.retries, retry_delay_s=event.retry_delay_s)
+            self._set(index, retry=event.retry)
             self._start(index)
         elif event.action == "judge":
             self._stage(index, has_changes=False)
@@ -269,6 +279,11 @@ class _Turn:
                 self._judge(waiter, "early")
 
     def _judge(self, index: int, moment: GateMoment) -> None:
+        if self.closing:
+            # What was never judged is not published.
+            self.busy -= moment == "early"
+            self._hold(index, self.closing)
+            return
         if moment == "late":
             self.busy += 1
         self._set(index, moment="judging" if moment == "early" else "judging_late")
@@ -319,10 +334,8 @@ class _Turn:
         if self.is_cancelled:
             self._settle(index)
             self._finish(index, "cancelled")
-        elif event.is_retryable and mark.attempt <= mark.retries:
-            # Half the delay is fixed, half is chance: retries of many steps spread out.
-            whole = mark.retry_delay_s * 2.0 ** (mark.attempt - 1)
-            delay = min(whole, MAX_DELAY_S) * (0.5 + event.jitter / 2)
+        elif event.is_retryable and mark.retry.may_follow(mark.attempt) and not self.closing:
+            delay = mark.retry.delay_after(mark.attempt, event.jitter)
             self._set(index, moment="retrying")
             self.instructions.append(WaitForRetry(index, mark.attempt, delay))
         else:
@@ -355,6 +368,14 @@ class _Turn:
     def _finish(self, index: int, status: StepStatus, reason: str = "") -> None:
         self._set(index, moment=status, reason=reason)
         self.instructions.append(FinishStep(index, status, reason))
+
+    def _close(self, reason: str) -> None:
+        if self.is_cancelled or self.closing:
+            return
+        self.closing = reason
+        self._skip_waiting(reason)
+        if self.busy:
+            self.instructions.append(StopAttempts(reason))
 
     def _cancel(self) -> None:
         if self.is_cancelled:

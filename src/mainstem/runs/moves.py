@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mainstem.runs.event import RunStatus, StepStatus
+from mainstem.types import Retry
 
 GateMoment = Literal["early", "late"]
 
@@ -24,8 +25,7 @@ class Decided:
     action: Literal["attempt", "judge", "unchanged", "skip"]
     """judge: only its gates are to be evaluated."""
     reason: str = ""
-    retries: int = 0
-    retry_delay_s: float = 0.0
+    retry: Retry = field(default_factory=Retry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,13 @@ class GatesEvaluated:
 
 
 @dataclass(frozen=True, slots=True)
+class RunTimedOut:
+    """The run has taken as long as it may."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested:
     """Ctrl-C, once."""
 
@@ -84,6 +91,7 @@ Event = (
     | AttemptFailed
     | RetryDue
     | GatesEvaluated
+    | RunTimedOut
     | CancelRequested
     | CancelExpired
 )
@@ -128,6 +136,13 @@ class CancelAttempts:
 
 
 @dataclass(frozen=True, slots=True)
+class StopAttempts:
+    """Tell everything that runs to stop as if each had timed out; each ends as failed or held."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AbandonAttempts:
     """Go on without what still runs; it can no longer commit."""
 
@@ -155,6 +170,7 @@ Instruction = (
     | WaitForRetry
     | EvaluateGates
     | CancelAttempts
+    | StopAttempts
     | AbandonAttempts
     | FinishStep
     | EndRun

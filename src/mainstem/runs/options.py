@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from mainstem.database import Transaction
 from mainstem.graph import PlanOptions
+from mainstem.types import Retry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,10 @@ class RunOptions:
     branch_from: str = ""
     """Make the target branch from this one if it is not there yet."""
     author: str = ""
+    retry: Retry = field(default_factory=Retry)
+    """For assets that say nothing of their own about it."""
+    run_timeout_s: float | None = None
+    """How long the run may take; what passed by then is published."""
     grace_s: float = 5.0
     """After Ctrl-C or a timeout: how long a step may take to stop."""
     lease_s: float = 30.0

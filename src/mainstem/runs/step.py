@@ -119,10 +119,6 @@ class Step(Protocol):
 
     outputs: tuple[AssetKey, ...]
     inputs: tuple[AssetKey, ...]
-    retries: int
-    retry_delay_s: float
-    """Doubled for each further attempt, with jitter."""
-    timeout_s: float | None
 
     def execute(self, context: StepContext) -> StepOutcome:
         """Do the work in a thread of the supervisor; write files, commit nothing.
@@ -131,7 +127,8 @@ class Step(Protocol):
         of each change's `Provenance`; a step sets `origin`, and for ingested data `data_version`.
 
         Raises:
-            MainstemError: What went wrong; `is_retryable` and `retries` decide on another attempt.
+            MainstemError: What went wrong; whether another attempt follows is the asset's
+                `execution` to say, and the error's class.
         """
         ...
 

@@ -3,8 +3,9 @@
 
 from mainstem.types.check import CheckResult, CheckSpec, Severity, Verdict
 from mainstem.types.clock import Clock, SystemClock
-from mainstem.types.duration import duration_of, duration_text
+from mainstem.types.duration import duration_of, duration_text, seconds_in
 from mainstem.types.engine import Engine, Session
+from mainstem.types.execution import Backoff, Execution, Retry
 from mainstem.types.key import AssetKey
 from mainstem.types.layout import (
     LayoutColumn,
@@ -49,6 +50,7 @@ from mainstem.types.usage import Usage, cpu_s, peak_memory, reset_peak
 
 __all__ = [
     "AssetKey",
+    "Backoff",
     "Change",
     "CheckResult",
     "CheckSpec",
@@ -56,6 +58,7 @@ __all__ = [
     "CursorWrite",
     "DataFile",
     "Engine",
+    "Execution",
     "Field",
     "LayoutColumn",
     "List",
@@ -69,6 +72,7 @@ __all__ = [
     "Primitive",
     "Provenance",
     "Relation",
+    "Retry",
     "Schema",
     "Session",
     "Severity",
@@ -95,6 +99,7 @@ __all__ = [
     "reset_peak",
     "schema_from_json",
     "schema_to_json",
+    "seconds_in",
     "type_from_json",
     "type_to_json",
 ]

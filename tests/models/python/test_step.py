@@ -6,7 +6,8 @@ import pytest
 
 from mainstem.errors import AssetNotFound, KeyNotUnique, ModelInvalid, SchemaDrifted, StepFailed
 from mainstem.models import PythonGate, PythonStep, Rule
-from mainstem.types import AssetKey
+from mainstem.runs.retrying import may_retry
+from mainstem.types import AssetKey, Retry
 
 FLIGHTS = pa.table({"id": [1, 2], "day": ["mon", "tue"]})
 
@@ -100,6 +101,12 @@ def test_configuration_and_variables_that_shape_data_change_the_version(world):
         "materialized='incremental', strategy='replace_partitions'",
         "retries=-1",
         "timeout='soon'",
+        "retry_delay='soon'",
+        "retry_backoff='linear'",
+        "retry_factor=0.5",
+        "retry_jitter=2",
+        "retry_on=[3]",
+        "no_retry_on='not a name'",
         "partition_by=['week(day)']",
         "rebuild='sometimes'",
         "fresh_for='a while'",
@@ -316,12 +323,11 @@ def test_a_multi_asset_that_yields_something_else_is_told(world, body, named):
     [("raise ValueError", True), ("import os; os._exit(1)", True), ("return 3", False)],
 )
 def test_retries_are_for_what_may_go_well_the_next_time(world, body, is_retryable):
-    step = world.step(_file(f"@asset(retries=2, retry_delay='5s')\ndef a():\n    {body}\n"))
+    step = world.step(_file(f"@asset\ndef a():\n    {body}\n"))
     with pytest.raises(StepFailed) as caught:
         step.execute(world.context)
 
-    assert (step.retries, step.retry_delay_s) == (2, 5.0)
-    assert caught.value.is_retryable is is_retryable
+    assert may_retry(Retry(count=2), caught.value) is is_retryable
 
 
 def test_the_first_error_among_written_rows_leaves_nothing_committed(world):

@@ -67,6 +67,8 @@ def plan_command(*, is_json: bool, show_all: bool, **options: Any) -> None:
 @click.option("--job", metavar="NAME", help="A job of mainstem.yml: its selection and options.")
 @click.option("--threads", type=click.IntRange(1), help="Steps at once.")
 @click.option("--fail-fast", is_flag=True, help="Start nothing more after a failure.")
+@click.option("--retries", type=click.IntRange(0), help="For assets that say nothing of it.")
+@click.option("--run-timeout", metavar="TIME", help="How long it may take: 90s, 10m, 6h.")
 @click.option("--no-wait", is_flag=True, help="Leave with 3 if another run holds an asset.")
 @click.option("--yes", is_flag=True, help="Run on a protected environment by hand.")
 def run_command(
@@ -74,6 +76,8 @@ def run_command(
     is_json: bool,
     threads: int | None,
     fail_fast: bool,
+    retries: int | None,
+    run_timeout: str | None,
     no_wait: bool,
     yes: bool,
     job: str | None,
@@ -85,6 +89,8 @@ def run_command(
     with project_of(**opening, job=job) as project:
         if job is not None:
             selection |= job_options(project, job, selection)
+        own = {"retries": retries, "run_timeout": run_timeout}
+        selection |= {name: value for name, value in own.items() if value is not None}
         require_permission(
             project.settings,
             project.environment,

@@ -144,6 +144,7 @@ def _asset(
         rebuild_rule=options.rebuild_rule,
         on_code_change=options.on_code_change,
         upstream_mutable=options.upstream_mutable,
+        execution=options.execution,
         row_key=options.row_key,
         partition_by=options.partition_by,
         group=made.group,

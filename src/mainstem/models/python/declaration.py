@@ -38,7 +38,16 @@ class AssetOptions(TypedDict, total=False):
     fresh_for: str | timedelta
     """Comes later."""
     retries: int
+    """Further attempts after a failure."""
     retry_delay: str | timedelta
+    retry_backoff: Literal["exponential", "fixed"]
+    retry_factor: float
+    retry_max_delay: str | timedelta
+    retry_jitter: float
+    """Part of a delay that is chance, 0 to 1."""
+    retry_on: Sequence[str | type[BaseException]]
+    """Exceptions worth another attempt, by class or name; all of them without."""
+    no_retry_on: Sequence[str | type[BaseException]]
     timeout: str | timedelta
     executor: str
     """Name under `executors:` in mainstem.yml; without, a worker process on this machine."""

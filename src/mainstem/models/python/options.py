@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
+from mainstem.config import read_execution
 from mainstem.errors import ModelInvalid, Where
 from mainstem.graph import OnCodeChange
 from mainstem.models.python.plain import wrong_value
-from mainstem.types import LayoutColumn, Transform
+from mainstem.types import Execution, LayoutColumn, Transform, seconds_in
 
 Strategy = Literal["append", "upsert", "replace_partitions"]
 Materialized = Literal["table", "incremental", "none"]
 _LAYOUT = re.compile(r"^\s*(?:(\w+)\(\s*(.+?)\s*\)|(.+?))\s*$")
-_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)?\s*$")
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +38,7 @@ class Options:
     """Age at which it is built anew."""
     rebuild_rule: str = ""
     """What set that, in words: `rebuild: 1d`, `fresh_for: 6h`."""
-    retries: int = 0
-    retry_delay_s: float = 1.0
-    timeout_s: float | None = None
+    execution: Execution = field(default_factory=Execution)
     executor: str = ""
     """Name under `executors:`; empty: a worker process of the machine that runs it."""
     tags: tuple[str, ...] = ()
@@ -87,9 +84,7 @@ def parse_options(raw: Mapping[str, Any], *, where: Where) -> Options:
         rebuild=cast('Literal["", "on_change", "always"]', "" if rebuild_rule else _rebuild(read)),
         rebuild_after_s=rebuild_after_s,
         rebuild_rule=rebuild_rule,
-        retries=read.count("retries"),
-        retry_delay_s=read.seconds("retry_delay", 1.0) or 0.0,
-        timeout_s=read.seconds("timeout", None),
+        execution=_execution(raw, where),
         executor=str(raw.get("executor") or ""),
         tags=read.texts("tags"),
         owner=str(raw.get("owner", "")),
@@ -97,14 +92,6 @@ def parse_options(raw: Mapping[str, Any], *, where: Where) -> Options:
     )
     _refuse_contradictions(options, where)
     return options
-
-
-def seconds_of(value: Any) -> float | None:
-    """Read a time such as `90`, `1.5h` or `1d`; `None` if it is none."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value) if value >= 0 else None
-    found = _DURATION.match(value) if isinstance(value, str) else None
-    return float(found[1]) * _SECONDS[found[2] or "s"] if found is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +110,6 @@ class _Reader:
         if value not in allowed:
             raise wrong_value(name, value, f"one of {', '.join(allowed)}", self.where, allowed)
         return str(value)
-
-    def seconds(self, name: str, default: float | None) -> float | None:
-        if name not in self.raw:
-            return default
-        seconds = seconds_of(self.raw[name])
-        if seconds is None:
-            raise wrong_value(name, self.raw[name], "a time such as 30s, 10m, 1d", self.where)
-        return seconds
-
-    def count(self, name: str) -> int:
-        value = self.raw.get(name, 0)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise wrong_value(name, value, "a number from 0 on", self.where)
-        return value
 
 
 def _list(value: Any) -> list[Any]:
@@ -165,6 +138,13 @@ def _refuse_contradictions(options: Options, where: Where) -> None:
             refuse("replaces partitions without a layout", 'Add partition_by=["month(day)"].')
 
 
+def _execution(raw: Mapping[str, Any], where: Where) -> Execution:
+    def refuse(name: str, allowed: str) -> None:
+        raise wrong_value(name, raw[name], allowed, where)
+
+    return read_execution(raw, refuse)
+
+
 def _rebuild(read: _Reader) -> str:
     return read.one_of("rebuild", ("on_change", "always"), "") if "rebuild" in read.raw else ""
 
@@ -180,7 +160,7 @@ def _age(raw: Mapping[str, Any], where: Where) -> tuple[str, float | None]:
             where=where,
         )
     for name, value in written.items():
-        seconds = seconds_of(value)
+        seconds = seconds_in(value)
         if seconds is not None:
             text = value if isinstance(value, str) else f"{value:g}s"
             return f"{name}: {text}", seconds

@@ -50,6 +50,8 @@ def _plain(value: Any, name: str, where: Where) -> Any:
             return value.total_seconds()
         case AssetKey():
             return str(value)
+        case type() if issubclass(value, BaseException):
+            return f"{value.__module__}.{value.__qualname__}"
         case Mapping():
             return {str(key): _plain(each, name, where) for key, each in value.items()}
         case Iterable() if not isinstance(value, bytes):

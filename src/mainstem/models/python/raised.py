@@ -64,7 +64,26 @@ def run_failed(error: BaseException, asset: str, root: Path) -> MainstemError:
         summary, hint = f"{asset} raised {described(error)}.", ""
     place = _place(error, root)
     where = Where(asset=asset) if place is None else place
-    return StepFailed("A7110", summary, hint=hint, where=where, details=user_traceback(error))
+    return StepFailed(
+        "A7110",
+        summary,
+        hint=hint,
+        where=where,
+        details=user_traceback(error),
+        raised=class_names(error),
+    )
+
+
+def class_names(error: BaseException) -> tuple[str, ...]:
+    """Name the classes of an exception, bare and with their module, its own first."""
+    kinds = [kind for kind in type(error).__mro__ if kind not in {object, BaseException}]
+    return tuple(
+        dict.fromkeys(
+            name
+            for kind in kinds
+            for name in (kind.__qualname__, f"{kind.__module__}.{kind.__qualname__}")
+        )
+    )
 
 
 def described(error: BaseException) -> str:

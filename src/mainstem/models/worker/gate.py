@@ -8,12 +8,11 @@ from typing import Any
 
 from mainstem.errors import Cancelled, MainstemError
 from mainstem.models.python.definition import PythonCheck
-from mainstem.models.python.options import seconds_of
 from mainstem.models.worker.message import Facts, Failed, Given, Judge, Judged
 from mainstem.models.worker.pool import WorkerPool
 from mainstem.models.worker.step import closure_of
 from mainstem.runs import CancelToken
-from mainstem.types import AssetKey, CheckResult, CheckSpec, Relation, Verdict
+from mainstem.types import AssetKey, CheckResult, CheckSpec, Relation, Verdict, seconds_in
 
 
 class PythonGate:
@@ -53,7 +52,7 @@ class PythonGate:
                 answer=_ignore,
                 log=_ignore_line,
                 cancel=cancel,
-                timeout_s=seconds_of(self._check.options.get("timeout")),
+                timeout_s=seconds_in(self._check.options.get("timeout")),
             )
             if isinstance(answer, Failed):
                 raise answer.error

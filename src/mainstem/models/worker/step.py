@@ -41,9 +41,6 @@ from mainstem.types import (
 
 RulesOf = Callable[[Schema], Sequence[Rule]]
 
-_WORTH_ANOTHER_TRY = frozenset({"A7110", "A7111", "A7112"})
-"""Raised, took too long, died: what `retries=` is for. A wrong type stays wrong."""
-
 
 class PythonStep:
     """Builds the assets of one function in a process of its own.
@@ -82,9 +79,6 @@ class PythonStep:
         self._variables = dict(variables or {})
         self.outputs = tuple(self._assets)
         self.inputs = assets[0].inputs
-        self.retries = first.options.retries
-        self.retry_delay_s = first.options.retry_delay_s
-        self.timeout_s = first.options.timeout_s
 
     def execute(self, context: StepContext) -> StepOutcome:
         """Send the function to a worker, give it places to write to, and say what it wrote."""
@@ -100,15 +94,12 @@ class PythonStep:
                 answer=attempt.answer,
                 log=lambda text, stream: context.log(text, stream=stream),
                 cancel=context.cancel,
-                timeout_s=self.timeout_s,
             )
             if isinstance(answer, Failed):
                 raise answer.error
         except MainstemError as error:
             if error.where is None:
                 error.where = Where(file=self._model.file, line=self._model.line, asset=name)
-            if self.retries and error.code in _WORTH_ANOTHER_TRY:
-                vars(error)["is_retryable"] = True  # this one, unlike others of its class
             raise
         if not isinstance(answer, Built):
             raise InternalError("A9072", f"{name} was answered with {type(answer).__name__}.")

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a command, a job or the API asks of a run, as the options of `runs`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mainstem.config import EXECUTION_KEYS, read_execution
+from mainstem.errors import ConfigInvalid
+from mainstem.graph import PlanOptions
+from mainstem.runs import RunOptions
+from mainstem.types import seconds_in
+
+_OF_THE_RUN = frozenset({"publish", "run_timeout"}) | (EXECUTION_KEYS - {"timeout"})
+
+
+def options_of_run(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give those options, of a job or a launch, that say how a run is executed."""
+    return {name: value for name, value in options.items() if name in _OF_THE_RUN}
+
+
+def options_of_plan(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the others, which say what is to be done."""
+    return {name: value for name, value in options.items() if name not in _OF_THE_RUN}
+
+
+def run_options(
+    planned: PlanOptions,
+    asked: Mapping[str, Any],
+    *,
+    threads: int | None,
+    fail_fast: bool,
+    wait: bool,
+    branch_from: str,
+) -> RunOptions:
+    """Complete the options of a run.
+
+    Args:
+        planned: As the plan was made with.
+        asked: `retries` and what else jobs may say of attempts, `run_timeout`, `publish`.
+        threads: Steps at once.
+        fail_fast: Start nothing more after a failure.
+        wait: Wait for a run that builds the same assets.
+        branch_from: Where the target branch begins if it is not there yet.
+
+    Raises:
+        ConfigInvalid: A value that is not allowed.
+    """
+
+    def refuse(name: str, allowed: str) -> None:
+        raise ConfigInvalid("A1012", f"`{name}` is `{asked[name]}`; allowed is {allowed}.")
+
+    timeout = asked.get("run_timeout")
+    timeout_s = seconds_in(timeout)
+    if timeout is not None and not timeout_s:
+        refuse("run_timeout", "a time such as 10m, 6h or 1d")
+    publish = asked.get("publish") or "passed"
+    if publish not in {"passed", "all_or_nothing"}:
+        refuse("publish", "passed or all_or_nothing")
+    return RunOptions(
+        plan=planned,
+        threads=threads,
+        fail_fast=fail_fast,
+        wait=wait,
+        all_or_nothing=publish == "all_or_nothing",
+        retry=read_execution(asked, refuse).retry,
+        run_timeout_s=timeout_s,
+        branch_from=branch_from,
+    )
