@@ -17,23 +17,10 @@ from mainstem.lake import Lake
 from mainstem.models import Discovered, StepExecutor, WorkerPool, discover
 from mainstem.project.sharing import Shared
 from mainstem.records import Redactor, RunLogs
-from mainstem.state import (
-    ACCESS_MIGRATIONS,
-    LAUNCH_MIGRATIONS,
-    LEADER_MIGRATIONS,
-    MIGRATIONS,
-)
+from mainstem.state import ALL_MIGRATIONS
 
 if TYPE_CHECKING:
     from mainstem.types import Engine
-
-_MIGRATIONS = (
-    *MIGRATIONS,
-    *ACCESS_MIGRATIONS,
-    *LAUNCH_MIGRATIONS,
-    *LEADER_MIGRATIONS,
-    *AUTOMATION_MIGRATIONS,
-)
 
 STATE_FOLDER = ".mainstem"
 """Git-ignored: catalog, data files, logs, caches."""
@@ -85,7 +72,7 @@ class Services:
         url = self._setting("database") or str(self.state_folder / "mainstem.db")
         _refuse_lost_catalog(url, self._warehouse)
         database = self.shared.database(url)
-        database.migrate(_MIGRATIONS)
+        database.migrate((*ALL_MIGRATIONS, *AUTOMATION_MIGRATIONS))
         return database
 
     @cached_property

@@ -61,7 +61,7 @@ def execute(
         emit(finished)
         return finished
     control = control or RunControl()
-    services.database.migrate(state.MIGRATIONS)
+    services.database.migrate(state.ALL_MIGRATIONS)
     run, held = _begin(plan, services, wiring, options, emit, control)
     emit(_started(run, plan, wiring))
     for event in skipped:

@@ -43,7 +43,7 @@ def gather_facts(
         lineage_of: What columns are computed from by today's code; asked only if code changed.
         schema_of: Columns by today's code; asked only if code changed.
     """
-    database.migrate(state.MIGRATIONS)
+    database.migrate(state.ALL_MIGRATIONS)
     registry = _Registry(database, branch, clock)
     with database.read() as transaction:
         reverted = state.tombstones(transaction, branch)
@@ -80,7 +80,7 @@ def with_known_texts(
     """
 
     def codes_of(texts: Mapping[AssetKey, str]) -> Mapping[AssetKey, frozenset[str]]:
-        database.migrate(state.MIGRATIONS)
+        database.migrate(state.ALL_MIGRATIONS)
         with database.read() as transaction:
             return state.codes_of_texts(transaction, texts)
 

@@ -25,7 +25,7 @@ def recover(database: Database, lake: Lake, clock: Clock) -> tuple[int, ...]:
     Returns:
         Ids of the runs that were found dead.
     """
-    database.migrate(state.MIGRATIONS)
+    database.migrate(state.ALL_MIGRATIONS)
     with database.read() as transaction:
         dead = [run for run in state.unfinished_runs(transaction) if is_dead(run.process)]
     if not dead:

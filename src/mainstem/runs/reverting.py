@@ -41,7 +41,7 @@ def revert_commit(
         RefNotFound: The commit is not in the branch's history.
         BranchConflict: What came after does not let it be undone.
     """
-    database.migrate(state.MIGRATIONS)
+    database.migrate(state.ALL_MIGRATIONS)
     commit = lake.resolve(commit_id)
     after = lake.entries(commit.id)
     before = lake.entries(commit.parents[0]) if commit.parents else {}

@@ -89,6 +89,7 @@ from mainstem.state.run import (
     steps,
     unfinished_runs,
 )
+from mainstem.state.schema import ALL_MIGRATIONS
 from mainstem.state.share import Share, Weights, next_share
 from mainstem.state.system import SYSTEM_TABLES
 from mainstem.state.times import from_us, to_us
@@ -113,6 +114,7 @@ from mainstem.state.version import (
 
 __all__ = [
     "ACCESS_MIGRATIONS",
+    "ALL_MIGRATIONS",
     "LAUNCH_MIGRATIONS",
     "LEADER_MIGRATIONS",
     "MIGRATIONS",

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All tables of run state: each area keeps its own migrations, and they are gathered here."""
+
+from __future__ import annotations
+
+from mainstem.state.access import ACCESS_MIGRATIONS
+from mainstem.state.launch import LAUNCH_MIGRATIONS
+from mainstem.state.leader import LEADER_MIGRATIONS
+from mainstem.state.migrations import MIGRATIONS
+
+ALL_MIGRATIONS = (*MIGRATIONS, *ACCESS_MIGRATIONS, *LAUNCH_MIGRATIONS, *LEADER_MIGRATIONS)
+"""Runs write to tables of several areas: whoever works with one has all."""
