@@ -11,12 +11,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from mainstem.api.problem import Problem, refused
 from mainstem.api.settings import ApiSettings
 from mainstem.api.tokens import LOOKS_LIKE_ONE
+from mainstem.types import dataclass
 
 _SECRET_PARAMETERS = {
     "token",

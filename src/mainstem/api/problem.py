@@ -6,7 +6,7 @@ Nothing of our own inside leaves the process: who calls gets the code, the log t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -23,6 +23,7 @@ from mainstem.errors import (
     RemoteError,
     UserError,
 )
+from mainstem.types import dataclass
 
 _STATUS_OF_CODE = {
     "A8101": 421,

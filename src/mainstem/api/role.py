@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from mainstem.errors import UserError
+from mainstem.types import dataclass
 
 
 class Role(IntEnum):

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mainstem.config import Settings
+from mainstem.types import dataclass
 
 _LOG = logging.getLogger("mainstem.access")
 

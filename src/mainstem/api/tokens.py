@@ -8,14 +8,13 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mainstem.api.role import Role
 from mainstem.database import Database
 from mainstem.errors import AssetNotFound, UserError
 from mainstem.state import StoredToken, access_tokens, add_token, revoke_token, token_of
-from mainstem.types import Clock, did_you_mean
+from mainstem.types import Clock, dataclass, did_you_mean
 
 _SHAPE = re.compile(r"mst_(?P<id>[0-9a-f]{12})_(?P<secret>[0-9a-f]{64})")
 LOOKS_LIKE_ONE = re.compile(r"mst_[0-9a-f]{12}_[0-9a-f]{8}")

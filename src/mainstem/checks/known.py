@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from mainstem.types import dataclass
 
 Asks = Literal["row", "key", "reference", "order", "aggregate", "count", "shape", "query"]
 """row: each row alone; key: rows against each other; reference: rows against another table;

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from mainstem.checks.known import COMMON, KINDS, LATER, SEVERITIES, Kind
 from mainstem.errors import ConfigInvalid, ErrorGroup, MainstemError, Where
-from mainstem.types import AssetKey, CheckSpec, did_you_mean, nearest
+from mainstem.types import AssetKey, CheckSpec, dataclass, did_you_mean, nearest
 
 _THRESHOLD = re.compile(r"\s*(=|==|!=|<>|<|<=|>|>=)\s*(\d+)\s*(%?)\s*")
 _REF = re.compile(r"\{*\s*ref\(\s*(?:'[^']*'\s*,\s*)?['\"]([^'\"]+)['\"]\s*\)\s*\}*")

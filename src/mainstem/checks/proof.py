@@ -8,7 +8,6 @@ never narrower, so what holds of the bounds holds of the rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from mainstem.checks import wording
 from mainstem.checks.known import KINDS
@@ -23,6 +22,7 @@ from mainstem.types import (
     Primitive,
     Relation,
     TableRef,
+    dataclass,
 )
 
 

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol
 
 from mainstem.engines import quote_key
 from mainstem.errors import MainstemError, SqlInvalid, Where
-from mainstem.types import AssetKey, CheckSpec
+from mainstem.types import AssetKey, CheckSpec, dataclass
 
 _THIS = re.compile(r"\{\{\s*this\s*\}\}")
 _NAMED = re.compile(

@@ -6,11 +6,10 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mainstem.checks import wording
-from mainstem.types import CheckResult, CheckSpec, Severity, Verdict
+from mainstem.types import CheckResult, CheckSpec, Severity, Verdict, dataclass
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
 from mainstem.errors import ConfigInvalid, ErrorGroup, MainstemError, Where
+from mainstem.types import dataclass
 
 KeyPath = tuple[str | int, ...]
 """Keys and list positions from the root: `("tables", "flights", "key", 0)`."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mainstem.config.secret import is_secret_name
 from mainstem.config.settings import Environment, Settings
 from mainstem.config.variable import MASK, Variables, references
 from mainstem.errors import ConfigInvalid
+from mainstem.types import dataclass
 
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):([^/@\s]*)@")
 

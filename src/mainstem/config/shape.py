@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from mainstem.config.document import Document, KeyPath
 from mainstem.errors import ConfigInvalid
-from mainstem.types import did_you_mean, nearest
+from mainstem.types import dataclass, did_you_mean, nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from mainstem.errors import ConfigInvalid, Where
-from mainstem.types import did_you_mean
+from mainstem.types import dataclass, did_you_mean
 
 MASK = "****"
 

@@ -7,11 +7,17 @@ front (a NULL has none), long ones become a hash and are read back from the file
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mainstem.engines.names import quote
 from mainstem.errors import InternalError, SqlInvalid
-from mainstem.types import Field, PartitionField, PartitionSpec, PartitionValue, Primitive, Schema
+from mainstem.types import (
+    Field,
+    PartitionField,
+    PartitionSpec,
+    PartitionValue,
+    Primitive,
+    Schema,
+    dataclass,
+)
 
 _LONGEST = 70
 """Bytes of text in a folder's name; each may take three, and a name may have 255."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, time
 
 from mainstem.engines.names import quote
-from mainstem.types import List, Map, Physical, Primitive, Schema, Struct, Type
+from mainstem.types import List, Map, Physical, Primitive, Schema, Struct, Type, dataclass
 
 _LONGEST = 64
 """Characters (or bytes) of a string bound that are kept."""

@@ -8,7 +8,6 @@ import glob
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from mainstem.types import (
     Struct,
     Type,
     WriteTarget,
+    dataclass,
 )
 
 _FILE_SIZE_BYTES = 256 * 1024 * 1024

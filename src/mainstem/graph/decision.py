@@ -8,7 +8,6 @@ that a touched but equal source rebuilds nothing, and a run never does what its 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mainstem.graph.aging import age_reason, ago, due_reason
 from mainstem.graph.asset import Asset
@@ -18,7 +17,7 @@ from mainstem.graph.fingerprint import fingerprint, increment_version, view_tomb
 from mainstem.graph.keeping import reads_nothing_changed
 from mainstem.graph.lookup import UNKNOWN
 from mainstem.graph.plan import Action
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

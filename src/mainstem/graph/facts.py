@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from mainstem.graph.asset import Asset
-from mainstem.types import AssetKey, Provenance, Schema
+from mainstem.types import AssetKey, Provenance, Schema, dataclass
 
 
 class HeadEntry(Protocol):

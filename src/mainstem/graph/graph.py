@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mainstem.errors import AssetNotFound, CycleFound, MainstemError, ModelInvalid, Where
 from mainstem.graph.asset import Asset
 from mainstem.graph.fingerprint import fingerprint
 from mainstem.graph.names import Names
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 _RESERVED = frozenset({"system", "temp", "information_schema", "pg_catalog"})
 """`system` is what can be asked of runs; the others mean something else in SQL."""

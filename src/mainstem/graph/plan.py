@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 Action = Literal["read", "build", "link", "fresh", "keep", "skip"]
 """read: take in source data; build: compute; link: take over an equal version from another branch;

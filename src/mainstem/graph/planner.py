@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mainstem.graph.asset import Asset
 from mainstem.graph.changes import changed_columns
@@ -15,7 +15,7 @@ from mainstem.graph.lookup import UNKNOWN, VersionLookup
 from mainstem.graph.plan import ColumnChange, Plan, PlannedAsset
 from mainstem.graph.selection import select
 from mainstem.graph.through import read_through
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 _SOURCES = frozenset({"file"})
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from mainstem.engines import literal
 from mainstem.errors import ContractBroken, StepFailed, Where
 from mainstem.ingest.table import FileTable
 from mainstem.ingest.unpacking import Part, opened
-from mainstem.types import Session
+from mainstem.types import Session, dataclass
 
 _HEAD_BYTES = 256 * 1024
 _HEAD_ROWS = 300

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mainstem.engines import literal, quote, type_sql
 from mainstem.errors import ConfigInvalid, ContractBroken, SchemaDrifted, Where
@@ -17,7 +17,7 @@ from mainstem.ingest.column_type import sql_type
 from mainstem.ingest.scan import Fault
 from mainstem.ingest.strict import NANOSECONDS, strict_cast
 from mainstem.ingest.table import FileTable
-from mainstem.types import Schema, Session, did_you_mean, nearest
+from mainstem.types import Schema, Session, dataclass, did_you_mean, nearest
 
 _LADDERS = (
     ("BOOLEAN",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from mainstem.errors import (
@@ -44,6 +44,7 @@ from mainstem.types import (
     TableRef,
     TableWrite,
     WriteTarget,
+    dataclass,
 )
 
 _MAX_READINGS = 12

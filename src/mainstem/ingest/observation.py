@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import stat as stat_module
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +17,7 @@ from typing import Any, Literal
 from mainstem.errors import ConfigInvalid, DataError, MainstemError, SourceUnavailable, Where
 from mainstem.graph import Asset
 from mainstem.ingest.table import FileTable
-from mainstem.types import AssetKey, nearest
+from mainstem.types import AssetKey, dataclass, nearest
 
 Mode = Literal["nothing", "add", "reload"]
 """nothing: all is loaded; add: some are new; reload: all are read, and all rows replaced."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from mainstem.ingest.strict import NANOSECONDS
 from mainstem.ingest.table import FileTable
 from mainstem.ingest.typed_scan import TypedScan
 from mainstem.ingest.unpacking import Part, opened
-from mainstem.types import Session
+from mainstem.types import Session, dataclass
 
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE")
 _ALIASES = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}

@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -18,7 +17,7 @@ from mainstem.ingest.observation import FoundFile, find_files
 from mainstem.ingest.opening import open_scan
 from mainstem.ingest.table import FileTable, format_of
 from mainstem.ingest.unpacking import opened, parts_of
-from mainstem.types import AssetKey, Engine, Field
+from mainstem.types import AssetKey, Engine, Field, dataclass
 
 _NULL_WORDS = ("NA", "N/A", "NULL", "null", "None", "NaN", "nan", "-", r"\N", "#N/A")
 """Words that commonly stand for null; suggested, never assumed."""

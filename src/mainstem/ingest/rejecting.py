@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from mainstem.engines import literal, quote
 from mainstem.runs import StepContext
-from mainstem.types import AssetKey, Provenance, Session, TableRef, TableWrite
+from mainstem.types import AssetKey, Provenance, Session, TableRef, TableWrite, dataclass
 
 BATCH = '"__mainstem_batch"'
 

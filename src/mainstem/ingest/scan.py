@@ -8,10 +8,9 @@ keeps apart what does not fit: `faults` and `rejects` tell of it once the query 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
-from mainstem.types import Session
+from mainstem.types import Session, dataclass
 
 FILE_COLUMN = "__mainstem_file"
 """Position of the file in the scan, if asked for."""

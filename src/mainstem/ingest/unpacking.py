@@ -16,7 +16,6 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
@@ -25,6 +24,7 @@ import zstandard
 from mainstem.errors import ConfigInvalid, SourceUnavailable, StorageFailed
 from mainstem.ingest.observation import FoundFile, unreadable
 from mainstem.ingest.table import Compression, FileTable, Format, format_of
+from mainstem.types import dataclass
 
 _BLOCK = 1 << 20
 _UTF8 = frozenset({"utf-8", "utf8", "utf-8-sig", "utf_8"})

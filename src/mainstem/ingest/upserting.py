@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mainstem.engines import quote
 from mainstem.errors import ConfigInvalid, KeyNotUnique, Where
@@ -16,6 +16,7 @@ from mainstem.types import (
     Schema,
     Session,
     TableRef,
+    dataclass,
     did_you_mean,
     nearest,
 )

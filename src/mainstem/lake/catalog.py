@@ -8,7 +8,7 @@ of a lake share. Made by `Lake`; knows no tables and no rules.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from mainstem.database import Transaction
 from mainstem.lake.objects import Cache, Objects
 from mainstem.lake.trie import Node, Trie
 from mainstem.lake.values import Commit, Entry
-from mainstem.types import AssetKey, Clock
+from mainstem.types import AssetKey, Clock, dataclass
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
-from mainstem.types import List, Map, Primitive, Schema, Struct, Type
+from mainstem.types import List, Map, Primitive, Schema, Struct, Type, dataclass
 
 
 @dataclass(frozen=True, slots=True)

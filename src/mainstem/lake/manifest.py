@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -24,7 +23,7 @@ from mainstem.lake.table_state import (
     manifest_ref_from_json,
     manifest_ref_to_json,
 )
-from mainstem.types import DataFile, PartitionValue, Physical
+from mainstem.types import DataFile, PartitionValue, Physical, dataclass
 
 FAN_IN = 8
 """Manifests of one level that become one of the next: a table of n commits has about 8 log8(n)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Protocol
 
 from mainstem.database import Transaction
@@ -32,7 +32,7 @@ from mainstem.lake.revision import resolve
 from mainstem.lake.trie import Difference
 from mainstem.lake.values import Commit, Entry, MergeResult, OnConflict
 from mainstem.lake.writing import advance, writable
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 _LOSSES = 3
 

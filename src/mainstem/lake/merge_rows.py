@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from mainstem.lake.table_apply import apply
 from mainstem.lake.table_state import SnapshotIds, TableConflict, TableState
 from mainstem.lake.target import make_folder, record_target
 from mainstem.lake.values import Entry
-from mainstem.types import AssetKey, Provenance, TableRef, TableWrite, WriteTarget
+from mainstem.types import AssetKey, Provenance, TableRef, TableWrite, WriteTarget, dataclass
 
 if TYPE_CHECKING:
     from mainstem.lake.upsert import RowChange

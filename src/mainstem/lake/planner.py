@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal
 from typing import Any, Literal
@@ -29,6 +28,7 @@ from mainstem.types import (
     Schema,
     TableRef,
     Transform,
+    dataclass,
 )
 
 _EXACT = Context(prec=100)

@@ -9,7 +9,7 @@ changes is laid over our version as an upsert and delete. Called by the catalog'
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +20,7 @@ from mainstem.lake.reader import read_file
 from mainstem.lake.table_state import TableConflict
 from mainstem.lake.upsert import RowChange, key_columns, key_fields, matching_rows, rewritten
 from mainstem.lake.writer import write_arrow
-from mainstem.types import DataFile, Field, Schema, TableRef, WriteTarget
+from mainstem.types import DataFile, Field, Schema, TableRef, WriteTarget, dataclass
 
 _ROW = "__mainstem_row"
 _OTHER = "__mainstem_other"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from mainstem.lake import manifest
 from mainstem.lake.evolution import all_ids
@@ -23,7 +22,7 @@ from mainstem.lake.table_state import (
     TableConflict,
     TableState,
 )
-from mainstem.types import DataFile
+from mainstem.types import DataFile, dataclass
 
 _REMOVING = frozenset({"overwrite", "replace_partitions", "upsert", "delete", "compact"})
 

@@ -13,7 +13,7 @@ import. The catalog keeps the bytes by their hash. What is done with a state liv
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 import orjson
@@ -24,6 +24,7 @@ from mainstem.types import (
     PartitionField,
     PartitionSpec,
     Schema,
+    dataclass,
     schema_from_json,
     schema_to_json,
 )

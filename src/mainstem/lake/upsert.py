@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +30,7 @@ from mainstem.types import (
     Schema,
     TableRef,
     WriteTarget,
+    dataclass,
     did_you_mean,
 )
 

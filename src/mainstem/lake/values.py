@@ -7,12 +7,12 @@ Frozen values only; called by everybody in this package, and through it by its u
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
 
 from mainstem.errors import BranchConflict
-from mainstem.types import AssetKey, Change, Provenance
+from mainstem.types import AssetKey, Change, Provenance, dataclass
 
 RefKind = Literal["branch", "tag"]
 EntryKind = Literal["table", "view", "cursor"]

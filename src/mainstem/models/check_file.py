@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,7 +11,7 @@ from mainstem.errors import ModelInvalid, SelectionInvalid, SqlInvalid, Where
 from mainstem.models.header import split_header
 from mainstem.models.sql_model import Surroundings
 from mainstem.sql import parse, qualify, relocate, render
-from mainstem.types import AssetKey, did_you_mean
+from mainstem.types import AssetKey, dataclass, did_you_mean
 
 _OPTIONS = (
     "asset", "name", "description", "severity", "tags", "sample", "warn_if", "error_if", "mostly",

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from mainstem.config import Document, load_yaml
 from mainstem.errors import ModelInvalid
 from mainstem.sql import where_at
+from mainstem.types import dataclass
 
 _OPENING = re.compile(r"\s*/\*[ \t]*---[ \t]*\r?\n")
 _CLOSING = re.compile(r"^[ \t]*---[ \t]*\*/", re.MULTILINE)

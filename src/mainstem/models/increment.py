@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mainstem.errors import ModelInvalid
 from mainstem.graph import Asset
@@ -20,6 +20,7 @@ from mainstem.types import (
     Session,
     TableRef,
     TableWrite,
+    dataclass,
 )
 
 _BATCH = '"__mainstem_batch"'

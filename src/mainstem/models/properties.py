@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from mainstem.config import PROPERTY_FILE, load_yaml, problems_of
@@ -12,7 +12,7 @@ from mainstem.errors import ErrorGroup, MainstemError, ModelInvalid, Where
 from mainstem.models.definition import RawCheck
 from mainstem.models.described import checks_of, columns_of
 from mainstem.models.options import Written, config_options, names_in
-from mainstem.types import AssetKey, nearest
+from mainstem.types import AssetKey, dataclass, nearest
 
 _LATER = ("unit_tests", "snapshots", "macros", "exposures", "metrics", "semantic_models", "groups")
 _NOT_OPTIONS = {"name", "key", "config", "checks", "tests", "data_tests"}

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mainstem.graph import Asset
 from mainstem.runs import StepContext
-from mainstem.types import AssetKey, Change, Provenance, Session, TableRef, TableWrite
+from mainstem.types import AssetKey, Change, Provenance, Session, TableRef, TableWrite, dataclass
 
 _ROWS = '"__mainstem_rows"'
 _REASON = "quarantine_reason"

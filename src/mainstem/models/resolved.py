@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mainstem.errors import CycleFound, MainstemError, SqlInvalid, UserError, Where
 from mainstem.graph import Asset, Names
 from mainstem.models.definition import SqlModel
 from mainstem.sql import infer, parse, qualify, relocate
-from mainstem.types import AssetKey, Schema
+from mainstem.types import AssetKey, Schema, dataclass
 
 
 def resolve_inputs(asset: Asset, names: Names) -> tuple[Asset, tuple[MainstemError, ...]]:

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mainstem.graph import Asset, Graph
 from mainstem.lake import CatalogDiff, Entry, Lake, TableDiff
 from mainstem.project.diff import RowDiff, diff_rows
-from mainstem.types import AssetKey, Engine, TableRef
+from mainstem.types import AssetKey, Engine, TableRef, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

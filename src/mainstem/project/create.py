@@ -10,13 +10,13 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
-from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from mainstem.errors import ConfigInvalid, SourceUnavailable, UserError
 from mainstem.ingest import suggest_ingest_file
+from mainstem.types import dataclass
 
 TEMPLATES = ("flights", "empty")
 FLIGHTS_DATA = ("flights.csv.zip", "airports.csv", "planes.csv", "airlines.csv", "weather.csv")

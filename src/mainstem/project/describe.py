@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from mainstem.database import Database
@@ -12,7 +11,7 @@ from mainstem.errors import AssetNotFound
 from mainstem.graph import Asset, Graph
 from mainstem.lake import Lake
 from mainstem.state import RunRecord, StepRecord, check_results, run_of, steps
-from mainstem.types import AssetKey, CheckResult, Schema, nearest
+from mainstem.types import AssetKey, CheckResult, Schema, dataclass, nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

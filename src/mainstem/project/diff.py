@@ -7,10 +7,10 @@ Files that both versions share are not read, so the cost grows with what changed
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
-from mainstem.types import AssetKey, Engine, Session, TableRef
+from mainstem.types import AssetKey, Engine, Session, TableRef, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

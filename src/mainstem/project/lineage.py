@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from mainstem.errors import AssetNotFound
 from mainstem.graph import Graph
-from mainstem.types import AssetKey, nearest
+from mainstem.types import AssetKey, dataclass, nearest
 
 ColumnLineage = Mapping[str, tuple[tuple[AssetKey, str], ...]]
 

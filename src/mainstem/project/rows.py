@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mainstem.errors import SelectionInvalid
 from mainstem.project.condition import condition_sql
 from mainstem.project.reading import ReadingSession
-from mainstem.types import AssetKey, did_you_mean
+from mainstem.types import AssetKey, dataclass, did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa

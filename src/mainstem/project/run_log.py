@@ -7,13 +7,13 @@ A reader remembers how far it is, so that following a run costs what is new.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from mainstem.database import Database
 from mainstem.records import RunLogs
 from mainstem.state import StepRecord, events, run_of, steps
+from mainstem.types import dataclass
 
 _PAGE = 10_000
 

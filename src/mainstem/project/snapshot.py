@@ -8,14 +8,13 @@ and what it unpickles are all that a run with nothing to do needs. Everything el
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 
 from mainstem.config import load_variables
 from mainstem.models import is_current
 from mainstem.project.files import ProjectFile, scan
 from mainstem.project.loaded import LoadedProject, LoadRequest, env_is_current
-from mainstem.types import Clock
+from mainstem.types import Clock, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from pathlib import Path
 import orjson
 
 from mainstem.records.log import AttemptLog, log_path, segments, step_of
-from mainstem.types import Clock
+from mainstem.types import Clock, dataclass
 
 _ATTEMPT_BITS = 40
 _PLACE = (1 << _ATTEMPT_BITS) - 1

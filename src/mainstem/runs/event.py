@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Literal
 
 from mainstem.errors import MainstemError
-from mainstem.types import AssetKey, CheckResult, Usage
+from mainstem.types import AssetKey, CheckResult, Usage, dataclass
 
 StepStatus = Literal[
     "built", "read", "linked", "unchanged", "held", "failed", "skipped", "cancelled"

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from mainstem.errors import MainstemError
 from mainstem.runs.moves import Event, GateMoment
 from mainstem.runs.step import StepOutcome
-from mainstem.types import CheckResult, Clock, Usage
+from mainstem.types import CheckResult, Clock, Usage, dataclass
 
 
 @dataclass(frozen=True, slots=True)

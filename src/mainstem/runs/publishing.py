@@ -8,7 +8,6 @@ the head is compared and swapped in one transaction. After three losses somebody
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from mainstem import state
@@ -19,7 +18,7 @@ from mainstem.lake import Commit, Entry, Lake
 from mainstem.runs.options import RunOptions
 from mainstem.runs.services import Services
 from mainstem.runs.step import Gate
-from mainstem.types import AssetKey, Relation
+from mainstem.types import AssetKey, Relation, dataclass
 
 _LOSSES = 3
 

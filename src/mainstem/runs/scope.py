@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from mainstem import state
@@ -20,7 +20,7 @@ from mainstem.runs.options import RunOptions
 from mainstem.runs.services import Services
 from mainstem.runs.staging import Stamp
 from mainstem.runs.wiring import Wiring
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

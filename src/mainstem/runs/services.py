@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mainstem.database import Database
 from mainstem.graph import Asset, Graph, PlannedAsset
 from mainstem.lake import Lake
 from mainstem.records import Redactor, RunLogs
 from mainstem.runs.step import Gate, Step
-from mainstem.types import Clock
+from mainstem.types import Clock, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

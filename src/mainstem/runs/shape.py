@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from mainstem.types import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

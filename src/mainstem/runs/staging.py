@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from mainstem.errors import InternalError
@@ -12,7 +12,15 @@ from mainstem.graph import Asset, Decision, Facts, VersionLookup, fingerprint, v
 from mainstem.lake import Entry, Intent, LinkWrite
 from mainstem.runs.step import StepOutcome
 from mainstem.state import StoredVersion
-from mainstem.types import AssetKey, Change, CursorWrite, Provenance, TableWrite, ViewWrite
+from mainstem.types import (
+    AssetKey,
+    Change,
+    CursorWrite,
+    Provenance,
+    TableWrite,
+    ViewWrite,
+    dataclass,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

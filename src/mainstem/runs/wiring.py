@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mainstem.graph import Asset, Graph, Plan, PlannedAsset
 from mainstem.runs.shape import Node, Shape, early_gate_reads
 from mainstem.runs.step import Gate
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 _PASSED_THROUGH = frozenset({"view", "ephemeral"})
 """What has no rows of its own: who reads it really waits for what it reads."""

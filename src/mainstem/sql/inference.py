@@ -9,14 +9,14 @@ through: an error of this module is an error of the query.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mainstem.errors import SqlInvalid
 from mainstem.sql.binder import Binder
 from mainstem.sql.query import Query
 from mainstem.sql.relation import Column, Origin, Scope, unique
 from mainstem.sql.types_of import HUGEINT, UNKNOWN
-from mainstem.types import AssetKey, Field, Primitive, Schema, Type
+from mainstem.types import AssetKey, Field, Primitive, Schema, Type, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from mainstem.types import dataclass
 
 REF_NAMESPACE = "__ref__"
 """Marks names that a template wrote with `ref`: never a CTE, whatever it is called."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
 import sqlglot
@@ -20,6 +20,7 @@ from sqlglot.tokenizer_core import TokenType
 from mainstem.errors import SqlInvalid
 from mainstem.sql.normal import TableUse, normalise
 from mainstem.sql.place import where_at
+from mainstem.types import dataclass
 
 _ROWS = (exp.Query, exp.Values, exp.Pivot)
 """Kinds of statements that give rows."""

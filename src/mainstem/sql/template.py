@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 from importlib import import_module
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from mainstem.errors import SqlInvalid, Where
 from mainstem.sql.marker import NEWER_THAN, REF_NAMESPACE, Used, quoted
 from mainstem.sql.place import where_at
-from mainstem.types import AssetKey, did_you_mean, nearest
+from mainstem.types import AssetKey, dataclass, did_you_mean, nearest
 
 _EXPRESSION = re.compile(r"\{\{(?![-+])(.*?)(?<![-+])\}\}", re.DOTALL)
 _NEEDS_JINJA = re.compile(r"\{%|\{#|\{\{[-+]|[-+]\}\}")

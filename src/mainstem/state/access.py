@@ -7,7 +7,7 @@ What a token looks like, how it is hashed and what a role allows is `mainstem.ap
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ import orjson
 
 from mainstem.database import Migration, Transaction
 from mainstem.state.times import from_us, to_us
+from mainstem.types import dataclass
 
 ACCESS_MIGRATIONS = (
     Migration(

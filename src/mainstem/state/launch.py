@@ -9,7 +9,7 @@ twice starts one run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from mainstem.database import Migration, Transaction
 from mainstem.state.process import ProcessIdentity
 from mainstem.state.share import Share
 from mainstem.state.times import from_us, to_us
+from mainstem.types import dataclass
 
 Origin = Literal["manual", "api", "schedule", "sensor", "condition", "webhook", "backfill", "retry"]
 LaunchStatus = Literal["queued", "running", "succeeded", "held", "failed", "cancelled", "lost"]

@@ -7,13 +7,13 @@ locks the row: one that slept past its time finds its fence gone, whatever it ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from mainstem.database import Migration, Transaction
 from mainstem.errors import LeaseLost
 from mainstem.state.process import ProcessIdentity
 from mainstem.state.times import from_us, to_us
+from mainstem.types import dataclass
 
 LEADER_MIGRATIONS = (
     Migration(

@@ -8,13 +8,12 @@ over can no longer commit, however late it wakes. A released lease keeps its row
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from mainstem.database import Transaction
 from mainstem.errors import LeaseLost
 from mainstem.state.times import from_us, to_us
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 _FREE = 0
 """Run id of a lease that nobody holds."""

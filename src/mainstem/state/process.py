@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from mainstem.types import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

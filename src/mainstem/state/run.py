@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import orjson
 from mainstem.database import Transaction
 from mainstem.state.process import ProcessIdentity
 from mainstem.state.times import from_us, to_us
-from mainstem.types import AssetKey, Usage
+from mainstem.types import AssetKey, Usage, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

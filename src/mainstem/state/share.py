@@ -9,8 +9,9 @@ and bounds the wait of both: never a flood of one, never a starved other (airflo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from mainstem.types import dataclass
 
 Share = Literal["fresh", "backfill"]
 SHARES: tuple[Share, ...] = ("fresh", "backfill")

@@ -8,11 +8,11 @@ what the lake knows and hands it all to the engine.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from mainstem.database import Transaction
 from mainstem.state.times import from_us
+from mainstem.types import dataclass
 
 ColumnKind = Literal["text", "integer", "number", "flag", "time"]
 

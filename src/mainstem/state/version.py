@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import orjson
 
 from mainstem.database import Transaction
 from mainstem.state.times import from_us, to_us
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

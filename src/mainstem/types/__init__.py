@@ -47,6 +47,7 @@ from mainstem.types.table import (
     WriteTarget,
 )
 from mainstem.types.usage import Usage, cpu_s, peak_memory, reset_peak
+from mainstem.types.value import dataclass
 
 __all__ = [
     "AssetKey",
@@ -88,6 +89,7 @@ __all__ = [
     "ViewWrite",
     "WriteTarget",
     "cpu_s",
+    "dataclass",
     "did_you_mean",
     "duration_of",
     "duration_text",

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from mainstem.types.key import AssetKey
+from mainstem.types.value import dataclass
 
 Severity = Literal["error", "warn", "info"]
 Verdict = Literal["passed", "warned", "failed", "errored", "proven"]

@@ -6,8 +6,9 @@ Not to be confused with `partitions:`, the unit of work of an asset.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from mainstem.types.value import dataclass
 
 Transform = Literal["identity", "year", "month", "day", "hour"]
 

@@ -8,10 +8,10 @@ an engine describes a query with zeros and the lake allocates ids for the table.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from mainstem.errors import InternalError
+from mainstem.types.value import dataclass
 
 PRIMITIVES = frozenset(
     {

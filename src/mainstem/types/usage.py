@@ -6,9 +6,10 @@ from __future__ import annotations
 import contextlib
 import resource
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from mainstem.types.value import dataclass
 
 _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -20,6 +19,7 @@ from mainstem.api.rest.stream import Broken, Pipe
 from mainstem.api.work import Deadline, Workbench, too_long
 from mainstem.errors import Cancelled, UserError
 from mainstem.project import FoundRows, RowsRequest, export_rows, find_rows, open_rows
+from mainstem.types import dataclass
 
 if TYPE_CHECKING:
     from mainstem.project import Project, RowsFormat

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +10,7 @@ from starlette.responses import Response
 from mainstem.api.host import Host
 from mainstem.api.work import Deadline, Workbench
 from mainstem.errors import MainstemError
+from mainstem.types import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from mainstem.errors import ModelInvalid
@@ -12,6 +11,7 @@ from mainstem.graph.partition.names import DynamicPartitions, StaticPartitions
 from mainstem.graph.partition.spans import Point, Spans, of_box
 from mainstem.graph.partition.text import join_key, split_key
 from mainstem.graph.partition.windows import TimePartitions
+from mainstem.types import dataclass
 
 Dimension = TimePartitions | StaticPartitions | DynamicPartitions
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Dictionary
-from dataclasses import dataclass
 from typing import Literal
 
 from mainstem.errors import ModelInvalid
@@ -18,7 +17,7 @@ from mainstem.graph.partition.names import DynamicPartitions, StaticPartitions
 from mainstem.graph.partition.partition_set import PartitionSet
 from mainstem.graph.partition.spans import EMPTY, Spans
 from mainstem.graph.partition.windows import TimePartitions
-from mainstem.types import did_you_mean
+from mainstem.types import dataclass, did_you_mean
 
 MappingKind = Literal["overlap", "same", "last", "window", "all", "static"]
 MAPPINGS = ("identity", "last", "all", "window", "trailing", "static")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
@@ -21,6 +21,7 @@ from mainstem.graph.partition.names import DynamicPartitions
 from mainstem.graph.partition.spans import EMPTY, Point, Spans
 from mainstem.graph.partition.text import KeyRange, parse_items, quote_key
 from mainstem.graph.partition.windows import TimePartitions
+from mainstem.types import dataclass
 
 
 @dataclass(frozen=True, slots=True)

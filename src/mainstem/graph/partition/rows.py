@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from mainstem.graph.partition.definition import Dimension
 from mainstem.graph.partition.partition_set import PartitionSet
 from mainstem.graph.partition.windows import TimePartitions
 from mainstem.graph.partition.zone import is_ambiguous, wall_of, zone_of
+from mainstem.types import dataclass
 
 _STEP = timedelta(minutes=15)
 """All changes of clocks since 1970 are multiples of it, but for Liberia's in 1972."""

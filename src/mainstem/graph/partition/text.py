@@ -11,9 +11,9 @@ key    = plain text | '"' any text, with '"' doubled '"'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mainstem.errors import SelectionInvalid
+from mainstem.types import dataclass
 
 _SPECIAL = frozenset(',|"()*')
 RESERVED = frozenset({"latest", "missing", "failed", "stale", "all"})

@@ -8,7 +8,6 @@ are sixty minutes each, so the hour that clocks show twice is two partitions wit
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
@@ -16,6 +15,7 @@ from mainstem.errors import ModelInvalid, SelectionInvalid
 from mainstem.graph.partition.cron import CronWalls, cron_walls
 from mainstem.graph.partition.spans import Spans, span
 from mainstem.graph.partition.zone import anchor_of, instant_of, is_ambiguous, wall_of, zone_of
+from mainstem.types import dataclass
 
 Grain = Literal["hour", "day", "week", "month", "quarter", "year", "cron"]
 GRAINS: tuple[Grain, ...] = ("hour", "day", "week", "month", "quarter", "year", "cron")

@@ -9,9 +9,8 @@ is left out or renamed in what is written for them.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
-from mainstem.types import PartitionSpec, PartitionValue, Schema
+from mainstem.types import PartitionSpec, PartitionValue, Schema, dataclass
 
 
 @dataclass(frozen=True, slots=True)

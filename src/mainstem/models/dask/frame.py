@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import dask
@@ -20,7 +20,7 @@ import pyarrow as pa
 from distributed import Client
 
 from mainstem.lake import read_arrow, read_row_group, row_groups
-from mainstem.types import DataFile, TableRef
+from mainstem.types import DataFile, TableRef, dataclass
 
 _AT_ONCE = max(2, os.cpu_count() or 1)
 

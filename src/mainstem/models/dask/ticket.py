@@ -13,7 +13,9 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from mainstem.types import dataclass
 
 _COMPARED = ("mainstem", "pyarrow", "duckdb", "dask", "distributed")
 

@@ -8,11 +8,11 @@ import that file. Made by `load`, turned into assets by `assemble`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from mainstem.errors import MainstemError
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 Form = Literal[
     "arrow", "reader", "pandas", "polars", "lazy", "dask", "duckdb", "reference", "nothing"

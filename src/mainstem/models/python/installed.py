@@ -6,7 +6,8 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+
+from mainstem.types import dataclass
 
 
 @dataclass(frozen=True, slots=True)

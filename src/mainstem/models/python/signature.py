@@ -12,12 +12,11 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mainstem.errors import ModelInvalid, Where
 from mainstem.models.python.definition import FORM_NAMES, Form, Parameter, Returns
-from mainstem.types import did_you_mean
+from mainstem.types import dataclass, did_you_mean
 
 _FORMS: Mapping[tuple[str, str], Form] = {
     ("pyarrow", "Table"): "arrow",

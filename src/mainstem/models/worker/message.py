@@ -8,13 +8,22 @@ one last answer. User exceptions never cross: they may not pickle, or pickle to 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
 
 from mainstem.errors import MainstemError
 from mainstem.models.python.definition import Discovered, Form
-from mainstem.types import AssetKey, DataFile, PartitionValue, Relation, Schema, Usage, WriteTarget
+from mainstem.types import (
+    AssetKey,
+    DataFile,
+    PartitionValue,
+    Relation,
+    Schema,
+    Usage,
+    WriteTarget,
+    dataclass,
+)
 
 Mode = Literal["overwrite", "append", "upsert", "replace_partitions"]
 
