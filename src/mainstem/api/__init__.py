@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainstem.api.application import application
     from mainstem.api.host import Host
+    from mainstem.api.listening import Listener, bind
     from mainstem.api.role import Principal, Role
     from mainstem.api.settings import Access, ApiSettings
     from mainstem.api.tokens import NewToken, create_token, end_token, list_tokens
@@ -20,10 +21,12 @@ _HOME = {
     "Access": "settings",
     "ApiSettings": "settings",
     "Host": "host",
+    "Listener": "listening",
     "NewToken": "tokens",
     "Principal": "role",
     "Role": "role",
     "application": "application",
+    "bind": "listening",
     "create_token": "tokens",
     "end_token": "tokens",
     "list_tokens": "tokens",
@@ -33,10 +36,12 @@ __all__ = [
     "Access",
     "ApiSettings",
     "Host",
+    "Listener",
     "NewToken",
     "Principal",
     "Role",
     "application",
+    "bind",
     "create_token",
     "end_token",
     "list_tokens",

@@ -47,19 +47,27 @@ class Files:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="files")
         self._looking: Future[None] | None = None
         self._next_s = 0.0
+        self._is_asked = False
 
     def turn(self) -> float | None:
         """Look if it is time to; gives the seconds until the next look."""
-        if self._every_s is None:
-            return None
-        now_s = self._clock.monotonic_s()
         if self._looking is not None and self._looking.done():
             self._looking.result()
             self._looking = None
+        if self._looking is None and self._is_asked:
+            self._is_asked = False
+            self._looking = self._thread.submit(self._reload_now)
+        if self._every_s is None:
+            return None
+        now_s = self._clock.monotonic_s()
         if self._looking is None and now_s >= self._next_s:
             self._next_s = now_s + self._every_s
             self._looking = self._thread.submit(self._look)
         return max(0.0, self._next_s - now_s)
+
+    def request_reload(self) -> None:
+        """Read the files soon, in the thread for it; for signal handlers."""
+        self._is_asked = True
 
     def reload(self) -> Reloaded:
         """Read the files now, in the caller's thread."""
@@ -69,6 +77,9 @@ class Files:
     def close(self) -> None:
         """Look no more."""
         self._thread.shutdown(wait=False)
+
+    def _reload_now(self) -> None:
+        self.reload()
 
     def _look(self) -> None:
         began_s = self._clock.monotonic_s()

@@ -77,8 +77,8 @@ class Loop:
         """Ask to stop; asked twice, what runs is cancelled at once.
 
         Args:
-            for_good: Launches that do not end by themselves are cancelled; otherwise they go back
-                into the queue, for the next server.
+            for_good: Launches that run are cancelled at once. Otherwise they have time to end by
+                themselves, and those that do not go back into the queue, for the next server.
         """
         self._stops_for_good = for_good
         self._asked_to_stop += 1
@@ -244,7 +244,8 @@ class Loop:
         parts = self._parts
         now_s = parts.clock.monotonic_s()
         if self._stop is None:
-            self._stop = Stop(since_s=now_s, grace_s=parts.settings().grace_s)
+            grace_s = 0.0 if self._stops_for_good else parts.settings().grace_s
+            self._stop = Stop(since_s=now_s, grace_s=grace_s)
             parts.bus.publish("server", "stopping")
             # Whoever stands by leads at once: what still runs here needs no lead to end.
             parts.leadership.give_up()

@@ -161,7 +161,8 @@ class Server:
         """Start nothing new, and end when what runs has ended; asked twice, cancel it.
 
         Args:
-            for_good: What must be cancelled stays so; otherwise the next server begins it again.
+            for_good: What runs is cancelled at once; otherwise it has time to end, and what must be
+                cancelled then is begun again by the next server.
         """
         self.loop.stop(for_good=for_good)
 
@@ -243,6 +244,11 @@ class Server:
     def reload(self) -> Reloaded:
         """Read the project's files again; the last good state stays if they are wrong now."""
         return self._files.reload()
+
+    def request_reload(self) -> None:
+        """Have the files read again soon; from a signal handler, too."""
+        self._files.request_reload()
+        self._bell.ring()
 
     def announce(self, address: str) -> None:
         """Say where this server answers HTTP, for those who look the leader up."""
