@@ -42,6 +42,7 @@ COMMANDS = (
     Listed("dev", "operate", "serve", "Serve while you edit: files are followed, errors shown."),
     Listed("serve", "operate", "serve", "Run schedules, launches and the API until stopped."),
     Listed("queue", "operate", "queue", "List launches, and cancel one."),
+    Listed("worker", "operate", "worker", "Carry out Python steps of runs on other machines."),
     Listed("runs", "operate", "runs", "List runs, show one, read its log."),
     Listed("token", "operate", "token", "Make, list and revoke tokens for the API."),
     Listed("schedule", "operate", "schedule", "When jobs run: list, switch, look ahead, history."),

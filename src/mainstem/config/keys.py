@@ -118,7 +118,7 @@ _JOB = Keys(
 _EXECUTOR = Keys(
     title="an executor",
     keys={
-        "type": Key(Text(choices=("dask",)), "What carries Python steps out elsewhere."),
+        "type": Key(Text(choices=("dask", "remote")), "Dask, or `mainstem worker NAME` elsewhere."),
         "address": Key(_TEXT, "Of a Dask scheduler; without, workers are started here."),
         "workers": Key(Number(integer=True, minimum=1), "Processes of a local Dask cluster."),
         "resources": Key(Mapped(of=Number(), name="resource"), "What a worker needs: {GPU: 1}."),

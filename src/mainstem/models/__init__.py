@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from mainstem.models.python.declaration import asset, check, multi_asset
     from mainstem.models.python.definition import Discovered, PythonCheck, PythonModel
     from mainstem.models.quarantine import Rule, quarantine_key
+    from mainstem.models.remote.executor import RemoteExecutor
+    from mainstem.models.remote.worker import RemoteWorker
     from mainstem.models.resolved import CompiledSql, compiled_sql, resolve_inputs
     from mainstem.models.seed import SeedStep, load_seed, seed_key
     from mainstem.models.sql_model import Surroundings, key_of, load_sql_model
@@ -61,6 +63,8 @@ _HOME = {
     "PythonStep": "worker.step",
     "RawCheck": "definition",
     "Reference": "definition",
+    "RemoteExecutor": "remote.executor",
+    "RemoteWorker": "remote.worker",
     "Rule": "quarantine",
     "Seed": "definition",
     "SeedStep": "seed",
@@ -113,6 +117,8 @@ __all__ = [
     "PythonStep",
     "RawCheck",
     "Reference",
+    "RemoteExecutor",
+    "RemoteWorker",
     "Rule",
     "Seed",
     "SeedStep",

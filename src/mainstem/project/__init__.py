@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mainstem.project.location import find_project
     from mainstem.project.permission import require_permission
     from mainstem.project.project import Project, open_project
+    from mainstem.project.remote import remote_worker
     from mainstem.project.rows import (
         FoundRows,
         OpenRows,
@@ -69,6 +70,7 @@ _HOME = {
     "open_rows": "mainstem.project.rows",
     "place_of": "mainstem.project.rows",
     "options_of_run": "mainstem.project.running",
+    "remote_worker": "mainstem.project.remote",
     "require_permission": "mainstem.project.permission",
 }
 
@@ -104,6 +106,7 @@ __all__ = [
     "open_rows",
     "options_of_run",
     "place_of",
+    "remote_worker",
     "require_permission",
 ]
 

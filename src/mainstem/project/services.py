@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mainstem import models  # what works elsewhere is imported when a step asks for it
 from mainstem.automation import MIGRATIONS as AUTOMATION_MIGRATIONS
 from mainstem.config import Environment, Executor, Settings, Variables, secret_values
 from mainstem.database import Database
@@ -103,6 +104,8 @@ class Services:
             return self.workers
         assert self._variables is not None, "opened before mainstem.yml was read"
         of = self._executors[name]
+        if of.type == "remote":
+            return models.RemoteExecutor(lambda: self.database, name, self.clock)
         address = self._variables.expand(of.address, of=f"`address` of executor `{name}`")
         return self.shared.executor(replace(of, address=address))
 

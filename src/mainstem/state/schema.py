@@ -7,6 +7,13 @@ from mainstem.state.access import ACCESS_MIGRATIONS
 from mainstem.state.launch import LAUNCH_MIGRATIONS
 from mainstem.state.leader import LEADER_MIGRATIONS
 from mainstem.state.migrations import MIGRATIONS
+from mainstem.state.ticket import TICKET_MIGRATIONS
 
-ALL_MIGRATIONS = (*MIGRATIONS, *ACCESS_MIGRATIONS, *LAUNCH_MIGRATIONS, *LEADER_MIGRATIONS)
+ALL_MIGRATIONS = (
+    *MIGRATIONS,
+    *ACCESS_MIGRATIONS,
+    *LAUNCH_MIGRATIONS,
+    *LEADER_MIGRATIONS,
+    *TICKET_MIGRATIONS,
+)
 """Runs write to tables of several areas: whoever works with one has all."""

@@ -20,7 +20,8 @@ from distributed import Client, Future, KilledWorker, LocalCluster, Queue
 from mainstem.config import Executor
 from mainstem.errors import Cancelled, EngineUnavailable, StepFailed, Where
 from mainstem.models.dask.task import carry_out
-from mainstem.models.dask.ticket import Ticket, own_versions
+from mainstem.models.dask.ticket import Ticket
+from mainstem.models.worker.alike import COMPARED, own_versions
 from mainstem.models.worker.message import Answer, Build, Failed, Judge
 from mainstem.models.worker.output import Log
 from mainstem.models.worker.pool import Cancel
@@ -69,7 +70,7 @@ class DaskExecutor:
             request=request,
             asset=asset,
             timeout_s=timeout_s,
-            versions=own_versions(),
+            versions=own_versions((*COMPARED, "dask", "distributed")),
             address=client.scheduler.address,
             uses_frames=_uses_frames(request),
             topic=self._topic,

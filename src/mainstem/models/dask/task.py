@@ -19,19 +19,26 @@ from typing import Any
 
 from distributed import Queue, get_worker, secede
 
-from mainstem.errors import EngineUnavailable, MainstemError, StepFailed, Where
-from mainstem.models.dask.ticket import Ticket, differing, own_versions
+from mainstem.errors import EngineUnavailable, MainstemError
+from mainstem.models.dask.ticket import Ticket
+from mainstem.models.worker.alike import refuse_others
+from mainstem.models.worker.lines import LineBatches, Lines
 from mainstem.models.worker.message import Asked, Failed, Told
 from mainstem.models.worker.pool import WorkerPool
 
 _REPLY_S = 60.0
-_LINES_AT_ONCE = 200
 
 
 def carry_out(ticket: Ticket) -> bytes:
     """Carry out a ticket; gives the pickled last answer. User errors are answers, never raised."""
     try:
-        _refuse_strangers(ticket)
+        refuse_others(
+            ticket.request,
+            Path(ticket.folder),
+            ticket.versions,
+            asset=ticket.asset,
+            here=get_worker().address,
+        )
         if ticket.uses_frames:
             secede()
         answer = _Attempt(ticket).run()
@@ -48,23 +55,20 @@ class _Attempt:
         self.id = uuid.uuid4().hex[:12]
         self.worker = get_worker()
         self.replies: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self.lines: list[tuple[str, str]] = []
-        self.sending = threading.Lock()
+        self.lines = LineBatches(self._tell_lines)
 
     def run(self) -> Any:
         ticket, token = self.ticket, _Token()
         self._tell("started", self.worker.address)
-        with self._listening(token):
-            answer = pool_of(ticket.folder, ticket.address).run(
+        with self._listening(token), self.lines:
+            return pool_of(ticket.folder, ticket.address).run(
                 ticket.request,
                 asset=ticket.asset,
                 answer=self._answer,
-                log=self._log,
+                log=self.lines.add,
                 cancel=token,
                 timeout_s=ticket.timeout_s,
             )
-        self._flush()
-        return answer
 
     @contextlib.contextmanager
     def _listening(self, token: _Token) -> Iterator[None]:
@@ -86,7 +90,7 @@ class _Attempt:
             down.put(("end", b""))
 
     def _answer(self, message: Any) -> object | None:
-        self._flush()
+        self.lines.flush()
         self._tell("message", pickle.dumps(message, protocol=5))
         if not isinstance(message, Asked):
             return None
@@ -102,18 +106,8 @@ class _Attempt:
         reply: Told = pickle.loads(body)  # noqa: S301  # from the supervisor of this very ticket
         return reply
 
-    def _log(self, text: str, stream: str) -> None:
-        with self.sending:
-            self.lines.append((text, stream))
-            is_due = len(self.lines) >= _LINES_AT_ONCE
-        if is_due:
-            self._flush()
-
-    def _flush(self) -> None:
-        with self.sending:
-            lines, self.lines = self.lines, []
-        if lines:
-            self._tell("lines", pickle.dumps(lines, protocol=5))
+    def _tell_lines(self, lines: Lines) -> None:
+        self._tell("lines", pickle.dumps(lines, protocol=5))
 
     def _tell(self, kind: str, content: Any) -> None:
         self.worker.log_event(self.ticket.topic, (self.ticket.id, kind, self.id, content))
@@ -142,23 +136,3 @@ def pool_of(folder: str, address: str) -> WorkerPool:
     threads = get_worker().state.nthreads
     environment = {**os.environ, "MAINSTEM_DASK": address}
     return WorkerPool(folder, limit=threads, environment=environment)
-
-
-def _refuse_strangers(ticket: Ticket) -> None:
-    here = get_worker().address
-    unequal = differing(ticket.versions, own_versions())
-    if unequal:
-        raise StepFailed(
-            "A7142",
-            f"The Dask worker {here} has {'; '.join(unequal)}.",
-            hint="Install the same versions on the workers as where the run is started.",
-            where=Where(asset=ticket.asset),
-        )
-    if not Path(ticket.folder).is_dir():
-        raise StepFailed(
-            "A7143",
-            f"The Dask worker {here} has no folder {ticket.folder}.",
-            hint="Give the workers the project folder and the warehouse under the same paths "
-            "(a shared file system).",
-            where=Where(asset=ticket.asset),
-        )

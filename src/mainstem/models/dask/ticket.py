@@ -10,14 +10,10 @@ worker, and what was meant for the lost attempt must not reach the next.
 
 from __future__ import annotations
 
-import importlib.metadata
-import sys
 from collections.abc import Mapping
 from dataclasses import field
 
 from mainstem.types import dataclass
-
-_COMPARED = ("mainstem", "pyarrow", "duckdb", "dask", "distributed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,20 +40,3 @@ class Ticket:
     def down(self, attempt: str) -> str:
         """Queue of replies to one attempt."""
         return f"mainstem-down-{self.id}-{attempt}"
-
-
-def own_versions() -> dict[str, str]:
-    """Give the versions that both sides must share: of what is pickled and what writes files."""
-    found = {"python": ".".join(map(str, sys.version_info[:2]))}
-    for name in _COMPARED:
-        found[name] = importlib.metadata.version(name)
-    return found
-
-
-def differing(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
-    """Say which versions differ, in words."""
-    return [
-        f"{name} {theirs.get(name, 'missing')} rather than {version}"
-        for name, version in ours.items()
-        if theirs.get(name) != version
-    ]

@@ -76,6 +76,8 @@ class Build:
     file: str
     function: str
     outputs: tuple[Expected, ...]
+    code: str = ""
+    """Digest of the function's code where the run is: compared on other machines."""
     given: tuple[Given, ...] = ()
     facts: Facts = field(default_factory=Facts)
     takes_context: bool = False

@@ -120,6 +120,7 @@ class PythonStep:
             file=model.file,
             function=model.function,
             outputs=expected,
+            code=model.code.digest,
             given=tuple(given),
             facts=replace(facts_of(context, self._variables), full_refresh=starts_over),
             takes_context=model.takes_context,
