@@ -23,7 +23,7 @@ from mainstem.types import Clock
 
 _MOST_THREADS = 256
 _NOT_OF_A_RUN = {"vars", "yes"}
-"""Options of a launch that say where it acts, not how."""
+"""Options of a launch that say where it acts, or that it may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

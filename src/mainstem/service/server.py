@@ -22,6 +22,7 @@ from mainstem.database import Database
 from mainstem.errors import MainstemError
 from mainstem.project import Project, find_project
 from mainstem.runs import is_dead, own_identity, recover
+from mainstem.service.automatic import project_triggers
 from mainstem.service.bell import Bell
 from mainstem.service.bus import EventBus, Filter, Subscription
 from mainstem.service.claims import Claims
@@ -89,7 +90,7 @@ class Server:
         clock: Clock | None = None,
         watch_s: float | None = None,
         lease_s: float | None = None,
-        triggers: TriggersOf | None = None,
+        triggers: TriggersOf = project_triggers,
         upkeep: Sequence[Upkeep] = (),
     ) -> None:
         self.clock: Clock = clock or SystemClock()
@@ -305,7 +306,7 @@ class Server:
             self._bell.ring()
 
     def _replace_triggers(self, project: Project) -> None:
-        self._triggers.replace(() if self._triggers_of is None else self._triggers_of(project))
+        self._triggers.replace(self._triggers_of(project))
 
     def _keep_up(self) -> None:
         now_s = self.clock.monotonic_s()
