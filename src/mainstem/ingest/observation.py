@@ -23,7 +23,7 @@ Mode = Literal["nothing", "add", "reload"]
 """nothing: all is loaded; add: some are new; reload: all are read, and all rows replaced."""
 
 _WILD = frozenset("*?[")
-_BLOCK = 1 << 20
+_BLOCK = 1 << 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

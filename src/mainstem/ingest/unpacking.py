@@ -26,7 +26,8 @@ from mainstem.ingest.observation import FoundFile, unreadable
 from mainstem.ingest.table import Compression, FileTable, Format, format_of
 from mainstem.types import dataclass
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 17
+"""Bytes moved at a time; with a whole MiB, unpacking took twice the time, for fresh memory."""
 _UTF8 = frozenset({"utf-8", "utf8", "utf-8-sig", "utf_8"})
 _BAD_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, zstandard.ZstdError, gzip.BadGzipFile)
 

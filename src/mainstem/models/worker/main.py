@@ -30,7 +30,7 @@ def main() -> None:
     """Serve requests from the socket named on the command line."""
     connection, life, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     sys.argv[:] = [""]
-    gc.set_threshold(100_000, 20, 20)  # as in the program: imports make no garbage
+    gc.set_threshold(300_000, 20, 20)  # as in the program: imports make no garbage
     # Compiled modules are told apart by size and second: an edit within a second would be missed.
     sys.dont_write_bytecode = True
     # Arrow's own allocator asks for huge pages: a worker that reads one table of 30 MB spends up to
