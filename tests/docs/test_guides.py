@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -17,6 +18,8 @@ from mainstem.cli.catalog import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
+ON_A_SERVER = ROOT / "docs" / "postgres.md"
+LOCAL_GUIDES = [guide for guide in GUIDES if guide != ON_A_SERVER]
 NEXT = ROOT / "src/mainstem/project/templates/flights/NEXT.txt"
 FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -100,9 +103,27 @@ def test_what_the_demo_proposes_next_works(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("guide", LOCAL_GUIDES, ids=lambda path: path.stem)
 def test_a_guide_does_what_it_says(guide, tmp_path):
     Reader(tmp_path).follow(guide)
+
+
+@pytest.mark.slow
+def test_the_guide_to_postgres_does_what_it_says(own_postgres_server, tmp_path):
+    reader = Reader(tmp_path)
+    reader.environment |= {
+        "PATH": f"{own_postgres_server.programs}{os.pathsep}{reader.environment['PATH']}",
+        "PGHOST": own_postgres_server.socket,
+        "PGUSER": "postgres",
+        "LAKE_HOST": quote(own_postgres_server.socket, safe=""),
+    }
+
+    reader.follow(ON_A_SERVER)
+
+    assert "postgresql://shop@/lake?schema=shop" in reader.outputs["mainstem doctor"]
+    reader.line("sed -i.bak 's,/lake?,/restored?,' mainstem.yml")
+    reader.environment["PGUSER"] = "shop"
+    reader.line('mainstem query "select greeting from main.hello"')
 
 
 def test_every_command_is_in_the_guide():

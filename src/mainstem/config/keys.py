@@ -67,7 +67,9 @@ EXECUTION_KEYS = frozenset(_RETRY)
 _LAKE = Keys(
     title="`lake:`",
     keys={
-        "database": Key(_TEXT, "Catalog and run state: sqlite:///path, or a path."),
+        "database": Key(
+            _TEXT, "Catalog and run state: a path, sqlite:///path, or postgresql://..."
+        ),
         "warehouse": Key(_TEXT, "Folder (or bucket) of the data files."),
     },
 )

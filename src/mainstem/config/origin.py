@@ -13,6 +13,7 @@ from mainstem.config.variable import MASK, Variables, references
 from mainstem.errors import ConfigInvalid
 from mainstem.types import dataclass
 
+_QUERY_PASSWORD = re.compile(r"(?<=[?&])((?:ssl)?password)=[^&\s]*", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):([^/@\s]*)@")
 
 
@@ -85,7 +86,8 @@ def _setting(
         shown = variables.expand(text)
     except ConfigInvalid as error:
         shown, is_secret = error.summary.partition(";")[0], False
-    shown = MASK if is_secret and shown else _URL_PASSWORD.sub(rf"\1:{MASK}@", shown)
+    shown = _QUERY_PASSWORD.sub(rf"\1={MASK}", _URL_PASSWORD.sub(rf"\1:{MASK}@", shown))
+    shown = MASK if is_secret and shown else shown
     return Setting(name=name, value=shown, origin=", ".join((origin, *sources)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mainstem.database.port import Migration, Transaction
+from mainstem.database.port import Database, Migration, Transaction
 from mainstem.errors import DatabaseUnavailable
 
 TABLE = (
@@ -23,7 +23,7 @@ def apply_pending(transaction: Transaction, migrations: Sequence[Migration]) -> 
         migrations: All that this installation knows.
     """
     transaction.execute(TABLE)
-    for migration in pending(transaction, migrations):
+    for migration in _pending(transaction, migrations):
         for statement in migration.statements:
             transaction.execute(statement)
         transaction.execute(
@@ -32,7 +32,22 @@ def apply_pending(transaction: Transaction, migrations: Sequence[Migration]) -> 
         )
 
 
-def pending(transaction: Transaction, migrations: Sequence[Migration]) -> list[Migration]:
+def is_behind(database: Database, migrations: Sequence[Migration], *, has_table: str) -> bool:
+    """Tell whether some migrations were not applied yet, by reading only.
+
+    Args:
+        database: May be new.
+        migrations: All that this installation knows.
+        has_table: A query that gives a row if the table of applied ones is there.
+
+    Raises:
+        DatabaseUnavailable: A newer Mainstem applied some that this one does not know.
+    """
+    with database.read() as transaction:
+        return not transaction.execute(has_table) or bool(_pending(transaction, migrations))
+
+
+def _pending(transaction: Transaction, migrations: Sequence[Migration]) -> list[Migration]:
     """Give the migrations that were not applied yet.
 
     Raises:

@@ -83,6 +83,10 @@ class Database(Protocol):
         """
         ...
 
+    def is_new(self) -> bool:
+        """Tell whether nothing was ever kept in it: no migration was applied."""
+        ...
+
     def migrate(self, migrations: Sequence[Migration]) -> None:
         """Bring the schema up to date; a no-op costs one read."""
         ...

@@ -17,13 +17,14 @@ from typing import Any, Literal
 import apsw
 
 from mainstem.database.failure import moved, translated
-from mainstem.database.migrating import apply_pending, pending
+from mainstem.database.migrating import apply_pending, is_behind
 from mainstem.database.port import Migration
 from mainstem.database.sqlite_watch import SqliteWatch
 from mainstem.errors import DatabaseUnavailable, InternalError
 
 _READ_WRITE = apsw.SQLITE_OPEN_READWRITE
 _CREATE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+_HAS_TABLE = "select 1 from sqlite_master where type = 'table' and name = 'migration'"
 _INHERITED: list[apsw.Connection | None] = []
 """Connections that a fork copied here: kept, because closing them would touch the parent's file."""
 
@@ -135,9 +136,14 @@ class SqliteDatabase:
             self._lock_holder = 0
             self._lock.release()
 
+    def is_new(self) -> bool:
+        """Tell whether nothing was ever kept in it."""
+        with self.read() as transaction:
+            return not transaction.execute(_HAS_TABLE)
+
     def migrate(self, migrations: Sequence[Migration]) -> None:
         """Bring the schema up to date; a no-op costs one read."""
-        if self._missing(migrations):
+        if is_behind(self, migrations, has_table=_HAS_TABLE):
             with self.write(durable=True) as transaction:
                 apply_pending(transaction, migrations)
 
@@ -168,14 +174,6 @@ class SqliteDatabase:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close(True)
-
-    def _missing(self, migrations: Sequence[Migration]) -> bool:
-        with self.read() as transaction:
-            if not transaction.execute(
-                "select 1 from sqlite_master where type = 'table' and name = 'migration'"
-            ):
-                return True
-            return bool(pending(transaction, migrations))
 
     def _version(self) -> object | None:
         """Tell apart the states that others brought the file to; nothing while a thread writes.

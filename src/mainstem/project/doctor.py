@@ -112,6 +112,7 @@ def _project(folder: Path) -> Iterator[Finding]:
 
 def _lake(project: Project) -> Iterator[Finding]:
     try:
+        yield Finding(subject="database", verdict="ok", message=project.lake.database.url)
         damages = project.lake.verify(project.branch)
     except MainstemError as error:
         yield _of_error("lake", error)

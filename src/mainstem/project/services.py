@@ -73,6 +73,8 @@ class Services:
         url = self._setting("database") or str(self.state_folder / "mainstem.db")
         _refuse_lost_catalog(url, self._warehouse)
         database = self.shared.database(url)
+        if "://" in url and _has_files(self._warehouse) and database.is_new():
+            raise _lost_catalog(f"{database.url} is empty", self._warehouse)
         database.migrate((*ALL_MIGRATIONS, *AUTOMATION_MIGRATIONS))
         return database
 
@@ -134,11 +136,18 @@ def _refuse_lost_catalog(url: str, warehouse: Path) -> None:
     files = (database, database.with_name(f"{database.name}-wal"))
     if any(file.exists() and file.stat().st_size for file in files):
         return
-    if warehouse.is_dir() and any(warehouse.iterdir()):
-        raise DatabaseUnavailable(
-            "A5024",
-            f"The database {database} is {'empty' if database.exists() else 'gone'}, but the "
-            f"data files it tells of are still in {warehouse}.",
-            hint="Restore the database from a backup. To begin anew, and lose all versions of all "
-            f"tables, remove {warehouse} too.",
-        )
+    if _has_files(warehouse):
+        raise _lost_catalog(f"{database} is {'empty' if database.exists() else 'gone'}", warehouse)
+
+
+def _has_files(warehouse: Path) -> bool:
+    return warehouse.is_dir() and any(warehouse.iterdir())
+
+
+def _lost_catalog(what: str, warehouse: Path) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        "A5024",
+        f"The database {what}, but the data files it tells of are still in {warehouse}.",
+        hint="Restore the database from a backup. To begin anew, and lose all versions of all "
+        f"tables, remove {warehouse} too.",
+    )

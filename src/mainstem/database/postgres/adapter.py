@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import psycopg
 
-from mainstem.database.migrating import apply_pending, pending
+from mainstem.database.migrating import apply_pending, is_behind
 from mainstem.database.port import Migration
 from mainstem.database.postgres.address import address_of
 from mainstem.database.postgres.connecting import SLOTS, Connector
@@ -28,6 +28,7 @@ from mainstem.database.postgres.watch import PostgresWatch
 from mainstem.errors import DatabaseUnavailable, InternalError
 
 _PAUSE_S = 0.2
+_HAS_TABLE = "select 1 where to_regclass('migration') is not null"
 _INHERITED: list[Session | None] = []
 _BEGIN_READ = (statement_of("begin isolation level repeatable read, read only"),)
 _BEGIN_WRITE = statement_of("begin isolation level read committed, read write")
@@ -146,9 +147,14 @@ class PostgresDatabase:
             self._lock_holder = 0
             self._lock.release()
 
+    def is_new(self) -> bool:
+        """Tell whether nothing was ever kept in it."""
+        with self.read() as transaction:
+            return not transaction.execute(_HAS_TABLE)
+
     def migrate(self, migrations: Sequence[Migration]) -> None:
         """Bring the schema up to date; a no-op costs one read."""
-        if self._is_behind(migrations):
+        if is_behind(self, migrations, has_table=_HAS_TABLE):
             with self.write(durable=True) as transaction:
                 apply_pending(transaction, migrations)
 
@@ -185,12 +191,6 @@ class PostgresDatabase:
             statement_of(f"select pg_advisory_xact_lock({self._connector.lock_key})"),
             _LAST_WRITE,
         )
-
-    def _is_behind(self, migrations: Sequence[Migration]) -> bool:
-        with self.read() as transaction:
-            if transaction.execute("select to_regclass('migration') is null") == [(1,)]:
-                return True
-            return bool(pending(transaction, migrations))
 
     def _acquire(self) -> None:
         if self._lock_holder == threading.get_ident():

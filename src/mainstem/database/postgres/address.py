@@ -58,18 +58,25 @@ def address_of(url: str) -> Address:
         found = conninfo_to_dict(f"{base}?{'&'.join(others)}" if others else base)
     except psycopg.Error:
         # Without its cause: libpq quotes what it cannot read, and that may be the password.
-        raise ConfigInvalid(
-            "A5007",
-            "The URL of the database, which begins with postgresql://, cannot be read.",
-            hint="Write postgresql://user:password@host:5432/database?schema=name, with %40 for an "
-            "`@` and %2F for a `/` within the password.",
-            known=("postgresql://",),
-        ) from None
+        raise _unreadable() from None
+    ports = str(found.get("port", "")).split(",")
+    if "@" in str(found.get("host", "")) or not all(port.isdigit() for port in ports if port):
+        raise _unreadable()  # Part of a password was taken for the host or port.
     parameters = {**_DEFAULTS, **{name: str(value) for name, value in found.items()}}
     if not asked:
         in_path = _SEARCH_PATH.search(parameters.get("options", ""))
         asked = in_path[1].strip('"') if in_path else ""
     return Address(parameters=parameters, schema=asked, url=_without_password(parameters, asked))
+
+
+def _unreadable() -> ConfigInvalid:
+    return ConfigInvalid(
+        "A5007",
+        "The URL of the database, which begins with postgresql://, cannot be read.",
+        hint="Write postgresql://user:password@host:5432/database?schema=name, with %40 for an `@` "
+        "and %2F for a `/` within the password.",
+        known=("postgresql://",),
+    )
 
 
 def _without_password(parameters: Mapping[str, str], schema: str) -> str:

@@ -13,6 +13,8 @@ from mainstem.errors import (
     StorageFailed,
 )
 
+_THROWN_OUT = "25P03"
+"""The state of who said nothing within a transaction for too long."""
 _HINT_RETRY = "Nothing was written by this transaction; run the command again."
 
 
@@ -90,11 +92,10 @@ def unreachable(error: psycopg.Error, url: str) -> MainstemError:
 def is_lost(error: psycopg.Error) -> bool:
     """Tell whether it was the connection that failed, and not a statement."""
     error = root_of(error)
-    if isinstance(error, psycopg.errors.PipelineAborted):
-        return False
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return error.sqlstate is None or error.sqlstate[:3] in {"57P", "08P", "080"}
-    return False
+    if error.sqlstate is not None:
+        return error.sqlstate == _THROWN_OUT or error.sqlstate[:3] in {"57P", "080", "08P"}
+    is_of_libpq = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return is_of_libpq and not isinstance(error, psycopg.errors.PipelineAborted)
 
 
 def root_of(error: psycopg.Error) -> psycopg.Error:

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A relay before the PostgreSQL server, which counts round trips and can lose an answer."""
+
+import socket
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+
+class Proxy:
+    """Relays each connection to the server's socket, in threads of its own."""
+
+    def __init__(self, target):
+        self._target = target
+        self._place = tempfile.TemporaryDirectory(prefix="mainstem-proxy-")
+        self.folder = self._place.name
+        self.turns = 0
+        self.dropped = 0
+        self._drop = b""
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(Path(self.folder, ".s.PGSQL.5432")))
+        self._listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def drops_after(self, word):
+        """Let one request with this word through, and keep the answer."""
+        self._drop = word
+
+    def close(self):
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._place.cleanup()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._target)
+                threading.Thread(target=self._relay, args=(client, server), daemon=True).start()
+
+    def _relay(self, client, server):
+        state = {"is_asking": False, "drops": False}
+
+        def ask():
+            with suppress(OSError):
+                while data := client.recv(1 << 20):
+                    state["is_asking"] = True
+                    if self._drop and self._drop in data:
+                        self._drop, state["drops"] = b"", True
+                    server.sendall(data)
+            with suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+
+        def answer():
+            with suppress(OSError):
+                while data := server.recv(1 << 20):
+                    self.turns += state["is_asking"]
+                    state["is_asking"] = False
+                    if state["drops"]:
+                        self.dropped += 1
+                        break
+                    client.sendall(data)
+            for one in (client, server):
+                with suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+
+        threads = [threading.Thread(target=one, daemon=True) for one in (ask, answer)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        client.close()
+        server.close()
+
+
+@pytest.fixture
+def proxy(postgres_server):
+    made = Proxy(f"{postgres_server.socket}/.s.PGSQL.5432")
+    yield made
+    made.close()
