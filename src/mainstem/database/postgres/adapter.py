@@ -2,7 +2,7 @@
 """The PostgreSQL adapter of the port: one writer at a time in all processes, many readers.
 
 Writers queue behind an advisory lock that is taken before their first snapshot, as `begin
-immediate` makes them queue in SQLite (ADR 0013).
+immediate` makes them queue in SQLite (ADR 0015).
 """
 
 from __future__ import annotations

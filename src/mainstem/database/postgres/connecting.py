@@ -33,7 +33,7 @@ class Trace:
 
     Each that changed something leaves its number and a token of its own in the table
     `database_write`. So a database that was set back to an earlier state is noticed, and after a
-    connection is lost within a commit it can be told what became of it (ADR 0013).
+    connection is lost within a commit it can be told what became of it (ADR 0015).
     """
 
     __slots__ = ("number", "schema_id", "token")
