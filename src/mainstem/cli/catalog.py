@@ -43,7 +43,8 @@ COMMANDS = (
     Listed("serve", "operate", "serve", "Run schedules, launches and the API until stopped."),
     Listed("queue", "operate", "queue", "List launches, and cancel one."),
     Listed("worker", "operate", "worker", "Carry out Python steps of runs on other machines."),
-    Listed("runs", "operate", "runs", "List runs, show one, read its log."),
+    Listed("runs", "operate", "runs", "List runs, show one, read its log; failures."),
+    Listed("alerts", "operate", "alerts", "Who is told of failures, what was sent; test it."),
     Listed("token", "operate", "token", "Make, list and revoke tokens for the API."),
     Listed("schedule", "operate", "schedule", "When jobs run: list, switch, look ahead, history."),
 )

@@ -79,6 +79,14 @@ _CONNECTION = Keys(
     required=("type",),
     is_open=True,
 )
+_RETENTION = Keys(
+    title="`retention:`",
+    keys={
+        "logs": Key(_DURATION, "What steps print and log; 30d by default."),
+        "history": Key(_DURATION, "What happened in runs, in daily files; 400d by default."),
+        "steps": Key(_DURATION, "Rows of steps and of results of checks; 180d by default."),
+    },
+)
 _ENVIRONMENT = Keys(
     title="an environment",
     keys={
@@ -130,13 +138,25 @@ _EXECUTOR = Keys(
 _ALERT = Keys(
     title="an alert",
     keys={
-        "type": Key(Text(choices=("slack", "email", "webhook", "pagerduty", "teams"))),
+        "type": Key(Text(choices=("slack", "email", "webhook"))),
         "on": Key(
-            Items(of=Text(choices=("failed", "held", "warned", "late", "recovered", "succeeded")))
+            Items(of=Text(choices=("failed", "held", "late", "recovered"))), "All by default."
         ),
+        "environments": Key(_NAMES, "Only runs of these; all by default."),
+        "window": Key(_DURATION, "The same failure within this time is counted: 1h."),
+        "remind": Key(_DURATION, "A failure that goes on is told again after this time: 4h."),
+        "url": Key(_TEXT, "Of slack and webhook: where to send to."),
+        "headers": Key(Mapped(of=_TEXT, name="header"), "Of webhook: sent along."),
+        "secret": Key(_TEXT, "Of webhook: signs the body, in X-Mainstem-Signature."),
+        "to": Key(_NAMES, "Of email: who receives it."),
+        "from": Key(_TEXT, "Of email: who sends it."),
+        "host": Key(_TEXT, "Of email: the SMTP server."),
+        "port": Key(Number(integer=True, minimum=1), "Of email: 587, 465 with tls, 25 with none."),
+        "security": Key(Text(choices=("starttls", "tls", "none")), "Of email: starttls."),
+        "user": Key(_TEXT, "Of email: to log in with."),
+        "password": Key(_TEXT, "Of email: to log in with."),
     },
     required=("type",),
-    is_open=True,
 )
 _API = Keys(
     title="`api:`",
@@ -213,6 +233,7 @@ SETTINGS_FILE = Keys(
         "lake": Key(_LAKE, "Where catalog and data are, for every environment."),
         "models": Key(Mapped(of=MODEL_FOLDER, name="folder of models"), "Folder to options."),
         "vars": Key(Mapped(of=Anything(), name="variable"), "Values of {{ var('name') }}."),
+        "retention": Key(_RETENTION, "How long records are kept; `mainstem gc` and runs prune."),
         "jobs": Key(Mapped(of=_JOB, name="job")),
         "executors": Key(Mapped(of=_EXECUTOR, name="executor"), "Where Python steps may run."),
         "alerts": Key(Mapped(of=_ALERT, name="alert")),

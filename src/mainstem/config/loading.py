@@ -76,6 +76,7 @@ def settings_of(document: Document, *, version: str = "") -> Settings:
             name: Job(name=name, options=options or {}, line=document.line(("jobs", name)))
             for name, options in (value.get("jobs") or {}).items()
         },
+        retention=dict(value.get("retention") or {}),
         alerts={
             name: Alert(name=name, options=options or {}, line=document.line(("alerts", name)))
             for name, options in (value.get("alerts") or {}).items()
@@ -222,8 +223,22 @@ def _cross_problems(
         yield from _version_problems(settings.requires_mainstem, version, where)
 
 
+_ALERT_NEEDS = {"slack": ("url",), "webhook": ("url",), "email": ("host", "to")}
+
+
 def _alert_problems(document: Document, settings: Settings) -> Iterator[ConfigInvalid]:
     known = tuple(settings.alerts)
+    for name, written in settings.alerts.items():
+        kind = str(written.options.get("type"))
+        for key in _ALERT_NEEDS.get(kind, ()):
+            if not written.options.get(key):
+                yield ConfigInvalid(
+                    "A1012",
+                    f"alert `{name}` of type {kind} has no `{key}`.",
+                    hint=f"Write `{key}:`; an alert of type {kind} needs "
+                    f"{' and '.join(_ALERT_NEEDS[kind])}.",
+                    where=document.where(("alerts", name)),
+                )
     for name, job in settings.jobs.items():
         for alert in names_of(job.options.get("alert")):
             if alert not in known:

@@ -171,6 +171,8 @@ class Settings:
     executors: Mapping[str, Executor] = field(default_factory=dict)
     api: ApiAccess = field(default_factory=ApiAccess)
     serve: ServeSettings = field(default_factory=ServeSettings)
+    retention: Mapping[str, Any] = field(default_factory=dict)
+    """`logs`, `history`, `steps` to durations, as written."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """Line of each setting by dotted name: `environments.prod.branch`."""
 

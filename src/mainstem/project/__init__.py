@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mainstem.observers import Alert, AlertRule, Failure
     from mainstem.project.automating import DryTick
     from mainstem.project.compare import Comparison
     from mainstem.project.create import TEMPLATES, Created, create_from_file, create_project
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from mainstem.state import RunRecord, StepRecord
 
 _HOME = {
+    "Alert": "mainstem.observers",
+    "AlertRule": "mainstem.observers",
+    "Failure": "mainstem.observers",
     "TEMPLATES": "mainstem.project.create",
     "Comparison": "mainstem.project.compare",
     "Created": "mainstem.project.create",
@@ -76,10 +80,13 @@ _HOME = {
 
 __all__ = [
     "TEMPLATES",
+    "Alert",
+    "AlertRule",
     "Comparison",
     "Created",
     "DescribedAsset",
     "DryTick",
+    "Failure",
     "Finding",
     "FoundRows",
     "Lake",

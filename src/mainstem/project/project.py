@@ -41,6 +41,7 @@ from mainstem.project.location import branch_of, find_project
 from mainstem.project.merging import merged_entries, with_work_left
 from mainstem.project.planning import Planning
 from mainstem.project.problems import raise_problems
+from mainstem.project.recording import Recording
 from mainstem.project.run_log import LogEntry, RunLogReader
 from mainstem.project.running import options_of_plan, options_of_run, run_options
 from mainstem.project.services import Services
@@ -184,6 +185,17 @@ class Project:
         )
 
     @cached_property
+    def recording(self) -> Recording:
+        """Failures, alerts, and how long records are kept."""
+        return Recording(
+            self.settings,
+            self.graph,
+            self.services,
+            self.variables,
+            environment=self.environment,
+        )
+
+    @cached_property
     def _planning(self) -> Planning:
         return Planning(
             self.loaded,
@@ -276,7 +288,8 @@ class Project:
             ConflictError: The branch moved in a way that does not commute, three times.
         """
         raise_problems(self.problems)
-        recover(self.services.database, self.lake, self.clock)
+        recording = self.recording
+        recover(self.services.database, self.lake, self.clock, on_end=recording.end_run)
         planned = self._planning.options(options_of_plan(options))
         asked = run_options(
             planned,
@@ -290,11 +303,12 @@ class Project:
         finished = execute(
             plan,
             self._run_services(),
-            options=replace(asked, on_begin=on_begin),
-            on_event=on_event,
+            options=replace(asked, on_begin=on_begin, history_days=recording.retention.steps.days),
+            on_event=recording.observer(on_event),
             control=control or self.control,
         )
         self._project(finished)
+        recording.prune_daily()
         return finished
 
     def _run_services(self) -> RunServices:
@@ -308,6 +322,7 @@ class Project:
             random=random.random,
             logs=self.services.logs,
             redactor=self.services.redactor,
+            on_end=self.recording.end_run,
         )
 
     def _project(self, finished: RunFinished) -> None:

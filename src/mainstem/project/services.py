@@ -16,12 +16,20 @@ from mainstem.database import Database
 from mainstem.errors import DatabaseUnavailable
 from mainstem.lake import Lake
 from mainstem.models import Discovered, StepExecutor, WorkerPool, discover
+from mainstem.observers import ALERT_MIGRATIONS, FAILURE_MIGRATIONS
 from mainstem.project.sharing import Shared
-from mainstem.records import Redactor, RunLogs
+from mainstem.records import History, Redactor, RunLogs
 from mainstem.state import ALL_MIGRATIONS
 
 if TYPE_CHECKING:
     from mainstem.types import Engine
+
+_MIGRATIONS = (
+    *ALL_MIGRATIONS,
+    *AUTOMATION_MIGRATIONS,
+    *FAILURE_MIGRATIONS,
+    *ALERT_MIGRATIONS,
+)
 
 STATE_FOLDER = ".mainstem"
 """Git-ignored: catalog, data files, logs, caches."""
@@ -61,6 +69,11 @@ class Services:
         """What the steps of runs print and log."""
         return RunLogs(self.state_folder / "logs", self.clock)
 
+    @cached_property
+    def history(self) -> History:
+        """What happened in runs."""
+        return History(self.state_folder / "history")
+
     @property
     def state_folder(self) -> Path:
         """Where everything that is not the user's lives."""
@@ -75,7 +88,7 @@ class Services:
         database = self.shared.database(url)
         if "://" in url and _has_files(self._warehouse) and database.is_new():
             raise _lost_catalog(f"{database.url} is empty", self._warehouse)
-        database.migrate((*ALL_MIGRATIONS, *AUTOMATION_MIGRATIONS))
+        database.migrate(_MIGRATIONS)
         return database
 
     @cached_property

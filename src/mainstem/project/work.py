@@ -23,7 +23,7 @@ from mainstem.project.reading import ReadingSession
 from mainstem.project.services import Services
 from mainstem.project.steps import Steps
 from mainstem.project.system import SystemTables
-from mainstem.records import logs_query
+from mainstem.records import events_query, logs_query
 from mainstem.runs import Gate, Step
 from mainstem.types import AssetKey, CheckResult, Relation, Schema, nearest
 
@@ -250,7 +250,10 @@ class Work:
 
     def _reading(self, at: str) -> ReadingSession:
         services = self._services
-        files = {"logs": partial(logs_query, services.logs.folder)}
+        files = {
+            "events": partial(events_query, services.history.folder),
+            "logs": partial(logs_query, services.logs.folder),
+        }
         system = SystemTables(services.database, services.lake, at=at, files=files)
         return ReadingSession(services.engine, services.lake, at=at, system=system)
 

@@ -7,6 +7,26 @@ from pathlib import Path
 
 _LOG_NAME = r"/run-([0-9]+)/([^/]+)-([0-9]+)[.]log[.0-9]*$"
 
+_EVENT = {
+    "at": "bigint",
+    "event": "varchar",
+    "run_id": "bigint",
+    "environment": "varchar",
+    "branch": "varchar",
+    "asset": "varchar",
+    "status": "varchar",
+    "attempt": "integer",
+    "row_count": "bigint",
+    "size_bytes": "bigint",
+    "elapsed_s": "double",
+    "cpu_s": "double",
+    "peak_memory": "bigint",
+    "measured": "varchar",
+    "commit_id": "varchar",
+    "code": "varchar",
+    "text": "varchar",
+}
+
 
 def logs_query(folder: Path) -> str:
     """Give `system.logs`: every line that steps wrote, as far as it is kept."""
@@ -24,6 +44,16 @@ def logs_query(folder: Path) -> str:
         f"{_time('at')} as logged_at, kind, text from "
         + _lines(folder / "run-*" / "*.log*", at="bigint", kind="varchar", text="varchar")
     )
+
+
+def events_query(folder: Path) -> str:
+    """Give `system.events`: what happened in runs, as long as history is kept."""
+    names = ", ".join(name for name in _EVENT if name != "at")
+    if next(folder.glob("*.jsonl"), None) is None:
+        nulls = ", ".join(f"null::{of} as {name}" for name, of in _EVENT.items() if name != "at")
+        return f"select null::timestamptz as happened_at, {nulls} where false"
+    lines = _lines(folder / "*.jsonl", **_EVENT)
+    return f"select {_time('at')} as happened_at, {names} from {lines}"
 
 
 def _lines(files: Path, **columns: str) -> str:

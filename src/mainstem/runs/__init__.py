@@ -4,6 +4,7 @@
 Knows a `Step` and a `Gate`, no kind of either. Called by `project`, which supplies both.
 """
 
+from mainstem.runs.ended import OnEnd, RunEnding
 from mainstem.runs.event import (
     RunEvent,
     RunFinished,
@@ -28,8 +29,10 @@ from mainstem.runs.step import CancelToken, Gate, Step, StepContext, StepOutcome
 __all__ = [
     "CancelToken",
     "Gate",
+    "OnEnd",
     "Reverted",
     "RunControl",
+    "RunEnding",
     "RunEvent",
     "RunFinished",
     "RunOptions",

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from mainstem import state
+from mainstem.database import Transaction
 from mainstem.errors import Cancelled, MainstemError
 from mainstem.graph import stale_assets, view_tombstone
 from mainstem.lake import Commit
 from mainstem.runs.book import Book
 from mainstem.runs.cancelling import Cancellation
+from mainstem.runs.ended import RunEnding
 from mainstem.runs.event import RunFinished, StepFinished
 from mainstem.runs.judging import evaluate
 from mainstem.runs.machine import State, reconsider
@@ -41,11 +44,15 @@ def publish_run(
         candidate = _candidate(scope, book, end)
         if not candidate.keys:
             with scope.services.database.write() as transaction:
-                book.flush(transaction)
                 conclude(transaction, candidate, scope.services, scope.options)
+                _close(transaction, scope, book, candidate.status)
             return end, None
         commit, held = publish(
-            candidate, scope.services, scope.options, judge=judge, also=book.flush
+            candidate,
+            scope.services,
+            scope.options,
+            judge=judge,
+            also=partial(_close, scope=scope, book=book, status=candidate.status),
         )
         if commit is not None:
             return end, commit
@@ -67,12 +74,28 @@ def give_up(scope: Scope, book: Book, error: BaseException) -> None:
     )
     try:
         with scope.services.database.write() as transaction:
-            book.flush(transaction)
             text = scope.services.redactor.text(str(error))[:2000] or type(error).__name__
             conclude(transaction, candidate, scope.services, scope.options, error=text)
+            _close(transaction, scope, book, candidate.status, error=text)
     except MainstemError as second:
         # The next run finds the dead one and clears up; the first error is what matters.
         error.add_note(f"and then: {second}")
+
+
+def _close(
+    transaction: Transaction, scope: Scope, book: Book, status: str, error: str = ""
+) -> None:
+    """Write the last records of a run, ours and those of others."""
+    book.flush(transaction)
+    if scope.services.on_end is not None:
+        ending = RunEnding(
+            run=scope.run,
+            status=status,
+            at=scope.services.clock.now(),
+            steps=tuple(book.done.values()),
+            error=error,
+        )
+        scope.services.on_end(transaction, ending)
 
 
 def summary(

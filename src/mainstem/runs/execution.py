@@ -134,7 +134,7 @@ def _try_to_begin(
     lake, clock = services.lake, services.clock
     keys = [key for unit in wiring.units if not unit.judges_only for key in unit.keys]
     with services.database.write() as transaction:
-        clear_the_way(transaction, lake, plan.branch, keys, clock=clock)
+        clear_the_way(transaction, lake, plan.branch, keys, clock=clock, on_end=services.on_end)
         base = _base_commit(plan, services, options, transaction)
         now = clock.now()
         process = own_identity()

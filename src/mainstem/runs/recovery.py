@@ -11,16 +11,25 @@ from mainstem import state
 from mainstem.database import Database, Transaction
 from mainstem.errors import BranchBusy, MainstemError, RefNotFound
 from mainstem.lake import Lake
+from mainstem.runs.ended import OnEnd, RunEnding
 from mainstem.runs.identity import is_dead
 from mainstem.types import AssetKey, Clock
 
 _POLL_S = 0.2
 
 
-def recover(database: Database, lake: Lake, clock: Clock) -> tuple[int, ...]:
+def recover(
+    database: Database, lake: Lake, clock: Clock, *, on_end: OnEnd | None = None
+) -> tuple[int, ...]:
     """Mark the runs whose process died as crashed, free what they held, seal their branches.
 
     Cheap if there is none: one read. Called when a project is opened for work.
+
+    Args:
+        database: With run state.
+        lake: Whose branches are sealed.
+        clock: Source of time.
+        on_end: Writes what else is to be known of a run that ended so.
 
     Returns:
         Ids of the runs that were found dead.
@@ -35,11 +44,19 @@ def recover(database: Database, lake: Lake, clock: Clock) -> tuple[int, ...]:
         left = {run.id for run in state.unfinished_runs(transaction)}
         buried = [run.id for run in dead if run.id in left]
         for run_id in buried:
-            bury(transaction, lake, run_id, clock=clock, why="its process died")
+            bury(transaction, lake, run_id, clock=clock, why="its process died", on_end=on_end)
     return tuple(buried)
 
 
-def bury(transaction: Transaction, lake: Lake, run_id: int, *, clock: Clock, why: str) -> None:
+def bury(
+    transaction: Transaction,
+    lake: Lake,
+    run_id: int,
+    *,
+    clock: Clock,
+    why: str,
+    on_end: OnEnd | None = None,
+) -> None:
     """Let a dead run be over: it can no longer commit, its branch is sealed for inspection."""
     now = clock.now()
     branch = f"run/{run_id}"
@@ -54,6 +71,10 @@ def bury(transaction: Transaction, lake: Lake, run_id: int, *, clock: Clock, why
         error=why,
     )
     state.add_event(transaction, run_id, "crashed", why, at=now)
+    run = state.run_of(transaction, run_id)
+    if on_end is not None and run is not None:
+        error = f"the run was found dead: {why}"
+        on_end(transaction, RunEnding(run=run, status="crashed", at=now, error=error))
 
 
 def _close_branch(transaction: Transaction, lake: Lake, branch: str, *, clock: Clock) -> bool:
@@ -80,6 +101,7 @@ def clear_the_way(
     keys: Collection[AssetKey],
     *,
     clock: Clock,
+    on_end: OnEnd | None = None,
 ) -> None:
     """Take away leases of the dead on what a run needs.
 
@@ -91,9 +113,11 @@ def clear_the_way(
         if run is None or run.status != "running":
             state.steal(transaction, lease.run_id)
         elif is_dead(run.process):
-            bury(transaction, lake, run.id, clock=clock, why="its process died")
+            why = "its process died"
+            bury(transaction, lake, run.id, clock=clock, why=why, on_end=on_end)
         elif lease.expires_at <= clock.now():
-            bury(transaction, lake, run.id, clock=clock, why="its lease expired")
+            why = "its lease expired"
+            bury(transaction, lake, run.id, clock=clock, why=why, on_end=on_end)
         else:
             raise BlockedError(lease)
 

@@ -10,6 +10,7 @@ from mainstem.database import Database
 from mainstem.graph import Asset, Graph, PlannedAsset
 from mainstem.lake import Lake
 from mainstem.records import Redactor, RunLogs
+from mainstem.runs.ended import OnEnd
 from mainstem.runs.step import Gate, Step
 from mainstem.types import Clock, dataclass
 
@@ -33,3 +34,5 @@ class Services:
     """Where steps' logs go; without, nothing of them is kept."""
     redactor: Redactor = field(default_factory=Redactor)
     """Masks secrets in all that is told and kept of the run."""
+    on_end: OnEnd | None = None
+    """Writes what else is to be known of a run that ends, also of one that is found dead."""

@@ -91,6 +91,7 @@ from mainstem.state.run import (
 )
 from mainstem.state.schema import ALL_MIGRATIONS
 from mainstem.state.share import Share, Weights, next_share
+from mainstem.state.success import last_success
 from mainstem.state.system import SYSTEM_TABLES
 from mainstem.state.ticket import (
     TICKET_MIGRATIONS,
@@ -187,6 +188,7 @@ __all__ = [
     "insert_run",
     "last_built_at",
     "last_step",
+    "last_success",
     "last_verdicts",
     "launch_of",
     "launch_of_key",

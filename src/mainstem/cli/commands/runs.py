@@ -8,6 +8,7 @@ import click
 from mainstem.cli.opening import project_of
 from mainstem.cli.options import json_option
 from mainstem.cli.output import Output
+from mainstem.cli.render.alerts import failure_lines
 from mainstem.cli.render.plain import plain
 from mainstem.cli.render.runs import log_lines, run_detail_lines, run_list_lines
 from mainstem.types import SystemClock
@@ -71,6 +72,24 @@ def runs_log(*, run: int, step: str | None, follow: bool, is_json: bool) -> None
             if not follow or reader.is_over:
                 return
             clock.sleep(FOLLOW_S)
+
+
+@runs_command.command(name="failures")
+@click.option("--open", "is_open", is_flag=True, help="Only those that still stand.")
+@click.option("--branch", default="", help="Of this target branch only.")
+@click.option("--limit", default=20, show_default=True, help="Failures to show.")
+@json_option
+def runs_failures(*, is_open: bool, branch: str, limit: int, is_json: bool) -> None:
+    """Show failures, each once however often it came: since when, and between which commits."""
+    output = Output.of_process(is_json=is_json)
+    with project_of() as project:
+        found = project.recording.failures(branch=branch, is_open=is_open, limit=limit)
+    if is_json:
+        output.document(found)
+    elif found:
+        output.lines(failure_lines(found, output.look, now=SystemClock().now()))
+    else:
+        output.note("Nothing has failed.")
 
 
 def _list(limit: int, *, is_json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -100,15 +100,18 @@ def run_command(
         )
         _say_where(project, output)
         width = max((len(str(key)) for key in project.graph.assets), default=0)
-        with Reporter(output, SystemClock(), key_width=width) as reporter, _interrupts(project):
-            finished = project.run(
-                **selection,
-                threads=threads,
-                fail_fast=fail_fast,
-                wait=not no_wait,
-                on_event=reporter.hear,
-            )
-        reporter.finish(finished)
+        # After the last line: whoever waits for a slow receiver has seen how the run ended.
+        with ExitStack() as stack:
+            stack.callback(project.recording.deliver)
+            with Reporter(output, SystemClock(), key_width=width) as reporter, _interrupts(project):
+                finished = project.run(
+                    **selection,
+                    threads=threads,
+                    fail_fast=fail_fast,
+                    wait=not no_wait,
+                    on_event=reporter.hear,
+                )
+            reporter.finish(finished)
     return finished.exit_code
 
 

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a project keeps of its runs and tells of them: history, failures, alerts, retention.
+
+Composition only: rules are in `observers`, files in `records`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+from mainstem.config import Settings, Variables, duration_of, names_of
+from mainstem.database import Transaction
+from mainstem.errors import ConfigInvalid, DatabaseUnavailable, Where
+from mainstem.graph import Graph
+from mainstem.observers import (
+    Alert,
+    AlertRule,
+    Failure,
+    HistoryObserver,
+    Late,
+    Teller,
+    alerts,
+    deliver_due,
+    failures,
+)
+from mainstem.project.services import Services
+from mainstem.records import Pruned, RecordFiles, Retention
+from mainstem.runs import RunEnding, RunEvent
+from mainstem.state import launch_of_run, unfinished_runs
+from mainstem.types import AssetKey, did_you_mean
+
+Observer = Callable[[RunEvent], None]
+
+
+class Recording:
+    """The records of one project.
+
+    Args:
+        settings: mainstem.yml.
+        graph: For owners, and for what is downstream of a failure.
+        services: Database and folders.
+        variables: To resolve addresses and passwords when something is delivered.
+        environment: Name of the environment.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        graph: Graph,
+        services: Services,
+        variables: Variables,
+        *,
+        environment: str,
+    ) -> None:
+        self._settings = settings
+        self._graph = graph
+        self._services = services
+        self._variables = variables
+        self._environment = environment
+
+    def observer(self, listener: Observer | None) -> Observer:
+        """Give what hears the events of one run: its history, and whoever asked for them."""
+        observers: list[Observer] = [HistoryObserver(self._services.history, self._services.clock)]
+        if listener is not None:
+            observers.append(listener)
+
+        def hear(event: RunEvent) -> None:
+            for observer in observers:
+                observer(event)
+
+        return hear
+
+    def end_run(self, transaction: Transaction, ending: RunEnding) -> None:
+        """Write failures and alerts, in the transaction that ends a run."""
+        self._teller.close(transaction, ending)
+        if ending.status == "crashed":
+            line = {"event": "run_finished", "run_id": ending.run.id, "status": "crashed"}
+            self._services.history.add(ending.at, [{**line, "text": ending.error}])
+
+    def tell_late(self, lates: Sequence[Late], *, now: datetime) -> None:
+        """Write alerts for assets that are late; told once each, until `note_on_time`."""
+        if lates and self.rules:
+            with self._services.database.write() as transaction:
+                self._teller.late(transaction, lates, at=now)
+
+    def note_on_time(self, key: AssetKey, branch: str) -> None:
+        """Say that an asset is no longer late."""
+        if self.rules:
+            with self._services.database.write() as transaction:
+                self._teller.on_time(transaction, key, branch)
+
+    def deliver(self, *, limit: int = 50) -> tuple[int, int]:
+        """Send the alerts that are due, of all runs; raises nothing of what receivers do.
+
+        Called after a run, and by the loop of a server; at most a read if nothing is due.
+
+        Returns:
+            How many arrived, and how many did not.
+        """
+        clock = self._services.clock
+        with contextlib.suppress(DatabaseUnavailable):  # what is due stays so
+            return deliver_due(self._services.database, self._send, now=clock.now, limit=limit)
+        return 0, 0
+
+    @cached_property
+    def rules(self) -> tuple[AlertRule, ...]:
+        """`alerts:` of mainstem.yml."""
+        return tuple(_rule(name, self._settings) for name in self._settings.alerts)
+
+    def alerts(self, *, limit: int = 50) -> list[Alert]:
+        """List messages, sent and waiting, the latest first."""
+        with self._services.database.read() as transaction:
+            return alerts(transaction, limit=limit)
+
+    def test_alert(self, name: str) -> str:
+        """Send a message to one receiver now; gives what went wrong, empty if it arrived.
+
+        Raises:
+            ConfigInvalid: There is no such alert, or a variable that it needs is not set.
+        """
+        rule = next((rule for rule in self.rules if rule.name == name), None)
+        if rule is None:
+            known = tuple(self._settings.alerts)
+            raise ConfigInvalid(
+                "A1095",
+                f"`{name}` is not an alert of this project.",
+                hint=did_you_mean(name, known) or "Write it under `alerts:` in mainstem.yml.",
+                where=Where(file=self._settings.file),
+                known=known,
+            )
+        now = self._services.clock.now()
+        item = {"asset": "main.example", "owner": "", "message": "this is a test; nothing failed"}
+        body = {
+            "event": "failed",
+            "project": self._settings.name,
+            "environment": self._environment,
+            "branch": "main",
+            "at": now.isoformat(),
+            "run_id": 0,
+            "git": "",
+            "items": [item],
+        }
+        alert = Alert(
+            id=f"{self._settings.name}/{name}/test/{now.isoformat()}",
+            alert=name,
+            event="failed",
+            run_id=0,
+            body=body,
+            status="pending",
+            created_at=now,
+            not_before=now,
+        )
+        return _channel().send(alert, rule.type, self._options(rule))  # type: ignore[no-any-return]  # imported late, with what sends mail
+
+    def failures(
+        self, *, branch: str = "", is_open: bool = False, limit: int = 100
+    ) -> list[Failure]:
+        """List failures grouped by what they have in common, the latest first."""
+        with self._services.database.read() as transaction:
+            return failures(transaction, branch=branch, is_open=is_open, limit=limit)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """How long what is kept."""
+        written, default = self._settings.retention, Retention()
+        return Retention(
+            logs=duration_of(written.get("logs"), default.logs),
+            history=duration_of(written.get("history"), default.history),
+            steps=duration_of(written.get("steps"), default.steps),
+        )
+
+    def prune_daily(self) -> None:
+        """Remove old logs and history, unless that was done within a day."""
+        if self._files.is_due(self._services.clock.now()):
+            self.prune()
+
+    def prune(self, *, dry_run: bool = False) -> Pruned:
+        """Remove logs and history that are older than they are to be kept."""
+        with self._services.database.read() as transaction:
+            running = [run.id for run in unfinished_runs(transaction)]
+        now = self._services.clock.now()
+        return self._files.prune(self.retention, now=now, running=running, dry_run=dry_run)
+
+    @cached_property
+    def _files(self) -> RecordFiles:
+        return RecordFiles(self._services.logs.folder, self._services.history.folder)
+
+    @cached_property
+    def _teller(self) -> Teller:
+        return Teller(
+            self._settings.name,
+            self._graph,
+            self.rules,
+            root=str(self._services.folder),
+            job_of=_job_of,
+        )
+
+    def _send(self, alert: Alert) -> str:
+        rule = next((rule for rule in self.rules if rule.name == alert.alert), None)
+        if rule is None:
+            return f"`{alert.alert}` is no longer under `alerts:` of mainstem.yml"
+        try:
+            options = self._options(rule)
+        except ConfigInvalid as error:
+            return error.summary
+        answer: str = _channel().send(alert, rule.type, options)
+        return self._services.redactor.text(answer)
+
+    def _options(self, rule: AlertRule) -> Mapping[str, Any]:
+        resolved: Mapping[str, Any] = self._variables.expand_all(
+            rule.options, of=f"alert `{rule.name}`"
+        )
+        return resolved
+
+
+def _rule(name: str, settings: Settings) -> AlertRule:
+    options = dict(settings.alerts[name].options)
+    default = AlertRule(name=name, type=options["type"])
+    return AlertRule(
+        name=name,
+        type=options.pop("type"),
+        events=tuple(names_of(options.pop("on", None))) or default.events,  # type: ignore[arg-type]  # choices were checked
+        environments=tuple(names_of(options.pop("environments", None))),
+        jobs=tuple(
+            job.name for job in settings.jobs.values() if name in names_of(job.options.get("alert"))
+        ),
+        window=duration_of(options.pop("window", None), default.window),
+        remind=duration_of(options.pop("remind", None), default.remind),
+        options=options,
+    )
+
+
+def _job_of(transaction: Transaction, run_id: int) -> str:
+    launch = launch_of_run(transaction, run_id)
+    return launch.request.job if launch is not None else ""
+
+
+def _channel() -> Any:
+    """Import what sends: HTTP and mail are half of what `mainstem run` would import."""
+    return import_module("mainstem.observers.channel")
