@@ -132,7 +132,7 @@ def test_all_faults_of_a_file_are_reported_with_their_lines():
         ("name: x\nconnections: {a: {host: b}}", ["A1013"]),
         ("name: x\nrequires_mainstem: 0.1", ["A1011"]),
         ("name: x\nrequires_mainstem: newest", ["A1012"]),
-        ("name: x\njobs: {a: {alert: oncal}}\nalerts: {oncall: {type: slack}}", ["A1012"]),
+        ("name: x\njobs: {a: {alert: oncal}}\nalerts: {oncall: {type: slack, url: x}}", ["A1012"]),
         ("name: x\nmodels: {staging: {materialised: view}}", ["A1010"]),
         ("name: x\nmodels: {staging: {materialized: veiw}}", ["A1012"]),
     ],
