@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainstem.config.document import Document, load_yaml, raise_all, read_yaml
-    from mainstem.config.duration import duration_of
     from mainstem.config.editor import json_schema
     from mainstem.config.execution import read_execution
     from mainstem.config.keys import (
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "document": "Document load_yaml raise_all read_yaml",
-    "duration": "duration_of",
     "editor": "json_schema",
     "execution": "read_execution",
     "keys": "EXECUTION_KEYS INGEST_FILE INGEST_FILES PROPERTY_FILE SOURCE_TYPES",
@@ -47,7 +45,7 @@ _SUBMODULES = {name: module for module, names in _PLACES.items() for name in nam
 __all__ = [
     "EXECUTION_KEYS", "INGEST_FILE", "INGEST_FILES", "MASK", "PROPERTY_FILE", "SOURCE_TYPES",
     "Connection", "Document", "Environment", "Executor", "Keys", "ServeSettings", "Setting",
-    "Settings", "Variables", "duration_of", "json_schema", "load_settings", "load_variables",
+    "Settings", "Variables", "json_schema", "load_settings", "load_variables",
     "load_yaml", "names_of", "problems_of", "raise_all", "read_execution", "read_yaml", "report",
     "secret_values", "settings_of",
 ]

@@ -43,7 +43,12 @@ from mainstem.project.planning import Planning
 from mainstem.project.problems import raise_problems
 from mainstem.project.recording import Recording
 from mainstem.project.run_log import LogEntry, RunLogReader
-from mainstem.project.running import options_of_plan, options_of_run, run_options
+from mainstem.project.running import (
+    options_of_plan,
+    options_of_run,
+    project_tables,
+    run_options,
+)
 from mainstem.project.services import Services
 from mainstem.project.sharing import Shared
 from mainstem.project.snapshot import load_project
@@ -307,7 +312,7 @@ class Project:
             on_event=recording.observer(on_event),
             control=control or self.control,
         )
-        self._project(finished)
+        project_tables(self.lake, finished)
         recording.prune_daily()
         return finished
 
@@ -324,18 +329,6 @@ class Project:
             redactor=self.services.redactor,
             on_end=self.recording.end_run,
         )
-
-    def _project(self, finished: RunFinished) -> None:
-        """Write Iceberg's metadata of what was published, for readers that are not Mainstem.
-
-        Behind the commit, not in it: whoever asks for a path that is not there yet makes it.
-        """
-        if finished.commit_id:
-            entries = self.lake.entries(finished.commit_id)
-            for key in finished.published:
-                entry = entries.get(key)
-                if entry is not None and entry.kind == "table":
-                    self.lake.metadata_path(key, finished.commit_id)
 
     def cancel(self) -> None:
         """Stop the run that goes on: once cleanly, twice at once."""

@@ -13,7 +13,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any
 
-from mainstem.config import Settings, Variables, duration_of, names_of
+from mainstem.config import Settings, Variables, names_of
 from mainstem.database import Transaction
 from mainstem.errors import ConfigInvalid, DatabaseUnavailable, Where
 from mainstem.graph import Graph
@@ -32,7 +32,7 @@ from mainstem.project.services import Services
 from mainstem.records import Pruned, RecordFiles, Retention
 from mainstem.runs import RunEnding, RunEvent
 from mainstem.state import launch_of_run, unfinished_runs
-from mainstem.types import AssetKey, did_you_mean
+from mainstem.types import AssetKey, did_you_mean, duration_of
 
 Observer = Callable[[RunEvent], None]
 
@@ -169,9 +169,9 @@ class Recording:
         """How long what is kept."""
         written, default = self._settings.retention, Retention()
         return Retention(
-            logs=duration_of(written.get("logs"), default.logs),
-            history=duration_of(written.get("history"), default.history),
-            steps=duration_of(written.get("steps"), default.steps),
+            logs=duration_of(written.get("logs")) or default.logs,
+            history=duration_of(written.get("history")) or default.history,
+            steps=duration_of(written.get("steps")) or default.steps,
         )
 
     def prune_daily(self) -> None:
@@ -229,8 +229,8 @@ def _rule(name: str, settings: Settings) -> AlertRule:
         jobs=tuple(
             job.name for job in settings.jobs.values() if name in names_of(job.options.get("alert"))
         ),
-        window=duration_of(options.pop("window", None), default.window),
-        remind=duration_of(options.pop("remind", None), default.remind),
+        window=duration_of(options.pop("window", None)) or default.window,
+        remind=duration_of(options.pop("remind", None)) or default.remind,
         options=options,
     )
 

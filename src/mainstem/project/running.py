@@ -9,7 +9,8 @@ from typing import Any
 from mainstem.config import EXECUTION_KEYS, read_execution
 from mainstem.errors import ConfigInvalid
 from mainstem.graph import PlanOptions
-from mainstem.runs import RunOptions
+from mainstem.lake import Lake
+from mainstem.runs import RunFinished, RunOptions
 from mainstem.types import seconds_in
 
 _OF_THE_RUN = frozenset({"publish", "run_timeout"}) | (EXECUTION_KEYS - {"timeout"})
@@ -68,3 +69,16 @@ def run_options(
         run_timeout_s=timeout_s,
         branch_from=branch_from,
     )
+
+
+def project_tables(lake: Lake, finished: RunFinished) -> None:
+    """Write Iceberg's metadata of what was published, for readers that are not Mainstem.
+
+    Behind the commit, not in it: whoever asks for a path that is not there yet makes it.
+    """
+    if finished.commit_id:
+        entries = lake.entries(finished.commit_id)
+        for key in finished.published:
+            entry = entries.get(key)
+            if entry is not None and entry.kind == "table":
+                lake.metadata_path(key, finished.commit_id)
