@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from cronsim import CronSim, CronSimError
 
 from mainstem.errors import ConfigInvalid
-from mainstem.types import nearest
+from mainstem.types import dataclass, nearest
 
 _FIELDS = 5
 _ALL_HOURS = frozenset(range(24))

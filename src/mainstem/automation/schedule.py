@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Literal
@@ -12,6 +12,7 @@ from typing import Literal
 from mainstem.automation.target import Target
 from mainstem.automation.timing import Timing
 from mainstem.errors import Where
+from mainstem.types import dataclass
 
 Catchup = Literal["none", "latest", "all"]
 

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
 from mainstem.state import LaunchRequest, Origin
+from mainstem.types import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

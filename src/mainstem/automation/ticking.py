@@ -8,7 +8,7 @@ tick's key is unique: whatever dies, and however many servers look, it launches 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -27,7 +27,7 @@ from mainstem.automation.target import Target
 from mainstem.database import Transaction
 from mainstem.errors import UserError
 from mainstem.state import LaunchRequest, enqueue, launch_of
-from mainstem.types import did_you_mean, nearest
+from mainstem.types import dataclass, did_you_mean, nearest
 
 SET_BACK = timedelta(seconds=60)
 """A clock this far behind what was evaluated has been set back, not merely corrected."""

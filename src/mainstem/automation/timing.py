@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
 from mainstem.automation.cron import Cron
-from mainstem.types import duration_text
+from mainstem.types import dataclass, duration_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

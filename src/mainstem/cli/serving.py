@@ -8,7 +8,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from types import FrameType
@@ -20,6 +19,7 @@ from mainstem.cli.render.plain import plain
 from mainstem.cli.render.serve import event_lines
 from mainstem.errors import ErrorGroup, UserError
 from mainstem.service import Server, ServerEvent, Subscription
+from mainstem.types import dataclass
 
 _HEAR_S = 0.5
 

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from mainstem.types import dataclass
 
 Format = Literal["auto", "csv", "json", "jsonl", "parquet", "arrow"]
 Compression = Literal["auto", "none", "gzip", "zstd", "zip"]

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from mainstem.errors import Where
 from mainstem.sql import Used
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 Strategy = Literal["append", "upsert", "delete_insert", "replace_partitions"]
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
 from mainstem.config import PROPERTY_FILE, Document, Keys, problems_of
 from mainstem.errors import ConfigInvalid, InternalError, MainstemError, ModelInvalid, Where
-from mainstem.types import LayoutColumn, did_you_mean, nearest
+from mainstem.types import LayoutColumn, dataclass, did_you_mean, nearest
 
 _LAYOUT = re.compile(
     r"\s*(?:(?P<transform>[a-z_]+)\s*\(\s*(?P<inner>[^()]+?)\s*\)|(?P<column>[^()]+?))\s*\Z"

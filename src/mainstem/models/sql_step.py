@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mainstem.errors import AssetNotFound, ErrorGroup, MainstemError, SqlInvalid, Where
 from mainstem.graph import Asset
@@ -27,6 +27,7 @@ from mainstem.types import (
     TableWrite,
     ViewRef,
     ViewWrite,
+    dataclass,
 )
 
 _ENGINE_SQL = "<sql>"

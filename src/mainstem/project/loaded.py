@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from mainstem.graph import Graph
 from mainstem.models import Discovered, PythonCheck
 from mainstem.project.cache import DiskCache
 from mainstem.project.files import digest_of
+from mainstem.types import dataclass
 
 if TYPE_CHECKING:
     from mainstem.automation import Triggers

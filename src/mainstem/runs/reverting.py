@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mainstem import state
 from mainstem.database import Database
 from mainstem.graph import view_tombstone
 from mainstem.lake import Commit, Entry, Lake
-from mainstem.types import AssetKey, Clock
+from mainstem.types import AssetKey, Clock, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

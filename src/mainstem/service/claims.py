@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
@@ -16,7 +15,7 @@ from mainstem.project import Project
 from mainstem.runs import bury
 from mainstem.service.trigger import LeaderWrite
 from mainstem.state import Launch, LaunchRequest, ProcessIdentity
-from mainstem.types import Clock
+from mainstem.types import Clock, dataclass
 
 Holder = Literal["alive", "dead", "silent"]
 End = Literal["succeeded", "held", "failed", "cancelled", "lost"]

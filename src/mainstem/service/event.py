@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
 
 from mainstem.runs import RunEvent
+from mainstem.types import dataclass
 
 Topic = Literal["launch", "run", "project", "server", "backfill", "trigger"]
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mainstem import state
 from mainstem.database import Database, Transaction
 from mainstem.errors import LeaseLost
 from mainstem.state import Leader, ProcessIdentity
-from mainstem.types import Clock
+from mainstem.types import Clock, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

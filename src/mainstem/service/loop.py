@@ -9,7 +9,7 @@ ask for are found by one cheap read every quarter of a second.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mainstem import state
@@ -25,7 +25,7 @@ from mainstem.service.leadership import Leadership
 from mainstem.service.stopping import Stop, next_stop
 from mainstem.service.triggers import Triggers
 from mainstem.state import ProcessIdentity, Weights
-from mainstem.types import Clock
+from mainstem.types import Clock, dataclass
 
 _POLL_S = 0.25
 _BEAT_S = 2.0

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import orjson
 from mainstem.errors import ErrorGroup, MainstemError
 from mainstem.project import Project, Shared, open_project
 from mainstem.state import LaunchRequest
-from mainstem.types import Clock
+from mainstem.types import Clock, dataclass
 
 _MOST = 32
 """Open projects of one generation; a launch with other variables opens one, and they are small."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -34,7 +33,7 @@ from mainstem.service.projects import Projects, Reloaded
 from mainstem.service.trigger import Trigger
 from mainstem.service.triggers import Triggers
 from mainstem.state import Launch, LaunchRequest
-from mainstem.types import Clock, SystemClock
+from mainstem.types import Clock, SystemClock, dataclass
 
 TriggersOf = Callable[[Project], Sequence[Trigger]]
 Upkeep = Callable[[Project, datetime], None]

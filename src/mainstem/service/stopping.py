@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from mainstem.types import dataclass
 
 Stage = Literal["waiting", "cancelling", "killing", "over"]
 

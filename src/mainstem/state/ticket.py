@@ -10,12 +10,12 @@ its hold has passed on speaks to nobody. Called by `models`; bodies are pickles 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from mainstem.database import Migration, Transaction
 from mainstem.state.times import from_us, to_us
+from mainstem.types import dataclass
 
 Direction = Literal["up", "down"]
 """From the worker to the run, or back."""

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from mainstem.types import dataclass
 
 _TOKEN = re.compile(
     r"""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from mainstem.types import dataclass
 
 LINES = "lines"
 """Up: what the step printed."""
