@@ -11,8 +11,8 @@ from mainstem.database import open_database
 
 
 @pytest.fixture
-def database(tmp_path):
-    opened = open_database(str(tmp_path / "state.db"))
+def database(database_url):
+    opened = open_database(database_url)
     opened.migrate(
         (*state.MIGRATIONS, *state.LAUNCH_MIGRATIONS, *automation.MIGRATIONS),
     )

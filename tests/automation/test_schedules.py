@@ -151,9 +151,9 @@ def test_evaluating_again_changes_nothing(database, utc):
     assert loop.launched == ["2026-01-02T03:00"]
 
 
-def test_two_servers_that_believe_to_lead_give_one_tick(tmp_path, database, utc):
+def test_two_servers_that_believe_to_lead_give_one_tick(database_url, database, utc):
     Loop(database, schedule("*/5 * * * *")).sync(utc("2026-01-01 00:00"))
-    others = [open_database(str(tmp_path / "state.db")) for _ in range(2)]
+    others = [open_database(database_url) for _ in range(2)]
     start = threading.Barrier(2)
 
     def serve(opened):
@@ -303,6 +303,7 @@ def test_old_ticks_are_forgotten_and_launched_once_all_the_same(database, utc):
     assert len(loop.launched) == 1
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_thousands_of_schedules_that_are_not_due_cost_one_look_at_an_index(database, utc):
     many = [schedule(name=f"job_{number}") for number in range(3000)]
     Loop(database, *many).sync(utc("2026-01-01 12:00"))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -234,6 +235,28 @@ def test_ten_inserts_and_the_commit_are_one_round_trip(postgres_server, proxy):
     assert (begun, written - begun, proxy.turns - written) == (1, 1, 2)
     database.close()
     postgres_server.execute("drop schema trips cascade")
+
+
+@pytest.mark.parametrize(
+    ("setting", "is_durable", "level"),
+    [
+        ("on", True, "on"),
+        ("remote_apply", True, "remote_apply"),
+        ("off", True, "on"),
+        ("remote_apply", False, "local"),
+        ("off", False, "local"),
+    ],
+)
+def test_a_commit_is_on_disk_and_a_durable_one_waits_as_the_server_says(
+    postgres_server, postgres_url, setting, is_durable, level
+):
+    more = quote(f"-c synchronous_commit={setting}")
+    database = open_database(f"{postgres_url}&options={more}")
+    with database.write(durable=is_durable) as transaction:
+        found = transaction.execute("select current_setting('synchronous_commit')")
+
+    assert found == [(level,)]
+    database.close()
 
 
 def test_a_schema_that_was_dropped_is_not_made_anew(database, postgres_server, postgres_url):

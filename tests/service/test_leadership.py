@@ -18,8 +18,8 @@ TWO = replace(ONE, owner="two", pid=8)
 
 
 @pytest.fixture
-def database(tmp_path):
-    opened = open_database(str(tmp_path / "state.db"))
+def database(database_url):
+    opened = open_database(database_url)
     opened.migrate((*state.LEADER_MIGRATIONS, *state.LAUNCH_MIGRATIONS))
     yield opened
     opened.close()

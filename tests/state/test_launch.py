@@ -22,8 +22,8 @@ BACKFILL = LaunchRequest(origin="backfill", source="1")
 
 
 @pytest.fixture
-def transaction(tmp_path):
-    database = open_database(str(tmp_path / "state.db"))
+def transaction(database_url):
+    database = open_database(database_url)
     database.migrate(state.LAUNCH_MIGRATIONS)
     with database.write() as opened:
         yield opened

@@ -19,8 +19,8 @@ TWO = replace(ONE, owner="two", pid=8)
 
 
 @pytest.fixture
-def transaction(tmp_path):
-    database = open_database(str(tmp_path / "state.db"))
+def transaction(database_url):
+    database = open_database(database_url)
     database.migrate(state.LEADER_MIGRATIONS)
     with database.write() as opened:
         yield opened

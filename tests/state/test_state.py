@@ -20,8 +20,8 @@ A, B = AssetKey.parse("raw.A"), AssetKey.parse("raw.b")
 
 
 @pytest.fixture
-def transaction(tmp_path):
-    database = open_database(str(tmp_path / "state.db"))
+def transaction(database_url):
+    database = open_database(database_url)
     database.migrate(state.MIGRATIONS)
     with database.write() as opened:
         yield opened

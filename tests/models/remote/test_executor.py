@@ -53,9 +53,9 @@ class Desk:
     def __init__(self, path):
         self.clock = ManualClock()
         self.path = path
-        self.ours = open_database(str(path))
+        self.ours = open_database(path)
         self.ours.migrate(TICKET_MIGRATIONS)
-        self.theirs = open_database(str(path))
+        self.theirs = open_database(path)
         self.lines, self.notes, self.result = [], [], []
         self.cancel = Cancel()
         executor = RemoteExecutor(lambda: self.ours, "far", self.clock, cancel_grace_s=5.0)
@@ -116,8 +116,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path):
-    desk = Desk(tmp_path / "state.db")
+def desk(database_url):
+    desk = Desk(database_url)
     yield desk
     desk.cancel.pull()
     desk.clock.passed_s += 100
@@ -182,8 +182,8 @@ def test_cancelling_asks_the_worker_and_takes_its_answer(desk):
     assert isinstance(result, Built)
 
 
-def test_a_ticket_that_nobody_took_is_cancelled_at_once(tmp_path):
-    desk = Desk(tmp_path / "state.db")
+def test_a_ticket_that_nobody_took_is_cancelled_at_once(database_url):
+    desk = Desk(database_url)
     desk.cancel.pull()
 
     result, left = desk.end()
@@ -191,8 +191,8 @@ def test_a_ticket_that_nobody_took_is_cancelled_at_once(tmp_path):
     assert (result.code, left) == ("A7109", 0)
 
 
-def test_what_a_dead_run_left_is_dropped_once_its_worker_holds_it_no_more(tmp_path):
-    database = open_database(str(tmp_path / "state.db"))
+def test_what_a_dead_run_left_is_dropped_once_its_worker_holds_it_no_more(database_url):
+    database = open_database(database_url)
     database.migrate(TICKET_MIGRATIONS)
     until = START + timedelta(seconds=30)
     with database.write() as transaction:
@@ -216,8 +216,8 @@ def test_what_a_dead_run_left_is_dropped_once_its_worker_holds_it_no_more(tmp_pa
     database.close()
 
 
-def test_a_ticket_that_is_no_longer_wanted_is_given_to_nobody(tmp_path):
-    database = open_database(str(tmp_path / "state.db"))
+def test_a_ticket_that_is_no_longer_wanted_is_given_to_nobody(database_url):
+    database = open_database(database_url)
     database.migrate(TICKET_MIGRATIONS)
     with database.write() as transaction:
         state.put_ticket(

@@ -183,11 +183,11 @@ class PostgresDatabase:
     def _opening(self, *, durable: bool) -> Sequence[Statement]:
         # The lock is a statement of its own: the snapshots of all later ones are newer than it,
         # because each statement of a `read committed` transaction takes its own.
-        level = "case current_setting('synchronous_commit') when 'off' then 'on' else "
-        level += "current_setting('synchronous_commit') end" if durable else "'local' end"
+        # Sessions commit `local` unless told otherwise.
+        level = self._connector.durable_level
         return (
             _BEGIN_WRITE,
-            statement_of(f"select set_config('synchronous_commit', {level}, true)"),
+            *([statement_of(f"set local synchronous_commit = {level}")] if durable else ()),
             statement_of(f"select pg_advisory_xact_lock({self._connector.lock_key})"),
             _LAST_WRITE,
         )

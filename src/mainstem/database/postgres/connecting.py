@@ -67,6 +67,8 @@ class Connector:
     def __init__(self, address: Address, *, busy_timeout_s: float) -> None:
         self.address = address
         self.trace = Trace()
+        self.durable_level = "on"
+        """What the server waits for by itself, at least its own disk."""
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.Lock()
 
@@ -120,10 +122,13 @@ class Connector:
                 hint="Create another: createdb -E UTF8 -T template0 NAME.",
             )
         adapt(connection)
+        level = _one(connection, "select current_setting('synchronous_commit')")
+        self.durable_level = "on" if level == "off" else level
         connection.prepared_max = 300
         timeout_ms = int(self._busy_timeout_s * 1000)
         # A writer that was stopped (SIGSTOP, a debugger) must not hold up all others for ever.
         connection.execute(
+            "set synchronous_commit = local;"
             f"set lock_timeout = {max(timeout_ms, 1)};"
             f"set idle_in_transaction_session_timeout = {max(4 * timeout_ms, 120_000)};"
             "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10;"
