@@ -24,18 +24,22 @@ if TYPE_CHECKING:
         regex,
         relationships,
         row_count,
+        sensor,
         sql,
         unique,
     )
     from mainstem.project import Lake, Project
     from mainstem.project import open_project as open  # noqa: A004  # `mainstem.open(".")`
-    from mainstem.types import AssetKey, TableRef, ViewRef
+    from mainstem.types import AssetKey, Cursor, RunRequest, Skip, TableRef, ViewRef
 
 __all__ = [
     "AssetKey",
     "Context",
+    "Cursor",
     "Lake",
     "Project",
+    "RunRequest",
+    "Skip",
     "TableRef",
     "ViewRef",
     "accepted_values",
@@ -51,14 +55,18 @@ __all__ = [
     "regex",
     "relationships",
     "row_count",
+    "sensor",
     "sql",
     "unique",
 ]
 
 _HOME = {
     "AssetKey": "mainstem.types",
+    "Cursor": "mainstem.types",
     "Lake": "mainstem.project",
     "Project": "mainstem.project",
+    "RunRequest": "mainstem.types",
+    "Skip": "mainstem.types",
     "TableRef": "mainstem.types",
     "ViewRef": "mainstem.types",
     "open": "mainstem.project",

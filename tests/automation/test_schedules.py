@@ -59,7 +59,7 @@ class Loop:
     @property
     def next_wake(self):
         with self.database.read() as transaction:
-            return record.next_wake(transaction)
+            return record.next_wake(transaction, "schedule")
 
 
 def test_a_tick_launches_its_job_with_the_time_it_was_due(database, utc):

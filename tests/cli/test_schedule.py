@@ -46,7 +46,7 @@ def test_a_dry_run_shows_the_plan_and_launches_nothing(scheduled, mainstem):
 
     done = mainstem("schedule", "dry-run", "nightly")
 
-    assert "tick of nightly" in done.out
+    assert "schedule nightly" in done.out
     assert "+total" in done.out
     assert "read" in done.out
     assert mainstem("schedule", "ticks", "--json").document == []

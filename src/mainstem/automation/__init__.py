@@ -11,9 +11,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mainstem.automation.arrival import files_arrived, table_moved
     from mainstem.automation.declared import Triggers, triggers_of
     from mainstem.automation.evaluating import evaluate, sync
+    from mainstem.automation.hook import Hook
+    from mainstem.automation.looking import (
+        Look,
+        SensorStatus,
+        begin_look,
+        find_sensor,
+        finish_look,
+        next_look,
+        request_of,
+        sensor_statuses,
+        set_sensor_cursor,
+        switch_sensor,
+    )
     from mainstem.automation.migrations import MIGRATIONS
+    from mainstem.automation.receiving import (
+        Delivery,
+        Receipt,
+        deliveries,
+        delivery_request,
+        find_hook,
+        prune_deliveries,
+        receive,
+    )
     from mainstem.automation.record import (
         TickRecord,
         TriggerState,
@@ -23,6 +46,7 @@ if TYPE_CHECKING:
         trigger_states,
     )
     from mainstem.automation.schedule import Schedule, Tick, due_ticks
+    from mainstem.automation.sensor import Sensor
     from mainstem.automation.target import Target
     from mainstem.automation.ticking import (
         ScheduleStatus,
@@ -38,7 +62,13 @@ if TYPE_CHECKING:
 _PLACES = {
     "declared": "Triggers triggers_of",
     "evaluating": "evaluate sync",
+    "arrival": "files_arrived table_moved",
+    "hook": "Hook",
+    "looking": "Look SensorStatus begin_look find_sensor finish_look next_look request_of "
+    "sensor_statuses set_sensor_cursor switch_sensor",
     "migrations": "MIGRATIONS",
+    "receiving": "Delivery Receipt deliveries delivery_request find_hook prune_deliveries receive",
+    "sensor": "Sensor",
     "record": "TickRecord TriggerState next_wake prune_ticks ticks trigger_states",
     "schedule": "Schedule Tick due_ticks",
     "target": "Target",
@@ -49,10 +79,14 @@ _SUBMODULES = {name: module for module, names in _PLACES.items() for name in nam
 
 # fmt: off
 __all__ = [
-    "MIGRATIONS", "Schedule", "ScheduleStatus", "Target", "Tick", "TickRecord", "TriggerState",
-    "Triggers", "due_ticks", "evaluate", "evaluate_schedules", "find_schedule", "next_ticks",
-    "next_wake", "prune_ticks", "schedule_statuses", "switch_schedule", "sync", "sync_schedules",
-    "tick_request", "ticks", "trigger_states", "triggers_of",
+    "MIGRATIONS", "Delivery", "Hook", "Look", "Receipt", "Schedule", "ScheduleStatus", "Sensor",
+    "SensorStatus", "Target", "Tick", "TickRecord", "TriggerState", "Triggers", "begin_look",
+    "deliveries", "delivery_request", "due_ticks", "evaluate", "evaluate_schedules",
+    "files_arrived", "find_hook", "find_schedule", "find_sensor", "finish_look", "next_look",
+    "next_ticks", "next_wake", "prune_deliveries", "prune_ticks", "receive", "request_of",
+    "schedule_statuses", "sensor_statuses", "set_sensor_cursor", "switch_schedule", "switch_sensor",
+    "sync", "sync_schedules", "table_moved", "tick_request", "ticks", "trigger_states",
+    "triggers_of",
 ]
 # fmt: on
 

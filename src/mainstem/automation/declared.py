@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from mainstem.automation.hook import Hook, hooks_of
 from mainstem.automation.job import place, schedules_of, targets_of
 from mainstem.automation.schedule import Schedule
+from mainstem.automation.sensor import Sensor, python_sensor, sensors_of
 from mainstem.automation.target import Target
 from mainstem.config import Settings
-from mainstem.errors import MainstemError
+from mainstem.errors import ConfigInvalid, MainstemError, Where
 from mainstem.graph import Graph, select
 
 
@@ -22,17 +25,67 @@ class Triggers:
     """All jobs, also those without a time."""
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     """By name, which is the job's."""
+    sensors: Mapping[str, Sensor] = field(default_factory=dict)
+    hooks: Mapping[str, Hook] = field(default_factory=dict)
 
 
-def triggers_of(settings: Settings, graph: Graph, problems: list[MainstemError]) -> Triggers:
-    """Read the triggers of a project; what is wrong is added to `problems`."""
+def triggers_of(
+    settings: Settings,
+    graph: Graph,
+    functions: Iterable[Any],
+    problems: list[MainstemError],
+) -> Triggers:
+    """Read the triggers of a project; what is wrong is added to `problems`.
+
+    Args:
+        settings: Of the project.
+        graph: Its assets.
+        functions: Python functions that are sensors.
+        problems: Takes what is wrong.
+    """
     jobs = targets_of(settings)
     schedules = schedules_of(settings, problems)
     for name, target in jobs.items():
+        _select(graph, target, place(settings, f"jobs.{name}", "select"), problems)
+    hooks = hooks_of(settings, problems)
+    sensors = {sensor.name: sensor for sensor in sensors_of(settings, problems)}
+    for function in functions:
         try:
-            select(graph, target.select, target.exclude)
+            sensor = python_sensor(function, settings)
         except MainstemError as error:
-            # A name that is wrong is told when the file is read, not at three in the morning.
-            error.where = place(settings, f"jobs.{name}", "select")
             problems.append(error)
-    return Triggers(jobs=jobs, schedules={schedule.name: schedule for schedule in schedules})
+            continue
+        if sensor.name in sensors:
+            problems.append(_twice(sensor, sensors[sensor.name]))
+        sensors[sensor.name] = sensor
+    launched: list[tuple[Target | None, Where]] = [
+        (sensor.target, sensor.where) for sensor in sensors.values()
+    ]
+    launched += [(hook.target, hook.where) for hook in hooks]
+    for launch, where in launched:
+        if launch is not None and not launch.job:
+            _select(graph, launch, where, problems)
+    return Triggers(
+        jobs=jobs,
+        schedules={schedule.name: schedule for schedule in schedules},
+        sensors=sensors,
+        hooks={hook.name: hook for hook in hooks},
+    )
+
+
+def _select(graph: Graph, target: Target, where: Where, problems: list[MainstemError]) -> None:
+    """Find a name that is wrong when the file is read, not at three in the morning."""
+    try:
+        select(graph, target.select, target.exclude)
+    except MainstemError as error:
+        error.where = where
+        problems.append(error)
+
+
+def _twice(sensor: Sensor, other: Sensor) -> ConfigInvalid:
+    return ConfigInvalid(
+        "A2215",
+        f"There are two sensors `{sensor.name}`; the other one is in {other.where}.",
+        hint="Give one of them another name: @sensor(name=...).",
+        where=sensor.where,
+    )

@@ -35,4 +35,20 @@ MIGRATIONS = (
             "create index tick_evaluated on tick (evaluated_at)",
         ),
     ),
+    Migration(
+        package="automation",
+        number=2,
+        statements=(
+            # The body is kept before the sender is answered; what is not genuine is not kept.
+            """
+            create table hook_delivery (
+              id bigint primary key, hook text not null, dedup_key text not null,
+              received_at bigint not null, headers text not null, body text not null,
+              launch_id bigint, repeats integer not null default 0
+            )
+            """,
+            "create unique index hook_dedup on hook_delivery (hook, dedup_key)",
+            "create index hook_received on hook_delivery (received_at)",
+        ),
+    ),
 )

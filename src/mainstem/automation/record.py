@@ -97,9 +97,9 @@ def due_triggers(transaction: Transaction, kind: TriggerKind, now: datetime) -> 
     return [_state(row) for row in rows]
 
 
-def next_wake(transaction: Transaction) -> datetime | None:
-    """Tell when the next trigger is due: a loop may sleep until then."""
-    rows = transaction.execute("select min(next_at) from trigger_state where next_at is not null")
+def next_wake(transaction: Transaction, kind: TriggerKind) -> datetime | None:
+    """Tell when the next trigger of a kind is due: a loop may sleep until then."""
+    rows = transaction.execute("select min(next_at) from trigger_state where kind = ?", (kind,))
     return None if rows[0][0] is None else from_us(rows[0][0])
 
 
@@ -152,12 +152,14 @@ def claim_tick(transaction: Transaction, tick: TickRecord) -> bool:
 def settle_tick(transaction: Transaction, tick: TickRecord) -> None:
     """Say what became of a tick that was claimed."""
     transaction.execute(
-        "update tick set outcome = ?, launch_id = ?, reason = ?, facts = ? "
-        "where kind = ? and name = ? and scheduled_for = ?",
+        "update tick set evaluated_at = ?, outcome = ?, launch_id = ?, reason = ?, "
+        "stands_for = ?, facts = ? where kind = ? and name = ? and scheduled_for = ?",
         (
+            to_us(tick.evaluated_at),
             tick.outcome,
             tick.launch_id,
             tick.reason,
+            tick.stands_for,
             orjson.dumps(tick.facts, default=str).decode(),
             tick.kind,
             tick.name,

@@ -46,6 +46,8 @@ COMMANDS = (
     Listed("runs", "operate", "runs", "List runs, show one, read its log; failures."),
     Listed("alerts", "operate", "alerts", "Who is told of failures, what was sent; test it."),
     Listed("token", "operate", "token", "Make, list and revoke tokens for the API."),
+    Listed("hook", "operate", "hook", "What others may call, and what came."),
+    Listed("sensor", "operate", "sensor", "What is looked at: list, switch, look now, cursor."),
     Listed("schedule", "operate", "schedule", "When jobs run: list, switch, look ahead, history."),
 )
 

@@ -135,6 +135,60 @@ _EXECUTOR = Keys(
     },
     required=("type",),
 )
+_LAUNCHED: dict[str, Key] = {
+    "job": Key(_TEXT, "Name under `jobs:`: what is launched."),
+    "select": Key(_NAMES, "What is launched, instead of a job."),
+    "exclude": Key(_NAMES),
+    "environment": Key(_TEXT),
+    "partition": Key(_TEXT),
+    "priority": Key(Number(integer=True)),
+    "enabled": Key(Flag()),
+    "description": Key(_TEXT),
+}
+_SENSOR = Keys(
+    title="a sensor",
+    keys={
+        "when": Key(
+            Keys(
+                title="`when:` of a sensor",
+                keys={
+                    "files": Key(_NAMES, "Globs of files that arrive, relative to the project."),
+                    "table": Key(_TEXT, "An asset that another run moves."),
+                    "branch": Key(_TEXT, "Where the table is looked at."),
+                },
+            ),
+            "What it waits for: {files: landing/*.csv} or {table: raw.orders}.",
+        ),
+        "every": Key(_DURATION, "Between two looks; 30s by default."),
+        **_LAUNCHED,
+    },
+    required=("when",),
+)
+_HOOK = Keys(
+    title="a hook",
+    keys={
+        "secret": Key(_NAMES, "Shared with the sender, as ${NAME}; two while it is replaced."),
+        "scheme": Key(
+            Text(choices=("mainstem", "github", "stripe", "slack")),
+            "How the sender signs; mainstem by default.",
+        ),
+        "tolerance": Key(_DURATION, "How old a signed time may be; 5m by default."),
+        "dedup": Key(
+            Keys(
+                title="`dedup:` of a hook",
+                keys={
+                    "header": Key(_TEXT, "Header with the identity of a delivery."),
+                    "json": Key(_TEXT, "Where it is in the body: $.event.id."),
+                },
+            ),
+            "What makes two deliveries one; by default the signed content.",
+        ),
+        "max_bytes": Key(Number(integer=True, minimum=1), "Of the body; 1048576 by default."),
+        "vars": Key(Mapped(of=_TEXT, name="variable"), "Variable to its place in the body."),
+        **_LAUNCHED,
+    },
+    required=("secret",),
+)
 _ALERT = Keys(
     title="an alert",
     keys={
@@ -236,6 +290,8 @@ SETTINGS_FILE = Keys(
         "retention": Key(_RETENTION, "How long records are kept; `mainstem gc` and runs prune."),
         "jobs": Key(Mapped(of=_JOB, name="job")),
         "executors": Key(Mapped(of=_EXECUTOR, name="executor"), "Where Python steps may run."),
+        "sensors": Key(Mapped(of=_SENSOR, name="sensor"), "What is looked at again and again."),
+        "hooks": Key(Mapped(of=_HOOK, name="hook"), "What others may call: POST /hooks/NAME."),
         "alerts": Key(Mapped(of=_ALERT, name="alert")),
         "api": Key(_API, "Whom the server answers."),
         "serve": Key(_SERVE, "How `mainstem serve` works."),

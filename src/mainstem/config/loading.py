@@ -14,6 +14,7 @@ from mainstem.config.settings import (
     Alert,
     ApiAccess,
     Connection,
+    Declared,
     Environment,
     Executor,
     Job,
@@ -77,6 +78,8 @@ def settings_of(document: Document, *, version: str = "") -> Settings:
             for name, options in (value.get("jobs") or {}).items()
         },
         retention=dict(value.get("retention") or {}),
+        sensors=_declared(document, "sensors"),
+        hooks=_declared(document, "hooks"),
         alerts={
             name: Alert(name=name, options=options or {}, line=document.line(("alerts", name)))
             for name, options in (value.get("alerts") or {}).items()
@@ -99,6 +102,13 @@ def settings_of(document: Document, *, version: str = "") -> Settings:
     )
     raise_all(_cross_problems(document, settings, version))
     return settings
+
+
+def _declared(document: Document, section: str) -> dict[str, Declared]:
+    return {
+        name: Declared(name=name, options=options or {}, line=document.line((section, name)))
+        for name, options in (document.value.get(section) or {}).items()
+    }
 
 
 def names_of(value: Any) -> tuple[str, ...]:

@@ -102,8 +102,17 @@ class Executor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """Something named in mainstem.yml; its keys were checked, `automation` gives them a meaning."""
+
+    name: str
+    options: Mapping[str, Any]
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A named run with a schedule; its keys are checked now and used by a later issue."""
+    """A named run with a schedule; its keys were checked, `automation` gives them a meaning."""
 
     name: str
     options: Mapping[str, Any]
@@ -167,6 +176,8 @@ class Settings:
     """Folder below `models/` to options, as written."""
     model_lines: Mapping[str, int] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
+    sensors: Mapping[str, Declared] = field(default_factory=dict)
+    hooks: Mapping[str, Declared] = field(default_factory=dict)
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     executors: Mapping[str, Executor] = field(default_factory=dict)
     api: ApiAccess = field(default_factory=ApiAccess)

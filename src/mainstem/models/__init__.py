@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     )
     from mainstem.models.python.context import Context
     from mainstem.models.python.current import is_current
-    from mainstem.models.python.declaration import asset, check, multi_asset
-    from mainstem.models.python.definition import Discovered, PythonCheck, PythonModel
+    from mainstem.models.python.declaration import asset, check, multi_asset, sensor
+    from mainstem.models.python.definition import Discovered, PythonCheck, PythonModel, PythonSensor
     from mainstem.models.quarantine import Rule, quarantine_key
     from mainstem.models.remote.executor import RemoteExecutor
     from mainstem.models.remote.worker import RemoteWorker
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mainstem.models.sql_step import SqlStep
     from mainstem.models.worker.discovery import discover
     from mainstem.models.worker.gate import PythonGate
+    from mainstem.models.worker.looking import look
     from mainstem.models.worker.pool import WorkerPool
     from mainstem.models.worker.port import StepExecutor
     from mainstem.models.worker.step import PythonStep
@@ -60,6 +61,7 @@ _HOME = {
     "PythonCheck": "python.definition",
     "PythonGate": "worker.gate",
     "PythonModel": "python.definition",
+    "PythonSensor": "python.definition",
     "PythonStep": "worker.step",
     "RawCheck": "definition",
     "Reference": "definition",
@@ -86,6 +88,7 @@ _HOME = {
     "load_properties": "properties",
     "load_seed": "seed",
     "load_sql_model": "sql_model",
+    "look": "worker.looking",
     "multi_asset": "python.declaration",
     "not_null": "python.checks_dsl",
     "null": "python.checks_dsl",
@@ -99,6 +102,7 @@ _HOME = {
     "resolved_check": "python.assemble",
     "row_count": "python.checks_dsl",
     "seed_key": "seed",
+    "sensor": "python.declaration",
     "sql": "python.checks_dsl",
     "unique": "python.checks_dsl",
 }
@@ -114,6 +118,7 @@ __all__ = [
     "PythonCheck",
     "PythonGate",
     "PythonModel",
+    "PythonSensor",
     "PythonStep",
     "RawCheck",
     "Reference",
@@ -140,6 +145,7 @@ __all__ = [
     "load_properties",
     "load_seed",
     "load_sql_model",
+    "look",
     "multi_asset",
     "not_null",
     "null",
@@ -153,6 +159,7 @@ __all__ = [
     "resolved_check",
     "row_count",
     "seed_key",
+    "sensor",
     "sql",
     "unique",
 ]

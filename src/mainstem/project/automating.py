@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from mainstem.automation import (
+    Look,
     Schedule,
     ScheduleStatus,
     Target,
@@ -19,18 +20,22 @@ from mainstem.automation import (
     find_schedule,
     next_ticks,
     next_wake,
+    request_of,
     schedule_statuses,
     switch_schedule,
     sync,
     tick_request,
     ticks,
 )
+from mainstem.config import Variables
 from mainstem.errors import MainstemError, UserError
 from mainstem.graph import Plan
 from mainstem.project.loaded import LoadedProject
 from mainstem.project.problems import raise_problems
+from mainstem.project.sensing import Hooks, Sensors
 from mainstem.project.services import Services
-from mainstem.types import did_you_mean, nearest
+from mainstem.state import LaunchRequest
+from mainstem.types import SensorAnswer, did_you_mean, nearest
 
 RUN_OPTIONS = ("full_refresh", "rebuild", "ingest", "fresh", "force")
 """Options of a launch that shape its plan."""
@@ -38,10 +43,11 @@ RUN_OPTIONS = ("full_refresh", "rebuild", "ingest", "fresh", "force")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryTick:
-    """What a tick would launch, had it come now."""
+    """What a trigger would launch, had it fired now."""
 
-    schedule: str
-    scheduled_for: datetime
+    trigger: str
+    """`schedule nightly`, `sensor arrivals`, `hook orders`."""
+    at: datetime
     environment: str
     branch: str
     select: tuple[str, ...]
@@ -73,6 +79,7 @@ class Automation:
     Args:
         loaded: The project as its files say it is.
         services: Its database, and the clock, which is the only source of time.
+        variables: Resolve the secrets of hooks.
         asked: Variables of the command line; they win over those of a job.
         reopen: Opens the project once more, in another environment, on another branch.
     """
@@ -81,14 +88,19 @@ class Automation:
         self,
         loaded: LoadedProject,
         services: Services,
+        variables: Variables,
         asked: Mapping[str, Any],
         reopen: Callable[..., AbstractContextManager[Reopened]],
     ) -> None:
         self._loaded = loaded
         self._database = services.database
-        self._clock = services.clock
+        self.clock = services.clock
         self._asked = asked
         self._reopen = reopen
+        self.sensors = Sensors(self.triggers.sensors, loaded, services)
+        """What is looked at."""
+        self.hooks = Hooks(self.triggers.hooks, services, variables)
+        """What others call."""
 
     @property
     def triggers(self) -> Triggers:
@@ -116,24 +128,28 @@ class Automation:
         """List the schedules, with their next tick and the last."""
         with self._database.read() as transaction:
             return schedule_statuses(
-                transaction, self.triggers.schedules.values(), now=self._clock.now()
+                transaction, self.triggers.schedules.values(), now=self.clock.now()
             )
 
     def switch(self, name: str, *, on: bool) -> ScheduleStatus:
         """Turn a schedule on or off, whatever the file says."""
-        schedule, now = self._schedule(name), self._clock.now()
+        schedule, now = self._schedule(name), self.clock.now()
         with self._database.write() as transaction:
             switch_schedule(transaction, schedule, on=on, now=now)
             return schedule_statuses(transaction, [schedule], now=now)[0]
 
     def next_ticks(self, name: str, count: int) -> list[datetime]:
         """Give the moments at which a schedule fires next."""
-        return next_ticks(self._schedule(name), self._clock.now(), count)
+        return next_ticks(self._schedule(name), self.clock.now(), count)
 
     def dry_run(self, name: str) -> DryTick:
         """Say what the next tick of a schedule would launch, as things are now."""
-        schedule, now = self._schedule(name), self._clock.now()
+        schedule, now = self._schedule(name), self.clock.now()
         request = tick_request(schedule, schedule.timing.next(now) or now)
+        return self.tried(f"schedule {name}", request, at=request.logical_time or now)
+
+    def tried(self, trigger: str, request: LaunchRequest, *, at: datetime) -> DryTick:
+        """Plan what a launch would run, and launch nothing."""
         with self._reopen(
             environment=request.environment or self._loaded.environment.name,
             branch=request.branch or None,
@@ -142,8 +158,8 @@ class Automation:
             raise_problems(project.problems)
             chosen = {key: request.options[key] for key in RUN_OPTIONS if key in request.options}
             return DryTick(
-                schedule=name,
-                scheduled_for=request.logical_time or now,
+                trigger=trigger,
+                at=at,
                 environment=project.environment,
                 branch=project.branch,
                 select=request.select,
@@ -158,20 +174,34 @@ class Automation:
         with self._database.read() as transaction:
             return ticks(transaction, "schedule", name=name, limit=limit)
 
+    def dry_look(self, name: str) -> tuple[Look, SensorAnswer, list[DryTick]]:
+        """Let a sensor look, and plan what it would launch; its cursor stays."""
+        look, answer = self.sensors.peek(name)
+        tried = [
+            self.tried(f"sensor {name}", request_of(look, asked), at=look.at)
+            for asked in answer.requests
+        ]
+        return look, answer, tried
+
+    def dry_delivery(self, name: str) -> DryTick:
+        """Plan what the last delivery to a hook would launch, came it now."""
+        now = self.clock.now()
+        return self.tried(f"hook {name}", self.hooks.last_request(name, now), at=now)
+
     def evaluate(self) -> list[TickRecord]:
         """Decide what is due now, and put it in the queue: one turn of the server's loop."""
         with self._database.write() as transaction:
-            return evaluate(transaction, self.triggers, now=self._clock.now())
+            return evaluate(transaction, self.triggers, now=self.clock.now())
 
     def sync(self) -> None:
         """Take note of what the project declares: once it was loaded, and when it changed."""
         with self._database.write() as transaction:
-            sync(transaction, self.triggers, now=self._clock.now())
+            sync(transaction, self.triggers, now=self.clock.now())
 
     def next_wake(self) -> datetime | None:
-        """Tell when something is due next."""
+        """Tell when a schedule is due next."""
         with self._database.read() as transaction:
-            return next_wake(transaction)
+            return next_wake(transaction, "schedule")
 
     def _schedule(self, name: str) -> Schedule:
         return find_schedule(self.triggers.schedules, name)

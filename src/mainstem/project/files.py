@@ -29,6 +29,7 @@ _FOLDERS: tuple[tuple[str, Mapping[str, FileKind]], ...] = (
     ("seeds", {".csv": "seed", ".yml": "properties", ".yaml": "properties"}),
     ("checks", {".sql": "check", ".py": "python", ".yml": "properties", ".yaml": "properties"}),
     ("macros", {".sql": "macro"}),
+    ("sensors", {".py": "python"}),
 )
 
 

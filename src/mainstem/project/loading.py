@@ -14,7 +14,7 @@ from mainstem.project.loaded import LoadedProject, LoadRequest
 from mainstem.project.parsing import Parsed, Surrounding, parse_all, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mainstem.automation import Triggers
     from mainstem.config import Settings
@@ -49,7 +49,7 @@ def load(request: LoadRequest, files: tuple[ProjectFile, ...]) -> LoadedProject:
     parsed = parse_all(files, surrounding, known=before.parsed)
     python = _discovered(request, files, before.python)
     graph, judges, problems = assemble(parsed, python.values(), surrounding)
-    triggers, wrong = _triggers(settings, graph)
+    triggers, wrong = _triggers(settings, graph, python.values())
     cache.store(
         _Memory(
             parsed={path: item for path, item in parsed.items() if not item.problems},
@@ -69,13 +69,16 @@ def load(request: LoadRequest, files: tuple[ProjectFile, ...]) -> LoadedProject:
 
 
 def _triggers(
-    settings: Settings, graph: Graph
+    settings: Settings, graph: Graph, python: Iterable[Discovered]
 ) -> tuple[Triggers | None, tuple[MainstemError, ...]]:
-    if not settings.jobs:
+    sensors = [sensor for found in python for sensor in found.sensors]
+    if not (sensors or settings.jobs or settings.sensors or settings.hooks):
         return None, ()
     problems: list[MainstemError] = []
-    # Imported late: a project without jobs needs no cron.
-    triggers: Triggers = import_module("mainstem.automation").triggers_of(settings, graph, problems)
+    # Imported late: a project without triggers needs no cron.
+    triggers: Triggers = import_module("mainstem.automation").triggers_of(
+        settings, graph, sensors, problems
+    )
     return triggers, tuple(problems)
 
 

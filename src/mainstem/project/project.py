@@ -215,8 +215,9 @@ class Project:
         """Schedules and whatever else launches runs."""
         again = partial(open_project, self.folder, clock=self.clock, shared=self.services.shared)
         module = import_module("mainstem.project.automating")
-        made: Automation = module.Automation(self.loaded, self.services, self._asked, again)
-        return made
+        return module.Automation(  # type: ignore[no-any-return]  # imported late: most need none
+            self.loaded, self.services, self.variables, self._asked, again
+        )
 
     @property
     def reading_ref(self) -> str:

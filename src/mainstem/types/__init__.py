@@ -31,6 +31,7 @@ from mainstem.types.schema import (
     type_from_json,
     type_to_json,
 )
+from mainstem.types.sensing import Cursor, RunRequest, SensorAnswer, Skip
 from mainstem.types.table import (
     Change,
     CursorWrite,
@@ -56,6 +57,7 @@ __all__ = [
     "CheckResult",
     "CheckSpec",
     "Clock",
+    "Cursor",
     "CursorWrite",
     "DataFile",
     "Engine",
@@ -74,9 +76,12 @@ __all__ = [
     "Provenance",
     "Relation",
     "Retry",
+    "RunRequest",
     "Schema",
+    "SensorAnswer",
     "Session",
     "Severity",
+    "Skip",
     "Struct",
     "SystemClock",
     "TableRef",

@@ -39,10 +39,8 @@ def next_tick_lines(ticks: Sequence[datetime], zone: str) -> list[str]:
 def dry_tick_lines(tick: DryTick, look: Look) -> list[str]:
     """Say what a tick would launch, above its plan."""
     selection = " ".join(tick.select) or "all assets"
-    head = look.paint(f"tick of {tick.schedule}", "bold")
-    return [
-        f"{head} · {tick.scheduled_for:%Y-%m-%d %H:%M:%S} UTC · would run {selection}",
-    ]
+    head = look.paint(tick.trigger, "bold")
+    return [f"{head} · {tick.at:%Y-%m-%d %H:%M:%S} UTC · would run {selection}"]
 
 
 def tick_lines(ticks: Sequence[TickRecord], look: Look) -> list[str]:

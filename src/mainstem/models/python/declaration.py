@@ -70,11 +70,27 @@ class CheckOptions(TypedDict, total=False):
     timeout: str | timedelta
 
 
+class SensorOptions(TypedDict, total=False):
+    """Options of `@sensor`."""
+
+    name: str
+    every: str | timedelta
+    """Between two looks; 30s by default."""
+    job: str
+    """Of mainstem.yml: what a run request that selects nothing launches."""
+    select: str | Sequence[str]
+    """Instead of a job."""
+    timeout: str | timedelta
+    """Of one look; 60s by default."""
+    enabled: bool
+    description: str
+
+
 @dataclass(frozen=True, slots=True)
 class Declaration:
     """What a decorator was given; judged by `load`."""
 
-    kind: Literal["asset", "multi_asset", "check"]
+    kind: Literal["asset", "multi_asset", "check", "sensor"]
     options: Mapping[str, Any]
     target: str = ""
     """Of a check: the asset."""
@@ -125,6 +141,28 @@ def check(asset: str, **options: Unpack[CheckOptions]) -> Callable[[Function], F
     Parameters are assets, as with `@asset`; the checked one is read as this run built it.
     """
     return lambda decorated: _note(decorated, Declaration("check", options, target=str(asset)))
+
+
+@overload
+def sensor(function: Function, /) -> Function: ...
+@overload
+def sensor(**options: Unpack[SensorOptions]) -> Callable[[Function], Function]: ...
+def sensor(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a sensor: the server calls it again and again, and launches what it asks for.
+
+    It returns, or yields, any of `RunRequest`, `Skip` and `Cursor`. Its parameters, both optional,
+    are `cursor`, the value of the last `Cursor` (`None` at first), and `now`, the time of the look.
+
+    Example:
+        >>> @sensor(every="1m", job="nightly")
+        ... def letters(cursor):
+        ...     for number in range((cursor or 0) + 1, newest() + 1):
+        ...         yield RunRequest(run_key=str(number))
+        ...         yield Cursor(number)
+    """
+    if function is not None:
+        return _note(function, Declaration("sensor", {}))
+    return lambda decorated: _note(decorated, Declaration("sensor", options))
 
 
 def declaration_of(value: object) -> Declaration | None:

@@ -117,12 +117,27 @@ class PythonCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PythonSensor:
+    """A function decorated with `@sensor`."""
+
+    file: str
+    line: int
+    function: str
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    parameters: tuple[str, ...] = ()
+    """Those of `cursor` and `now` that it takes."""
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Discovered:
     """What one file defines, with all that must stay as it is for this to stay true."""
 
     file: str
     models: tuple[PythonModel, ...] = ()
     checks: tuple[PythonCheck, ...] = ()
+    sensors: tuple[PythonSensor, ...] = ()
     errors: tuple[MainstemError, ...] = ()
     """Not to be cached: a missing package may be there next time."""
     files: Mapping[str, str] = field(default_factory=dict)

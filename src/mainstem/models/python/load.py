@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,13 +17,15 @@ from mainstem.models.python.definition import (
     Parameter,
     PythonCheck,
     PythonModel,
+    PythonSensor,
 )
 from mainstem.models.python.importing import Stopped, declared_in, import_file
-from mainstem.models.python.plain import ASSET_OPTIONS, CHECK_OPTIONS, plain
+from mainstem.models.python.plain import ASSET_OPTIONS, CHECK_OPTIONS, SENSOR_OPTIONS, plain
 from mainstem.models.python.raised import import_failed, syntax_failed
 from mainstem.models.python.signature import signature_of
 from mainstem.models.python.source import Closure, Project, absent_of, code_of, outside_of
 
+SENSOR_PARAMETERS = ("cursor", "now")
 _OF_THE_FUNCTION = frozenset({"inputs", "deps"})
 
 
@@ -75,6 +78,7 @@ def _described(
 ) -> Discovered:
     models: list[PythonModel] = []
     checks: list[PythonCheck] = []
+    sensors: list[PythonSensor] = []
     errors: list[MainstemError] = []
     seen: set[int] = set()
     for path, function, declaration in declared_in(module):
@@ -86,11 +90,20 @@ def _described(
         except MainstemError as error:
             errors.append(error)
             continue
-        if isinstance(definition, PythonModel):
-            models.append(definition)
-        else:
-            checks.append(definition)
-    return Discovered(**found, models=tuple(models), checks=tuple(checks), errors=tuple(errors))
+        match definition:
+            case PythonModel():
+                models.append(definition)
+            case PythonCheck():
+                checks.append(definition)
+            case PythonSensor():
+                sensors.append(definition)
+    return Discovered(
+        **found,
+        models=tuple(models),
+        checks=tuple(checks),
+        sensors=tuple(sensors),
+        errors=tuple(errors),
+    )
 
 
 def _definition(
@@ -99,9 +112,11 @@ def _definition(
     path: str,
     function: Callable[..., Any],
     declaration: Declaration,
-) -> PythonModel | PythonCheck:
+) -> PythonModel | PythonCheck | PythonSensor:
     namespace = _namespace_of(file)
     where = _place(project, file, function, f"{namespace}.{function.__name__}")
+    if declaration.kind == "sensor":
+        return _sensor(file, path, function, declaration, where)
     known = CHECK_OPTIONS if declaration.kind == "check" else ASSET_OPTIONS
     options = plain(declaration.options, known, where=where)
     inputs = _inputs(options, where)
@@ -145,6 +160,34 @@ def _definition(
         code=code,
         doc=doc,
         excerpt=where.excerpt,
+    )
+
+
+def _sensor(
+    file: str,
+    path: str,
+    function: Callable[..., Any],
+    declaration: Declaration,
+    where: Where,
+) -> PythonSensor:
+    options = plain(declaration.options, SENSOR_OPTIONS, where=where)
+    parameters = tuple(inspect.signature(function).parameters)
+    unknown = [name for name in parameters if name not in SENSOR_PARAMETERS]
+    if unknown:
+        raise ModelInvalid(
+            "A7105",
+            f"The sensor {function.__name__} has the parameter `{unknown[0]}`; allowed are "
+            f"{' and '.join(SENSOR_PARAMETERS)}.",
+            where=where,
+        )
+    return PythonSensor(
+        file=file,
+        line=where.line,
+        function=path,
+        name=str(options.get("name") or function.__name__),
+        options=options,
+        parameters=parameters,
+        doc=_first_paragraph(function),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from mainstem.errors import ModelInvalid, Where
-from mainstem.models.python.declaration import AssetOptions, CheckOptions
+from mainstem.models.python.declaration import AssetOptions, CheckOptions, SensorOptions
 from mainstem.types import AssetKey, did_you_mean
 
 LATER: Mapping[str, str] = {
@@ -17,6 +17,7 @@ LATER: Mapping[str, str] = {
 }
 ASSET_OPTIONS = frozenset(AssetOptions.__annotations__)
 CHECK_OPTIONS = frozenset(CheckOptions.__annotations__)
+SENSOR_OPTIONS = frozenset(SensorOptions.__annotations__)
 
 
 def plain(raw: Mapping[str, Any], known: frozenset[str], *, where: Where) -> dict[str, Any]:

@@ -32,6 +32,8 @@ from mainstem.models.worker.message import (
     Loaded,
     Loading,
     Noted,
+    Sense,
+    Sensed,
     Told,
 )
 from mainstem.types import Usage, cpu_s, peak_memory, reset_peak
@@ -74,6 +76,8 @@ class Executor:
                 return self._guarded(request, self._build)
             case Judge():
                 return self._guarded(request, self._judge)
+            case Sense():
+                return self._guarded(request, self._sense)
             case _:
                 return Failed(
                     error=InternalError("A9071", f"unknown request {type(request).__name__}.")
@@ -88,7 +92,7 @@ class Executor:
 
     def _guarded(self, request: Any, work: Callable[..., Answer]) -> Answer:
         """Run user code; whatever it raises becomes an answer."""
-        name = request.check if isinstance(request, Judge) else str(request.outputs[0].key)
+        name = _name_of(request)
         try:
             module = import_file(self._root, request.file)
             function = function_at(module, request.function)
@@ -132,6 +136,11 @@ class Executor:
         return Judged(
             passed=count == 0, failed_count=count, sample=sample, modules=self._newly_imported()
         )
+
+    def _sense(self, request: Sense, function: Callable[..., Any], opened: ExitStack) -> Answer:
+        del opened
+        answer = _sensing().answer_of(function, request)
+        return Sensed(answer=answer, modules=self._newly_imported())
 
     def _arguments(self, request: Build | Judge, opened: ExitStack) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
@@ -207,6 +216,17 @@ def _wrong_result(request: Build, result: object, allowed: str) -> MainstemError
     )
 
 
+def _name_of(request: Any) -> str:
+    """Say what user code is run for."""
+    match request:
+        case Judge():
+            return request.check
+        case Sense():
+            return f"sensor {request.sensor}"
+        case _:
+            return str(request.outputs[0].key)
+
+
 def _load() -> Any:
     """Import what describes files; building needs none of it."""
     return importlib.import_module("mainstem.models.python.load")
@@ -215,6 +235,11 @@ def _load() -> Any:
 def _frames() -> Any:
     """Import what reads tables; functions without data never pay for it."""
     return importlib.import_module("mainstem.models.worker.frames")
+
+
+def _sensing() -> Any:
+    """Import what calls sensors."""
+    return importlib.import_module("mainstem.models.worker.sensing")
 
 
 def _sink() -> Any:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What supervisor and worker say to each other: frozen values, pickled, length-prefixed.
 
-Requests: `Load`, `Build`, `Judge`; each is answered by notes, at most one question at a time, and
-one last answer. User exceptions never cross: they may not pickle, or pickle to anything.
+Requests: `Load`, `Build`, `Judge`, `Sense`; each is answered by notes, at most one question at a
+time, and one last answer. User exceptions never cross: they may not pickle, or pickle to anything.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from mainstem.types import (
     PartitionValue,
     Relation,
     Schema,
+    SensorAnswer,
     Usage,
     WriteTarget,
     dataclass,
@@ -98,6 +99,20 @@ class Judge:
     facts: Facts = field(default_factory=Facts)
     takes_context: bool = False
     sample: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sense:
+    """Call a sensor's function: answered by `Sensed` or `Failed`."""
+
+    file: str
+    function: str
+    sensor: str
+    parameters: tuple[str, ...] = ()
+    """Those that it takes, of `cursor` and `now`."""
+    cursor: str = ""
+    """JSON; empty at the first look."""
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +202,13 @@ class Judged(Answer):
     passed: bool
     failed_count: int | None = None
     sample: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensed(Answer):
+    """What a sensor noticed."""
+
+    answer: SensorAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
