@@ -99,6 +99,12 @@ class Caller:
         return answer["errors"][0]["extensions"]
 
 
+@pytest.fixture(scope="session")
+def calling():
+    """Make callers of any application."""
+    return Caller
+
+
 @pytest.fixture
 def served(project):
     """Make callers of the project, with settings and from an address."""

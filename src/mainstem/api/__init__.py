@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainstem.api.application import application
+    from mainstem.api.graphql.schema import sdl
     from mainstem.api.host import Host
     from mainstem.api.listening import Listener, bind
     from mainstem.api.role import Principal, Role
@@ -30,6 +31,7 @@ _HOME = {
     "create_token": "tokens",
     "end_token": "tokens",
     "list_tokens": "tokens",
+    "sdl": "graphql.schema",
 }
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "create_token",
     "end_token",
     "list_tokens",
+    "sdl",
 ]
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mainstem.api.door import Door
+from mainstem.api.graphql.endpoint import GraphQL
 from mainstem.api.host import Alone, Host
 from mainstem.api.problem import HIDDEN, problem_of, refused
 from mainstem.api.rest.data import Data
@@ -49,9 +51,13 @@ def application(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
+        # Beside the first answers: whoever asks GraphQL first finds it made, or waits for it.
+        warming = asyncio.get_running_loop().run_in_executor(None, graphql.warm)
         yield
+        await warming
         bench.close()
 
+    graphql = GraphQL(host, bench, settings)
     health = Health(host=host, bench=bench)
     data = Data(host=host, bench=bench, patience_s=settings.timeout_s)
     return Starlette(
@@ -60,6 +66,7 @@ def application(
             Route("/health/live", health.answer, methods=["GET"]),
             Route("/health/ready", health.answer, methods=["GET"]),
             Route("/metrics", Metrics(host=host, bench=bench).answer, methods=["GET"]),
+            Route("/graphql", graphql.answer, methods=["GET", "POST"]),
             Route("/api/data/{asset}", data.answer, methods=["GET"]),
         ],
         middleware=[

@@ -82,7 +82,9 @@ class Instance:
     def close(self) -> None:
         """Release memory and threads."""
         self.is_broken = True
-        with self._lock:  # another thread may be leaving its session
+        # Another thread may be leaving its session, or be in a query that does not stop at once:
+        # it closes its connection when it does, and the instance dies with the last of them.
+        with self._lock, contextlib.suppress(duckdb.Error):
             self._root.close()
 
 

@@ -162,6 +162,11 @@ class Versions:
         with self.reading() as catalog:
             return resolve(catalog, expression)
 
+    def commits(self, ids: Collection[str]) -> dict[str, Commit]:
+        """Load commits by their ids."""
+        with self.reading() as catalog:
+            return {each: commits.load_commit(catalog, each) for each in ids}
+
     def log(
         self, ref_expression: str = named.MAIN, *, limit: int = 50, key: AssetKey | None = None
     ) -> list[Commit]:

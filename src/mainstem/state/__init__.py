@@ -68,6 +68,14 @@ from mainstem.state.lease import (
     renew,
     steal,
 )
+from mainstem.state.listing import (
+    checks_of_runs,
+    latest_checks,
+    latest_steps,
+    runs_page,
+    steps_of_asset,
+    steps_of_runs,
+)
 from mainstem.state.migrations import MIGRATIONS
 from mainstem.state.plans import plan_of, save_plan
 from mainstem.state.process import ProcessIdentity
@@ -134,6 +142,7 @@ __all__ = [
     "ALL_MIGRATIONS",
     "LAUNCH_MIGRATIONS",
     "LEADER_MIGRATIONS",
+    "LISTING_MIGRATIONS",
     "MIGRATIONS",
     "SYSTEM_TABLES",
     "TICKET_MIGRATIONS",
@@ -167,6 +176,7 @@ __all__ = [
     "cancel_launch",
     "cancel_ticket",
     "check_results",
+    "checks_of_runs",
     "claim_launch",
     "claimed_launches",
     "clear_tombstones",
@@ -190,6 +200,8 @@ __all__ = [
     "last_step",
     "last_success",
     "last_verdicts",
+    "latest_checks",
+    "latest_steps",
     "launch_of",
     "launch_of_key",
     "launch_of_run",
@@ -221,6 +233,7 @@ __all__ = [
     "run_of",
     "runs",
     "runs_by_status",
+    "runs_page",
     "said",
     "save_parts",
     "save_plan",
@@ -230,6 +243,8 @@ __all__ = [
     "steal",
     "steps",
     "steps_by_status",
+    "steps_of_asset",
+    "steps_of_runs",
     "take_lead",
     "take_ticket",
     "ticket_of",

@@ -13,7 +13,7 @@ from mainstem.database import Transaction
 from mainstem.state.times import to_us
 from mainstem.types import AssetKey, CheckResult
 
-_COLUMNS = (
+CHECK_COLUMNS = (
     "asset, check_id, verdict, severity, message, row_count, failed_count, sample, elapsed_us"
 )
 
@@ -23,7 +23,7 @@ def add_check_results(
 ) -> None:
     """Keep results; run 0 stands for `mainstem check`, which keeps the latest of each."""
     transaction.executemany(
-        f"insert into check_result (run_id, evaluated_at, {_COLUMNS}) "
+        f"insert into check_result (run_id, evaluated_at, {CHECK_COLUMNS}) "
         "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "on conflict (run_id, asset, check_id) do update set verdict = excluded.verdict, "
         "severity = excluded.severity, message = excluded.message, "
@@ -52,23 +52,24 @@ def add_check_results(
 def check_results(transaction: Transaction, run_id: int) -> list[CheckResult]:
     """Give what a run's checks found."""
     rows = transaction.execute(
-        f"select {_COLUMNS} from check_result where run_id = ? order by asset, check_id",
+        f"select {CHECK_COLUMNS} from check_result where run_id = ? order by asset, check_id",
         (run_id,),
     )
-    return [_result(row) for row in rows]
+    return [check_result(row) for row in rows]
 
 
 def last_verdicts(transaction: Transaction) -> list[CheckResult]:
     """Give the latest result of every check there ever was."""
     rows = transaction.execute(
-        f"select {_COLUMNS} from check_result c where evaluated_at = ("
+        f"select {CHECK_COLUMNS} from check_result c where evaluated_at = ("
         "select max(evaluated_at) from check_result d "
         "where d.asset = c.asset and d.check_id = c.check_id) order by asset, check_id"
     )
-    return [_result(row) for row in rows]
+    return [check_result(row) for row in rows]
 
 
-def _result(row: tuple[Any, ...]) -> CheckResult:
+def check_result(row: tuple[Any, ...]) -> CheckResult:
+    """Make a result of a row of `CHECK_COLUMNS`."""
     asset, check_id, verdict, severity, message, row_count, failed, sample, elapsed_us = row
     return CheckResult(
         check_id=check_id,

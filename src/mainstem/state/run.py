@@ -64,11 +64,11 @@ class StepRecord:
     """`MainstemError.to_json()`."""
 
 
-_RUN = (
+RUN_COLUMNS = (
     "id, branch, environment, status, base_commit, owner, host, boot_id, pid, process_started, "
     "started_at, logical_time, finished_at, commit_id, run_branch, git, options, error"
 )
-_STEP = (
+STEP_COLUMNS = (
     "asset_key, position, action, status, reason, attempts, row_count, row_count_before, "
     "is_increment, data_version, fingerprint, started_at, finished_at, elapsed_us, size_bytes, "
     "cpu_us, peak_memory, measured, notes, warnings, error"
@@ -143,23 +143,25 @@ def finish_run(
 
 def run_of(transaction: Transaction, run_id: int) -> RunRecord | None:
     """Give one run."""
-    rows = transaction.execute(f"select {_RUN} from run where id = ?", (run_id,))
-    return _run(rows[0]) if rows else None
+    rows = transaction.execute(f"select {RUN_COLUMNS} from run where id = ?", (run_id,))
+    return run_record(rows[0]) if rows else None
 
 
 def runs(transaction: Transaction, *, limit: int = 50, branch: str = "") -> list[RunRecord]:
     """Give the latest runs, newest first; of one target branch if it is named."""
     rows = transaction.execute(
-        f"select {_RUN} from run where ? in ('', branch) order by id desc limit ?",
+        f"select {RUN_COLUMNS} from run where ? in ('', branch) order by id desc limit ?",
         (branch, limit),
     )
-    return [_run(row) for row in rows]
+    return [run_record(row) for row in rows]
 
 
 def unfinished_runs(transaction: Transaction) -> list[RunRecord]:
     """Give the runs that are going on, or whose process died."""
-    rows = transaction.execute(f"select {_RUN} from run where status = 'running' order by id")
-    return [_run(row) for row in rows]
+    rows = transaction.execute(
+        f"select {RUN_COLUMNS} from run where status = 'running' order by id"
+    )
+    return [run_record(row) for row in rows]
 
 
 def publishing_runs(
@@ -178,7 +180,7 @@ def publishing_runs(
 def save_steps(transaction: Transaction, run_id: int, records: Iterable[StepRecord]) -> None:
     """Insert or replace the rows of steps."""
     transaction.executemany(
-        f"insert into step (run_id, asset, {_STEP}) "
+        f"insert into step (run_id, asset, {STEP_COLUMNS}) "
         "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "on conflict (run_id, asset) do update set action = excluded.action, "
         "status = excluded.status, reason = excluded.reason, attempts = excluded.attempts, "
@@ -196,19 +198,19 @@ def save_steps(transaction: Transaction, run_id: int, records: Iterable[StepReco
 def steps(transaction: Transaction, run_id: int) -> list[StepRecord]:
     """Give the steps of a run in the order of its plan."""
     rows = transaction.execute(
-        f"select {_STEP} from step where run_id = ? order by position", (run_id,)
+        f"select {STEP_COLUMNS} from step where run_id = ? order by position", (run_id,)
     )
-    return [_step(row) for row in rows]
+    return [step_record(row) for row in rows]
 
 
 def last_step(transaction: Transaction, key: AssetKey) -> StepRecord | None:
     """Give the latest step that built or read an asset: for estimates."""
     rows = transaction.execute(
-        f"select {_STEP} from step where asset = ? and status in ('built', 'read') "
+        f"select {STEP_COLUMNS} from step where asset = ? and status in ('built', 'read') "
         "order by run_id desc limit 1",
         (key.folded,),
     )
-    return _step(rows[0]) if rows else None
+    return step_record(rows[0]) if rows else None
 
 
 def last_built_at(transaction: Transaction, key: AssetKey, *, branch: str) -> datetime | None:
@@ -250,7 +252,8 @@ def events(transaction: Transaction, run_id: int) -> list[tuple[datetime, str, s
     return [(from_us(at), kind, asset, text) for at, kind, asset, text in rows]
 
 
-def _run(row: tuple[Any, ...]) -> RunRecord:
+def run_record(row: tuple[Any, ...]) -> RunRecord:
+    """Make a run of a row of `RUN_COLUMNS`."""
     (run_id, branch, environment, status, base, owner, host, boot_id, pid, process_started) = row[
         :10
     ]
@@ -303,7 +306,8 @@ def _step_row(run_id: int, record: StepRecord) -> tuple[Any, ...]:
     )
 
 
-def _step(row: tuple[Any, ...]) -> StepRecord:
+def step_record(row: tuple[Any, ...]) -> StepRecord:
+    """Make a step of a row of `STEP_COLUMNS`."""
     key, position, action, status, reason, attempts, row_count, before, is_increment = row[:9]
     version, mark, started_at, finished_at, elapsed_us, size, cpu_us, peak, measured = row[9:18]
     notes, warnings, error = row[18:]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from mainstem.state.access import ACCESS_MIGRATIONS
 from mainstem.state.launch import LAUNCH_MIGRATIONS
 from mainstem.state.leader import LEADER_MIGRATIONS
+from mainstem.state.listing import LISTING_MIGRATIONS
 from mainstem.state.migrations import MIGRATIONS
 from mainstem.state.ticket import TICKET_MIGRATIONS
 
@@ -15,5 +16,6 @@ ALL_MIGRATIONS = (
     *LAUNCH_MIGRATIONS,
     *LEADER_MIGRATIONS,
     *TICKET_MIGRATIONS,
+    *LISTING_MIGRATIONS,
 )
 """Runs write to tables of several areas: whoever works with one has all."""

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Launches: what waits for a run, what became of it, and asking for one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated
+
+import strawberry
+from strawberry import ID, argument, field
+
+from mainstem.api.graphql.arguments import First, Number, RunNumber
+from mainstem.api.graphql.context import Info
+from mainstem.api.graphql.paging import size_of
+from mainstem.api.graphql.plan import PlanOptions
+from mainstem.api.graphql.scalars import Json
+from mainstem.errors import AssetNotFound
+from mainstem.graph import select as selected
+from mainstem.state import Launch as Stored
+from mainstem.state import LaunchRequest, launch_of, launches, queue_depth, run_of, steps
+
+
+@strawberry.enum(description="How a launch is, or ended.")
+class LaunchStatus(Enum):
+    """Of launches."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    HELD = "held"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+@strawberry.enum(description="What asked for a launch.")
+class LaunchOrigin(Enum):
+    """Of launches."""
+
+    MANUAL = "manual"
+    API = "api"
+    SCHEDULE = "schedule"
+    SENSOR = "sensor"
+    CONDITION = "condition"
+    WEBHOOK = "webhook"
+    BACKFILL = "backfill"
+    RETRY = "retry"
+
+
+@strawberry.type(description="Something that was asked for, and becomes a run.")
+class Launch:
+    """A launch."""
+
+    id: ID = field(description="Stable.")
+    number: int = field(description="What mutations take.")
+    status: LaunchStatus = field(description="How it is, or ended.")
+    origin: LaunchOrigin = field(description="What asked for it.")
+    source: str = field(description="Name of the job, sensor or hook; who called.")
+    run_key: str = field(description="With origin and source: launched at most once; or empty.")
+    job: str = field(description="The job that it runs, if it does.")
+    environment: str = field(description="Empty: the default one.")
+    branch: str = field(description="Empty: the environment's.")
+    select: list[str] = field(description="Assets; empty: all, or the job's.")
+    exclude: list[str] = field(description="Assets that are left out.")
+    partitions: Json = field(description="Sets of partitions by asset.")
+    options: Json = field(description="Of plan and run.")
+    priority: int = field(description="Higher goes first.")
+    requested_at: datetime = field(description="When it was asked for.")
+    started_at: datetime | None = field(description="When a server began it.")
+    finished_at: datetime | None = field(description="When it ended.")
+    run: int | None = field(description="Number of the run that it became.")
+    attempts: int = field(description="How often a server began it.")
+    cancel_requested: bool = field(description="Whether somebody asked to stop it.")
+    error: str = field(description="Why it could not be run.")
+    cause: Json = field(description="Facts that led to it.")
+
+
+@strawberry.type(description="What waits, and what runs.")
+class Queue:
+    """The queue."""
+
+    queued: int = field(description="Launches that wait.")
+    running: int = field(description="Launches that run.")
+    waiting: list[Launch] = field(description="The last that were asked for and wait.")
+
+
+@strawberry.input(description="What to run.")
+class LaunchInput:
+    """What is asked for."""
+
+    select: list[str] = field(
+        default_factory=list, description="Assets, in the grammar of `mainstem run`; empty: all."
+    )
+    exclude: list[str] = field(default_factory=list, description="Assets to leave out.")
+    branch: str = field(default="", description="Branch to publish to; empty: the environment's.")
+    environment: str = field(default="", description="Empty: the default one.")
+    options: PlanOptions | None = field(default=None, description="Of plan and run.")
+    priority: int = field(default=0, description="Higher goes first, from -100 to 100.")
+    run_key: str = field(
+        default="",
+        description="Asked for twice with the same key, one run is launched: for retries.",
+    )
+
+
+def launch_list(
+    info: Info,
+    first: First = 20,
+    status: Annotated[LaunchStatus | None, argument(description="Only of this one.")] = None,
+    origin: Annotated[LaunchOrigin | None, argument(description="Only of this one.")] = None,
+) -> list[Launch]:
+    """Give launches, newest first."""
+    found = launches(
+        info.context.transaction,
+        limit=size_of(first),
+        status="" if status is None else status.value,
+        origin="" if origin is None else origin.value,
+    )
+    return [node(each) for each in found]
+
+
+def launch(info: Info, number: Number) -> Launch | None:
+    """Give one launch."""
+    found = launch_of(info.context.transaction, number)
+    return None if found is None else node(found)
+
+
+def queue(info: Info) -> Queue:
+    """Give what waits and runs."""
+    transaction = info.context.transaction
+    depth = queue_depth(transaction)
+    return Queue(
+        queued=depth["queued"],
+        running=depth["running"],
+        waiting=[node(each) for each in launches(transaction, status="queued", limit=100)],
+    )
+
+
+def ask(
+    info: Info, request: Annotated[LaunchInput, argument(description="What to run.")]
+) -> Launch:
+    """Ask for a run.
+
+    Raises:
+        SelectionInvalid: The selection means nothing.
+    """
+    context, given = info.context, request
+    # Said now, to whoever asks, rather than by a launch that fails later.
+    selected(context.project.graph, tuple(given.select), tuple(given.exclude))
+    if given.environment:
+        context.project.settings.environment(given.environment)
+    asked = LaunchRequest(
+        origin="api",
+        source=context.principal.name,
+        run_key=given.run_key[:200],
+        environment=given.environment,
+        branch=given.branch,
+        select=tuple(given.select),
+        exclude=tuple(given.exclude),
+        options=given.options.given() if given.options is not None else {},
+        priority=max(-100, min(given.priority, 100)),
+    )
+    return node(context.host.launch(asked))
+
+
+def ask_again(info: Info, run: RunNumber) -> Launch:
+    """Ask for what a run left undone; what it built is linked, not built again.
+
+    Raises:
+        AssetNotFound: There is no such run.
+    """
+    context = info.context
+    with context.project.services.database.read() as transaction:
+        record = run_of(transaction, run)
+        done = steps(transaction, run) if record is not None else []
+    if record is None:
+        raise AssetNotFound("A6001", f"There is no run {run}.", hint="Ask `runs` for all of them.")
+    options = {
+        name: True
+        for name in ("full_refresh", "rebuild", "fresh", "force")
+        if record.options.get(name)
+    }
+    undone = [
+        str(step.key)
+        for step in done
+        if step.status not in {"built", "read", "linked", "unchanged"}
+    ]
+    request = LaunchRequest(
+        origin="retry",
+        source=context.principal.name,
+        environment=record.environment,
+        branch=record.branch,
+        select=tuple(undone) or tuple(record.options.get("select") or ()),
+        exclude=() if undone else tuple(record.options.get("exclude") or ()),
+        options=options,
+        cause={"run": run},
+    )
+    return node(context.host.launch(request))
+
+
+def stop(
+    info: Info, launch: Annotated[int, argument(description="Number of the launch.")]
+) -> Launch:
+    """Take a launch out of the queue, or stop its run.
+
+    Raises:
+        AssetNotFound: There is no such launch.
+    """
+    found = info.context.host.cancel(launch)
+    if found is None:
+        raise AssetNotFound("A8120", f"There is no launch {launch}.", hint="Ask `launches`.")
+    return node(found)
+
+
+def node(stored: Stored) -> Launch:
+    """Make a launch of its record."""
+    request = stored.request
+    return Launch(
+        id=ID(f"launch:{stored.id}"),
+        number=stored.id,
+        status=LaunchStatus(stored.status),
+        origin=LaunchOrigin(request.origin),
+        source=request.source,
+        run_key=request.run_key,
+        job=request.job,
+        environment=request.environment,
+        branch=request.branch,
+        select=list(request.select),
+        exclude=list(request.exclude),
+        partitions=Json(dict(request.partitions)),
+        options=Json(dict(request.options)),
+        priority=request.priority,
+        requested_at=stored.requested_at,
+        started_at=stored.started_at,
+        finished_at=stored.finished_at,
+        run=stored.run_id,
+        attempts=stored.attempts,
+        cancel_requested=stored.cancel_requested,
+        error=stored.error,
+        cause=Json(dict(request.cause)),
+    )

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Mutation`: the list of changes that can be asked for, each with the role that it takes."""
+
+from __future__ import annotations
+
+import strawberry
+
+from mainstem.api.graphql import change
+from mainstem.api.graphql import launch as of_launch
+from mainstem.api.graphql import project as of_project
+from mainstem.api.graphql.audit import mutation
+from mainstem.api.graphql.commit import Branch, Commit, Tag
+from mainstem.api.graphql.launch import Launch
+from mainstem.api.role import Role
+
+
+@strawberry.type(description="What can be changed; every change is in the audit log.")
+class Mutation:
+    """The fields of mutations."""
+
+    launch: Launch = mutation(Role.RUNNER, of_launch.ask, "Ask for a run; a server begins it.")
+    cancel: Launch = mutation(
+        Role.RUNNER,
+        of_launch.stop,
+        "Take a launch out of the queue, or stop its run: once cleanly, twice at once.",
+    )
+    retry: Launch = mutation(
+        Role.RUNNER,
+        of_launch.ask_again,
+        "Launch what a run left undone; what it built is not built again.",
+    )
+    create_branch: Branch = mutation(
+        Role.RUNNER, change.create_branch, "Make a branch over all tables; copies no data."
+    )
+    delete_branch: Commit = mutation(
+        Role.ADMIN,
+        change.delete_branch,
+        "Delete a branch; its commits can be read by id until they are swept.",
+    )
+    tag: Tag = mutation(Role.RUNNER, change.create_tag, "Name a commit for good.")
+    delete_tag: Commit = mutation(Role.ADMIN, change.delete_tag, "Delete a tag; the commit stays.")
+    merge_branch: change.Merge = mutation(
+        Role.ADMIN,
+        change.merge,
+        "Bring what a branch changed into another, or nothing; checks judge the result first.",
+    )
+    revert: Commit = mutation(
+        Role.ADMIN, change.revert, "Undo a commit by a new one, on the environment's branch."
+    )
+    reload: of_project.Reload = mutation(
+        Role.ADMIN,
+        of_project.reload,
+        "Read the project's files again; a broken state does not replace a good one.",
+    )
