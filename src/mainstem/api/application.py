@@ -21,6 +21,7 @@ from mainstem.api.host import Alone, Host
 from mainstem.api.problem import HIDDEN, problem_of, refused
 from mainstem.api.rest.data import Data
 from mainstem.api.rest.health import Health
+from mainstem.api.rest.hooks import Hooks
 from mainstem.api.rest.metrics import Metrics
 from mainstem.api.settings import ApiSettings
 from mainstem.api.work import Workbench
@@ -67,6 +68,7 @@ def application(
             Route("/health/ready", health.answer, methods=["GET"]),
             Route("/metrics", Metrics(host=host, bench=bench).answer, methods=["GET"]),
             Route("/graphql", graphql.answer, methods=["GET", "POST"]),
+            Route("/hooks/{name}", Hooks(host=host, bench=bench).answer, methods=["POST"]),
             Route("/api/data/{asset}", data.answer, methods=["GET"]),
         ],
         middleware=[

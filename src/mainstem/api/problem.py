@@ -79,22 +79,23 @@ class Problem:
             found["errors"] = [error.fields() for error in self.errors]
         return found
 
-    def response(self) -> Response:
-        """Give the problem document (RFC 9457)."""
+    def response(self, status: int | None = None) -> Response:
+        """Give the problem document (RFC 9457); with another status, if one is asked for."""
+        status = status or self.status
         document = {
             "type": f"urn:mainstem:{self.code}",
             "title": self.summary,
-            "status": self.status,
+            "status": status,
             **self.fields(),
         }
         headers = {"Cache-Control": "no-store"}
-        if self.status == 401:
+        if status == 401:
             headers["WWW-Authenticate"] = 'Bearer realm="mainstem"'
-        if self.status == 503:
+        if status == 503:
             headers["Retry-After"] = "1"
         return Response(
             orjson.dumps(document),
-            status_code=self.status,
+            status_code=status,
             headers=headers,
             media_type="application/problem+json",
         )

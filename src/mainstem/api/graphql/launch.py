@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import Annotated
@@ -11,11 +12,11 @@ import strawberry
 from strawberry import ID, argument, field
 
 from mainstem.api.graphql.arguments import First, Number, RunNumber
-from mainstem.api.graphql.context import Info
+from mainstem.api.graphql.context import Context, Info
 from mainstem.api.graphql.paging import size_of
 from mainstem.api.graphql.plan import PlanOptions
 from mainstem.api.graphql.scalars import Json
-from mainstem.errors import AssetNotFound
+from mainstem.errors import AssetNotFound, UserError
 from mainstem.graph import select as selected
 from mainstem.state import Launch as Stored
 from mainstem.state import LaunchRequest, launch_of, launches, queue_depth, run_of, steps
@@ -89,6 +90,9 @@ class Queue:
 class LaunchInput:
     """What is asked for."""
 
+    job: str = field(
+        default="", description="A job of mainstem.yml, instead of a selection and options."
+    )
     select: list[str] = field(
         default_factory=list, description="Assets, in the grammar of `mainstem run`; empty: all."
     )
@@ -145,6 +149,8 @@ def ask(
         SelectionInvalid: The selection means nothing.
     """
     context, given = info.context, request
+    if given.job:
+        return _ask_for_job(context, given)
     # Said now, to whoever asks, rather than by a launch that fails later.
     selected(context.project.graph, tuple(given.select), tuple(given.exclude))
     if given.environment:
@@ -161,6 +167,18 @@ def ask(
         priority=max(-100, min(given.priority, 100)),
     )
     return node(context.host.launch(asked))
+
+
+def _ask_for_job(context: Context, given: LaunchInput) -> Launch:
+    if given.select or given.exclude or given.options is not None or given.environment:
+        raise UserError(
+            "A8113",
+            "A job has a selection, options and an environment of its own.",
+            hint="Give `job` alone, or what is to be run without it.",
+        )
+    target = context.project.automation.job(given.job)
+    asked = target.request("api", context.principal.name, given.run_key[:200])
+    return node(context.host.launch(replace(asked, branch=given.branch)))
 
 
 def ask_again(info: Info, run: RunNumber) -> Launch:

@@ -8,6 +8,7 @@ import strawberry
 from mainstem.api.graphql import change
 from mainstem.api.graphql import launch as of_launch
 from mainstem.api.graphql import project as of_project
+from mainstem.api.graphql import trigger as of_trigger
 from mainstem.api.graphql.audit import mutation
 from mainstem.api.graphql.commit import Branch, Commit, Tag
 from mainstem.api.graphql.launch import Launch
@@ -46,6 +47,42 @@ class Mutation:
     )
     revert: Commit = mutation(
         Role.ADMIN, change.revert, "Undo a commit by a new one, on the environment's branch."
+    )
+    switch_schedule: of_trigger.Schedule = mutation(
+        Role.RUNNER,
+        of_trigger.switch_schedule,
+        "Turn a schedule on or off, whatever mainstem.yml says.",
+    )
+    run_schedule: Launch = mutation(
+        Role.RUNNER, of_trigger.run_schedule, "Launch now what a schedule launches."
+    )
+    dry_run_schedule: of_trigger.DryRun = mutation(
+        Role.RUNNER,
+        of_trigger.dry_run_schedule,
+        "Plan what the next tick of a schedule would launch; launches nothing.",
+    )
+    switch_sensor: of_trigger.Sensor = mutation(
+        Role.RUNNER, of_trigger.switch_sensor, "Turn a sensor on or off; its cursor stays."
+    )
+    run_sensor: of_trigger.TriggerTick | None = mutation(
+        Role.RUNNER,
+        of_trigger.run_sensor,
+        "Let a sensor look now, due or not, and launch what it asks for.",
+    )
+    dry_run_sensor: of_trigger.DryLook = mutation(
+        Role.RUNNER,
+        of_trigger.dry_run_sensor,
+        "Let a sensor look now, and plan what it would launch; writes nothing.",
+    )
+    set_sensor_cursor: of_trigger.Sensor = mutation(
+        Role.ADMIN,
+        of_trigger.set_sensor_cursor,
+        "Let a sensor look on from elsewhere; what it launched once is not launched again.",
+    )
+    dry_run_hook: of_trigger.DryRun = mutation(
+        Role.RUNNER,
+        of_trigger.dry_run_hook,
+        "Plan what the last delivery to a hook would launch; launches nothing.",
     )
     reload: of_project.Reload = mutation(
         Role.ADMIN,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import strawberry
 from strawberry import field
 
@@ -16,6 +18,7 @@ from mainstem.api.graphql import lineage as of_lineage
 from mainstem.api.graphql import plan as of_plan
 from mainstem.api.graphql import project as of_project
 from mainstem.api.graphql import run as of_run
+from mainstem.api.graphql import trigger as of_trigger
 from mainstem.api.graphql.paging import Connection
 
 
@@ -94,6 +97,22 @@ class Query:
     )
     launch: of_launch.Launch | None = field(
         resolver=of_launch.launch, description="One launch; null if there is none of that number."
+    )
+    schedules: list[of_trigger.Schedule] = field(
+        resolver=of_trigger.schedules, description="When jobs run by themselves."
+    )
+    next_ticks: list[datetime] = field(
+        resolver=of_trigger.next_ticks, description="The moments at which a schedule fires next."
+    )
+    sensors: list[of_trigger.Sensor] = field(
+        resolver=of_trigger.sensors, description="What is looked at every so often."
+    )
+    hooks: list[of_trigger.WebHook] = field(
+        resolver=of_trigger.hooks, description="What others call."
+    )
+    ticks: list[of_trigger.TriggerTick] = field(
+        resolver=of_trigger.ticks,
+        description="What became of each moment of schedules and each look of sensors.",
     )
     audit: Connection[of_audit.Audit] = field(
         resolver=of_audit.audit_log,
