@@ -194,7 +194,7 @@ def test_a_process_killed_within_a_transaction_leaves_the_committed_ones(databas
     died = subprocess.run([sys.executable, "-c", _DIES, database.url], check=False)
 
     assert died.returncode == -9
-    with database.read() as transaction:
+    with database.write() as transaction:
         assert transaction.execute("select name from fruit") == [("kept",)]
 
 

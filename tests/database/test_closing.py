@@ -18,16 +18,16 @@ LONG = (
 
 
 @pytest.fixture
-def database(tmp_path):
-    opened = open_database(str(tmp_path / "lake.db"))
+def database(database_url):
+    opened = open_database(database_url)
     with opened.write() as transaction:
         transaction.execute("create table t (x integer)")
     yield opened
     opened.close()
 
 
-def _rows(path):
-    again = open_database(str(path))
+def _rows(url):
+    again = open_database(url)
     with again.read() as transaction:
         found = transaction.execute("select count(*) from t")[0][0]
     again.close()
@@ -35,7 +35,7 @@ def _rows(path):
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
-def test_a_statement_that_goes_on_in_another_thread_does_not_stop_closing(database, kind):
+def test_a_statement_that_goes_on_in_another_thread_does_not_stop_closing(database, kind, tmp_path):
     begun = threading.Event()
 
     def work():
@@ -51,7 +51,7 @@ def test_a_statement_that_goes_on_in_another_thread_does_not_stop_closing(databa
 
     thread.join(60)
     assert not thread.is_alive()
-    assert not database.path.with_name("lake.db-wal").exists()  # the last connection is closed
+    assert not (tmp_path / "lake.db-wal").exists()  # the last connection is closed
 
 
 def test_what_a_thread_writes_after_closing_is_not_committed(database):
@@ -76,7 +76,7 @@ def test_what_a_thread_writes_after_closing_is_not_committed(database):
     thread.join(10)
 
     assert raised == ["A5004"]
-    assert _rows(database.path) == 0
+    assert _rows(database.url) == 0
 
 
 def test_who_waits_to_write_while_it_is_closed_is_told(database):
@@ -105,4 +105,4 @@ def test_who_waits_to_write_while_it_is_closed_is_told(database):
         thread.join(10)
 
     assert raised == ["A5004"]
-    assert _rows(database.path) == 0
+    assert _rows(database.url) == 0

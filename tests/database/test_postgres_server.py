@@ -92,6 +92,43 @@ def test_what_cannot_be_opened_says_why(postgres_server, change, code):
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("more", "schema"),
+    [
+        ({}, "mainstem"),
+        ({"options": "-csearch_path=mine,public"}, "mine"),
+        ({"schema": "My"}, "My"),
+    ],
+)
+def test_a_lake_is_one_schema(postgres_server, more, schema):
+    database = open_database(postgres_server.url(**more))
+    database.migrate([TABLE])
+    database.close()
+
+    found = postgres_server.execute(
+        "select schemaname from pg_tables where tablename = 'migration' and schemaname = %s",
+        (schema,),
+    )
+    assert found == [(schema,)]
+    postgres_server.execute(f'drop schema "{schema}" cascade')
+
+
+def test_a_writer_that_says_nothing_for_too_long_is_thrown_out(database, postgres_server):
+    def stall():
+        with database.write() as transaction:
+            transaction.execute("set local idle_in_transaction_session_timeout = 50")
+            transaction.execute("select 1")
+            postgres_server.execute("select pg_sleep(1)")
+            transaction.execute("insert into t values ('late')")
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        stall()
+
+    assert caught.value.code == "A5060"
+    _add(database, "next")
+    assert _rows(database) == ["next"]
+
+
 def test_a_database_of_another_encoding_is_refused(postgres_server):
     postgres_server.execute("create database latin encoding 'LATIN1' locale 'C' template template0")
     with pytest.raises(ConfigInvalid) as caught:

@@ -183,11 +183,9 @@ class PostgresDatabase:
     def _opening(self, *, durable: bool) -> Sequence[Statement]:
         # The lock is a statement of its own: the snapshots of all later ones are newer than it,
         # because each statement of a `read committed` transaction takes its own.
-        # Sessions commit `local` unless told otherwise.
-        level = self._connector.durable_level
         return (
             _BEGIN_WRITE,
-            *([statement_of(f"set local synchronous_commit = {level}")] if durable else ()),
+            statement_of(self._connector.write_settings(durable=durable)),
             statement_of(f"select pg_advisory_xact_lock({self._connector.lock_key})"),
             _LAST_WRITE,
         )
@@ -252,6 +250,7 @@ class PostgresDatabase:
             raise moved(self.url, "was closed")
         if self._pid != os.getpid():
             self._forget_inherited()
+            self._connector.after_fork()
             self._lock, self._lock_holder = threading.Lock(), 0
             self._pid = os.getpid()
 

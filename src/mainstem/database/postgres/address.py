@@ -14,6 +14,8 @@ from psycopg.conninfo import conninfo_to_dict
 from mainstem.errors import ConfigInvalid
 
 _SEARCH_PATH = re.compile(r"-c\s*search_path=(\"[^\"]+\"|[^\s,]+)")
+DEFAULT_SCHEMA = "mainstem"
+"""Not `public`, where tables of others may be, and where most roles may not make any."""
 _DEFAULTS: Mapping[str, str] = {
     "fallback_application_name": "mainstem",
     "client_encoding": "utf8",
@@ -33,7 +35,6 @@ class Address:
     parameters: Mapping[str, str] = field(repr=False)
     """For libpq; the password may be among them."""
     schema: str
-    """Nothing: the first of the server's search path."""
     url: str
     """Without password."""
 
@@ -65,7 +66,7 @@ def address_of(url: str) -> Address:
     parameters = {**_DEFAULTS, **{name: str(value) for name, value in found.items()}}
     if not asked:
         in_path = _SEARCH_PATH.search(parameters.get("options", ""))
-        asked = in_path[1].strip('"') if in_path else ""
+        asked = in_path[1].strip('"') if in_path else DEFAULT_SCHEMA
     return Address(parameters=parameters, schema=asked, url=_without_password(parameters, asked))
 
 

@@ -67,9 +67,13 @@ class Connector:
     def __init__(self, address: Address, *, busy_timeout_s: float) -> None:
         self.address = address
         self.trace = Trace()
-        self.durable_level = "on"
-        """What the server waits for by itself, at least its own disk."""
+        self._durable_level = "on"
+        self._limits: dict[str, int] = {}
         self._busy_timeout_s = busy_timeout_s
+        self._lock = threading.Lock()
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child: another thread of the parent may have held the lock."""
         self._lock = threading.Lock()
 
     @property
@@ -86,6 +90,19 @@ class Connector:
     def channel(self) -> str:
         """Where commits are announced."""
         return f"mainstem_{self.trace.schema_id}"
+
+    def write_settings(self, *, durable: bool) -> str:
+        """Give the statement that a write transaction begins with.
+
+        A writer that was stopped (SIGSTOP, a debugger) is thrown out by the server after a while:
+        it must not hold up all others for ever. `durable` waits for what the server waits for by
+        itself, at least its own disk; sessions are `local` unless told otherwise.
+        """
+        settings = {name: str(value) for name, value in self._limits.items()}
+        if durable:
+            settings["synchronous_commit"] = self._durable_level
+        calls = (f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+        return f"select {', '.join(calls)}"
 
     def connect(self) -> Connection:
         """Connect, and make sure that this is the database that we know.
@@ -123,40 +140,32 @@ class Connector:
             )
         adapt(connection)
         level = _one(connection, "select current_setting('synchronous_commit')")
-        self.durable_level = "on" if level == "off" else level
+        self._durable_level = "on" if level == "off" else level
         connection.prepared_max = 300
         timeout_ms = int(self._busy_timeout_s * 1000)
-        # A writer that was stopped (SIGSTOP, a debugger) must not hold up all others for ever.
         connection.execute(
-            "set synchronous_commit = local;"
-            f"set lock_timeout = {max(timeout_ms, 1)};"
-            f"set idle_in_transaction_session_timeout = {max(4 * timeout_ms, 120_000)};"
+            f"set synchronous_commit = local; set lock_timeout = {max(timeout_ms, 1)};"
             "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10;"
             "set tcp_keepalives_count = 3"
         )
+        self._limits = {"idle_in_transaction_session_timeout": max(4 * timeout_ms, 120_000)}
+        if connection.info.server_version >= 170_000:
+            self._limits["transaction_timeout"] = max(4 * timeout_ms, 900_000)
         with self._lock:
             self._enter_schema(connection)
             self._compare(connection)
 
     def _enter_schema(self, connection: Connection) -> None:
         name = self.address.schema
-        if name:
-            quoted = sql.Identifier(name)
-            if self._schema_id(connection, name) is None:
-                with suppress(psycopg.errors.UniqueViolation):  # Made by another at this moment.
-                    connection.execute(sql.SQL("create schema if not exists {}").format(quoted))
-            connection.execute(sql.SQL("set search_path to {}").format(quoted))
-        else:
-            name = _one(connection, "select current_schema()")
-            if name is None:
-                raise ConfigInvalid(
-                    "A5063",
-                    f"The search path of {self.url} names no schema that is there.",
-                    hint="Add ?schema=mainstem to the URL: it is made if it is not there.",
-                )
+        quoted = sql.Identifier(name)
         found = self._schema_id(connection, name)
         if self.trace.schema_id and found != self.trace.schema_id:
             raise moved(self.url, "was replaced by another")
+        if found is None:
+            with suppress(psycopg.errors.UniqueViolation):  # Made by another at this moment.
+                connection.execute(sql.SQL("create schema if not exists {}").format(quoted))
+            found = self._schema_id(connection, name)
+        connection.execute(sql.SQL("set search_path to {}").format(quoted))
         self.trace.schema_id = found or 0
 
     def _schema_id(self, connection: Connection, name: str) -> int | None:

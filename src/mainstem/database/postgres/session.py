@@ -140,14 +140,15 @@ class Session:
 
     def _run(self, statement: Statement, parameters: Sequence[Any]) -> Rows:
         cursor = self._send(statement, parameters)
-        if not statement.has_rows:
-            if self._is_reading and self._open is not None:
-                self._open.sync()  # Nothing follows that would tell of its error.
+        if not statement.has_rows and not self._is_reading:
             return []
-        rows = cursor.fetchall()
+        assert self._open is not None, "a transaction is open"
+        # A sync, not only a flush: the server counts as idle, and so against a limit, only who has
+        # ended what he asked. For a reader nothing else follows that would tell of an error.
+        self._open.sync()
         self._unanswered.clear()
         self._is_proven = True
-        return rows
+        return cursor.fetchall() if statement.has_rows else []
 
     def _send(
         self, statement: Statement, parameters: Sequence[Any]
