@@ -88,11 +88,9 @@ class Steps:
 
     def _python_step(self, asset: Asset, planned: PlannedAsset) -> PythonStep:
         graph = self._loaded.graph
-        members = [
-            graph[key]
-            for key in graph.order
-            if key == asset.key or (asset.group and graph[key].group == asset.group)
-        ]
+        members = [asset]
+        if asset.group:
+            members = [graph[key] for key in graph.order if graph[key].group == asset.group]
         effects = [key for key in asset.inputs if graph[key].materialized == "none"]
         definition = members[0].definition
         assert isinstance(definition, PythonAsset), "members of a group are of one kind"

@@ -12,7 +12,7 @@ from mainstem.errors import SelectionInvalid
 class AssetKey:
     """Name of an asset; equal when equal but for case (GRAMMAR 1)."""
 
-    __slots__ = ("folded", "name", "namespace")
+    __slots__ = ("_hash", "folded", "name", "namespace")
 
     namespace: str
     """Everything before the last dot; `main` for models at the top of `models/`."""
@@ -24,6 +24,7 @@ class AssetKey:
         self.namespace = namespace
         self.name = name
         self.folded = f"{namespace}.{name}".casefold()
+        self._hash = hash(self.folded)
 
     @classmethod
     def parse(cls, text: str) -> AssetKey:
@@ -48,7 +49,7 @@ class AssetKey:
         return self.folded < other.folded
 
     def __hash__(self) -> int:
-        return hash(self.folded)
+        return self._hash
 
     def __str__(self) -> str:
         return f"{self.namespace}.{self.name}"

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,16 @@ def declared_in(module: types.ModuleType) -> Iterator[tuple[str, Callable[..., A
 
 def function_at(module: types.ModuleType, path: str) -> Callable[..., Any]:
     """Give the function that `declared_in` named."""
-    for name, function, _ in declared_in(module):
-        if name == path:
-            return function
-    raise ModelInvalid("A7103", f"`{path}` is no longer in {module.__name__}.")
+    function = _declared(module).get(path)
+    if function is None:
+        raise ModelInvalid("A7103", f"`{path}` is no longer in {module.__name__}.")
+    return function
+
+
+@functools.cache
+def _declared(module: types.ModuleType) -> Mapping[str, Callable[..., Any]]:
+    # Once a module: a worker that builds a thousand assets of one file asks a thousand times.
+    return {path: function for path, function, _ in declared_in(module)}
 
 
 def _unfolded(name: str, value: Any) -> Iterator[tuple[str, Any]]:
