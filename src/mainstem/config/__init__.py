@@ -20,10 +20,17 @@ if TYPE_CHECKING:
         PROPERTY_FILE,
         SOURCE_TYPES,
     )
-    from mainstem.config.loading import load_settings, names_of, settings_of
+    from mainstem.config.loading import load_settings, settings_of
     from mainstem.config.origin import Setting, report
     from mainstem.config.secret import secret_values
-    from mainstem.config.settings import Connection, Environment, Executor, ServeSettings, Settings
+    from mainstem.config.settings import (
+        Connection,
+        Environment,
+        Executor,
+        ServeSettings,
+        Settings,
+        names_of,
+    )
     from mainstem.config.shape import Keys, problems_of
     from mainstem.config.variable import MASK, Variables, load_variables
 
@@ -32,10 +39,10 @@ _PLACES = {
     "editor": "json_schema",
     "execution": "read_execution",
     "keys": "EXECUTION_KEYS INGEST_FILE INGEST_FILES PROPERTY_FILE SOURCE_TYPES",
-    "loading": "load_settings names_of settings_of",
+    "loading": "load_settings settings_of",
     "origin": "Setting report",
     "secret": "secret_values",
-    "settings": "Connection Environment Executor ServeSettings Settings",
+    "settings": "Connection Environment Executor ServeSettings Settings names_of",
     "shape": "Keys problems_of",
     "variable": "MASK Variables load_variables",
 }

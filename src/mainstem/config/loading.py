@@ -21,6 +21,7 @@ from mainstem.config.settings import (
     LakeSettings,
     ServeSettings,
     Settings,
+    names_of,
 )
 from mainstem.config.shape import problems_of
 from mainstem.errors import ConfigInvalid, Where
@@ -109,13 +110,6 @@ def _declared(document: Document, section: str) -> dict[str, Declared]:
         name: Declared(name=name, options=options or {}, line=document.line((section, name)))
         for name, options in (document.value.get(section) or {}).items()
     }
-
-
-def names_of(value: Any) -> tuple[str, ...]:
-    """Read what may be one name or a list of names."""
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(str(item) for item in value)
 
 
 def _api(written: Mapping[str, Any]) -> ApiAccess:

@@ -235,3 +235,10 @@ class Settings:
                 for name, environment in self.environments.items()
             },
         )
+
+
+def names_of(value: Any) -> tuple[str, ...]:
+    """Read what may be one name or a list of names."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(str(item) for item in value)

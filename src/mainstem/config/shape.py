@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mainstem.config.document import Document, KeyPath
 from mainstem.errors import ConfigInvalid
 from mainstem.types import dataclass, did_you_mean, nearest
+
+if TYPE_CHECKING:
+    # Reading YAML is not for a run that finds nothing changed, which asks for tables of keys.
+    from mainstem.config.document import Document, KeyPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
