@@ -44,6 +44,7 @@ COMMANDS = (
     Listed("queue", "operate", "queue", "List launches, and cancel one."),
     Listed("worker", "operate", "worker", "Carry out Python steps of runs on other machines."),
     Listed("runs", "operate", "runs", "List runs, show one, read its log; failures."),
+    Listed("gc", "operate", "gc", "Remove what nothing leads to, old logs and history."),
     Listed("alerts", "operate", "alerts", "Who is told of failures, what was sent; test it."),
     Listed("token", "operate", "token", "Make, list and revoke tokens for the API."),
     Listed("hook", "operate", "hook", "What others may call, and what came."),

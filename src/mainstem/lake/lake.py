@@ -166,7 +166,10 @@ class Lake(Versions):
         with self.reading() as catalog:
             entry = table_at(catalog, resolve(catalog, at), table)
             path: str = project.write_metadata(
-                load_state(catalog, entry.content), catalog.objects, self.warehouse
+                load_state(catalog, entry.content),
+                catalog.objects,
+                self.warehouse,
+                now=catalog.now.timestamp(),
             )
         return path
 

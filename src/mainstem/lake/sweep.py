@@ -2,8 +2,9 @@
 """Garbage collection: expired branches, and what nothing leads to any more.
 
 Roots are the refs, where refs pointed to within the grace time, and what the caller names (live
-leases, versions that may be linked). Files are found by their recorded prefixes, never by listing
-the warehouse. Safe to stop at any moment: catalog rows go first, then files, then their prefixes.
+leases, versions that may be linked). Data files are found by their recorded prefixes, never by
+listing the warehouse; what was written for Iceberg readers goes too (`sweep_metadata`). Safe to
+stop at any moment: catalog rows go first, then files, then their prefixes.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mainstem.lake.catalog import Catalog, microseconds
 from mainstem.lake.commit import find_commit
 from mainstem.lake.content import load_entry
 from mainstem.lake.ref import delete_ref, list_refs, moves_since
+from mainstem.lake.sweep_metadata import find_metadata
 from mainstem.lake.values import Commit, Ref, Swept
 
 
@@ -53,18 +55,20 @@ def sweep(
         walk_roots(catalog, reach, cutoff=cutoff, keep=keep)
         victims = find_victims(catalog, reach, cutoff=cutoff)
         files, empty = find_files(catalog, reach, cutoff=cutoff)
+        metadata = find_metadata(catalog, root_commits(catalog, cutoff), cutoff=cutoff)
     if not dry_run:
         with lake.writing() as catalog:
             walk_roots(catalog, reach, cutoff=cutoff, keep=keep)
             victims = find_victims(catalog, reach, cutoff=cutoff)
             files, empty = find_files(catalog, reach, cutoff=cutoff)
+            metadata = find_metadata(catalog, root_commits(catalog, cutoff), cutoff=cutoff)
             remove_victims(catalog, victims)
-        remove_files(lake.warehouse, files)
+        remove_files(lake.warehouse, [*metadata, *files])
         with lake.writing() as catalog:
             forget_prefixes(catalog, empty)
     return Swept(
-        files=tuple(sorted(files)),
-        size_bytes=sum(files.values()),
+        files=tuple(sorted((*files, *metadata))),
+        size_bytes=sum(files.values()) + sum(metadata.values()),
         branches=victims.branches,
         commits=len(victims.commits),
         objects=len(victims.objects),
@@ -108,9 +112,7 @@ def walk_roots(catalog: Catalog, reach: Reach, *, cutoff: datetime, keep: Iterab
         cutoff: Commits that a ref pointed to since then are roots too.
         keep: Further commit ids and content hashes.
     """
-    gone = {ref.name for ref in expired(catalog)}
-    roots = [ref.commit_id for ref in list_refs(catalog) if ref.name not in gone]
-    roots += moves_since(catalog, cutoff)
+    roots = root_commits(catalog, cutoff)
     for one in keep:
         commit = find_commit(catalog, one)
         if commit is not None:
@@ -126,6 +128,13 @@ def walk_roots(catalog: Catalog, reach: Reach, *, cutoff: datetime, keep: Iterab
         reach.commits.add(commit_id)
         _walk_commit(catalog, reach, commit)
         todo.extend(commit.parents)
+
+
+def root_commits(catalog: Catalog, cutoff: datetime) -> list[str]:
+    """Give the commits that refs point to, or pointed to since a time."""
+    gone = {ref.name for ref in expired(catalog)}
+    roots = [ref.commit_id for ref in list_refs(catalog) if ref.name not in gone]
+    return roots + moves_since(catalog, cutoff)
 
 
 def find_victims(catalog: Catalog, reach: Reach, *, cutoff: datetime) -> Victims:

@@ -128,9 +128,32 @@ def relink(
         file_count=history.file_count,
         size_bytes=history.size_bytes,
     )
-    return next_snapshot(
-        merged, content.manifests, operation="overwrite", ids=ids, manifests=manifests
-    )
+    appended = _appended(history, content, ids=ids, manifests=manifests)
+    operation = "overwrite" if appended is None else "append"
+    refs = content.manifests if appended is None else appended
+    return next_snapshot(merged, refs, operation=operation, ids=ids, manifests=manifests)
+
+
+def _appended(
+    before: TableState, after: TableState, *, ids: SnapshotIds, manifests: ManifestStore
+) -> tuple[ManifestRef, ...] | None:
+    """Give the manifests of a version that only adds files to another, as its next snapshot.
+
+    Incremental readers look for manifests that a snapshot of the word `append` added: those that
+    came on a run's branch count as added here. Nothing if any file is gone, or none is new.
+    """
+    known = {ref.hash: ref for ref in before.manifests}
+    new = [ref for ref in after.manifests if ref.hash not in known]
+    kept = {ref.hash for ref in after.manifests}
+    lost = [ref for ref in before.manifests if ref.hash not in kept]
+    if not new:
+        return None
+    if lost:
+        # Manifests are folded as they grow in number: their files then stand in another one.
+        found = {path for ref in new for path in manifest.paths_of(ref, manifests)}
+        if not found.issuperset(path for ref in lost for path in manifest.paths_of(ref, manifests)):
+            return None
+    return tuple(known.get(ref.hash) or manifest.inherit(ref, ids) for ref in after.manifests)
 
 
 def next_snapshot(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainstem.observers import Alert, AlertRule, Failure
     from mainstem.project.automating import DryTick
+    from mainstem.project.collecting import Collected, collect
     from mainstem.project.compare import Comparison
     from mainstem.project.create import TEMPLATES, Created, create_from_file, create_project
     from mainstem.project.describe import DescribedAsset, ListedAsset, RunDetail
@@ -44,6 +45,8 @@ _HOME = {
     "AlertRule": "mainstem.observers",
     "Failure": "mainstem.observers",
     "TEMPLATES": "mainstem.project.create",
+    "Collected": "mainstem.project.collecting",
+    "collect": "mainstem.project.collecting",
     "Comparison": "mainstem.project.compare",
     "Created": "mainstem.project.create",
     "DescribedAsset": "mainstem.project.describe",
@@ -82,6 +85,7 @@ __all__ = [
     "TEMPLATES",
     "Alert",
     "AlertRule",
+    "Collected",
     "Comparison",
     "Created",
     "DescribedAsset",
@@ -103,6 +107,7 @@ __all__ = [
     "Shared",
     "StepRecord",
     "Watch",
+    "collect",
     "create_from_file",
     "create_project",
     "examine",

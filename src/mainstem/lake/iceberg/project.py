@@ -50,24 +50,36 @@ from mainstem.types import (
 _VERSION = "1"
 """Part of every name: raise it when the bytes written for the same state change."""
 
+_STALE_S = 86_400.0
+"""Files of this age are touched when they are named anew: a sweep takes what is older than a week
+and named by nothing that it knows of."""
+
 _Partition = tuple[tuple[PartitionField, Primitive], ...]
 
 
-def write_metadata(state: TableState, manifests: ManifestStore, warehouse: str) -> str:
+def write_metadata(
+    state: TableState, manifests: ManifestStore, warehouse: str, *, now: float = 0.0
+) -> str:
     """Write a version for Iceberg readers.
 
     Args:
         state: The version.
         manifests: Where its manifests are.
         warehouse: Absolute folder.
+        now: Seconds since 1970: files that are there, and old by then, are touched.
 
     Returns:
         Absolute path of its `metadata.json`.
     """
     projection = _Projection(state, manifests, warehouse)
     path = projection.metadata_path()
-    if not Path(path).exists():
+    age_s = _age_s(path, now)
+    if age_s == float("inf"):
         projection.write(path)
+        projection.freshen(now)
+    elif age_s > _STALE_S:
+        projection.freshen(now)
+        os.utime(path)
     return path
 
 
@@ -147,6 +159,23 @@ class _Projection:
         specs = [layout.spec for layout in self._layouts.values()]
         _write_new(path, metadata_json(self._state, lists, specs, location))
         fsync_folder(self._folder)
+
+    def freshen(self, now: float) -> None:
+        """Let all that `metadata.json` names look as new as it is, so that no sweep takes it.
+
+        One that a sweep took just now is written again.
+        """
+        for snapshot in self._state.snapshots:
+            schema = self.schema_of(snapshot)
+            list_path = self.list_path(snapshot, schema)
+            if _age_s(list_path, now) < _STALE_S:
+                continue
+            for ref in manifest.read_manifest_list(snapshot.manifest_list, self._manifests):
+                path = self.manifest_path(ref, schema)
+                if not _touch(path):
+                    self._write_manifest(ref, schema, path)
+            if not _touch(list_path):
+                self._write_list(snapshot, schema, list_path)
 
     def _write_list(self, snapshot: Snapshot, schema: Schema, path: str) -> None:
         refs = manifest.read_manifest_list(snapshot.manifest_list, self._manifests)
@@ -334,6 +363,21 @@ def _retyped_type(of: Type, number: int, types: Mapping[int, Primitive]) -> Type
             return dataclasses.replace(
                 of, key=key, value=_retyped_type(of.value, of.value_id, types)
             )
+
+
+def _age_s(path: str, now: float) -> float:
+    try:
+        return now - Path(path).stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
+def _touch(path: str) -> bool:
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _make_folder(folder: str) -> None:
