@@ -19,6 +19,7 @@ class Receiver:
     headers: list = field(default_factory=list)
     paths: list = field(default_factory=list)
     raw: list = field(default_factory=list)
+    arrived: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self):
@@ -43,6 +44,7 @@ def receiver():
                 self.send_header("Location", "/elsewhere")
             self.end_headers()
             self.wfile.write(b"{}")
+            kept.arrived.set()
 
         def log_message(self, *_):
             pass

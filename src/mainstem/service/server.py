@@ -25,6 +25,7 @@ from mainstem.service.automatic import project_triggers
 from mainstem.service.bell import Bell
 from mainstem.service.bus import EventBus, Filter, Subscription
 from mainstem.service.claims import Claims
+from mainstem.service.courier import Courier
 from mainstem.service.files import Files
 from mainstem.service.launcher import Launcher, RunningLaunch
 from mainstem.service.leadership import Leadership
@@ -102,11 +103,12 @@ class Server:
         )
         project = self.projects.current
         self.database: Database = project.services.database
-        recover(self.database, project.lake, self.clock)
+        recover(self.database, project.lake, self.clock, on_end=project.recording.end_run)
         self._triggers_of = triggers
-        self._upkeep = (_forget_launches, *upkeep)
+        self._upkeep = (_forget_launches, _prune_records, *upkeep)
         self._upkeep_s = float("-inf")
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="upkeep")
+        self._courier = Courier(lambda limit: self.project.recording.deliver(limit=limit))
         self._leadership = Leadership(
             self.database,
             self.process,
@@ -187,6 +189,7 @@ class Server:
         self._files.close()
         self._triggers.close()
         self._launcher.close()
+        self._courier.close()
         self._aside.shutdown(wait=True)
         self._thread.shutdown(wait=False)
         self.bus.close()
@@ -308,12 +311,18 @@ class Server:
         self._triggers.replace(self._triggers_of(project))
 
     def _keep_up(self) -> None:
+        self._courier.call()
         now_s = self.clock.monotonic_s()
         if now_s - self._upkeep_s >= _UPKEEP_S:
             self._upkeep_s = now_s
             project, now = self.project, self.clock.now()
             for each in self._upkeep:
                 self._aside.submit(each, project, now)
+
+
+def _prune_records(project: Project, now: datetime) -> None:
+    del now
+    project.recording.prune_daily()
 
 
 def _forget_launches(project: Project, now: datetime) -> None:
