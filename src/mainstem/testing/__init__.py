@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For tests of models: `build` a Python model from rows, as a run would, without a lake.
+"""For tests of projects: `build` a model from rows; `simulate` a month of schedules and faults.
 
 Nothing here runs in use. `mainstem.testing.tables` is for tests of tables themselves.
 """
@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainstem.testing.building import Built, build
     from mainstem.testing.data import frame, table
+    from mainstem.testing.simulation import simulate
 
-__all__ = ["Built", "build", "frame", "table"]
+__all__ = ["Built", "build", "frame", "simulate", "table"]
 
-_HOME = {"Built": "building", "build": "building", "frame": "data", "table": "data"}
+_HOME = {
+    "Built": "building",
+    "build": "building",
+    "frame": "data",
+    "simulate": "simulation",
+    "table": "data",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What simulated steps and checks do: as they are told, the same way each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from mainstem.errors import StepFailed
+from mainstem.graph import Asset, PlannedAsset
+from mainstem.runs import CancelToken, Gate, StepContext, StepOutcome
+from mainstem.types import (
+    AssetKey,
+    Change,
+    CheckResult,
+    Clock,
+    CursorWrite,
+    Field,
+    Primitive,
+    Provenance,
+    Relation,
+    Schema,
+    TableWrite,
+    ViewWrite,
+)
+
+_SCHEMA = Schema(fields=(Field(name="id", type=Primitive("long")),))
+
+
+@dataclass(slots=True)
+class Behaviour:
+    """How the steps of one asset go."""
+
+    seconds: float = 1.0
+    """How long an attempt takes."""
+    rows: int = 100
+    """What it says that it wrote."""
+    failures: int = 0
+    """How many further attempts raise."""
+    error: str = "told to fail"
+    before: list[Callable[[], None]] = field(default_factory=list)
+    """Called once each, when the next attempt begins, and"""
+    after: list[Callable[[], None]] = field(default_factory=list)
+    """when the next attempt has done its work and its outcome is not yet recorded."""
+
+
+class SimulatedStep:
+    """Meets `Step`: writes a version of each output that has no rows."""
+
+    def __init__(
+        self,
+        assets: tuple[Asset, ...],
+        planned: PlannedAsset,
+        behaviour: Behaviour,
+        clock: Clock,
+        source_version: int,
+    ) -> None:
+        self._assets = assets
+        self._planned = planned
+        self._behaviour = behaviour
+        self._clock = clock
+        self._source_version = source_version
+        self.outputs = tuple(asset.key for asset in assets)
+        self.inputs = assets[0].inputs
+
+    def execute(self, context: StepContext) -> StepOutcome:
+        """Take the time that it is told to, then fail or write."""
+        behaviour = self._behaviour
+        _call(behaviour.before)
+        self._clock.sleep(behaviour.seconds)
+        if behaviour.failures:
+            behaviour.failures -= 1
+            raise StepFailed("A7110", f"{self.outputs[0]}: {behaviour.error}")
+        outcome = self._outcome(context)
+        _call(behaviour.after)
+        return outcome
+
+    def _outcome(self, context: StepContext) -> StepOutcome:
+        changes: list[Change] = []
+        for asset in self._assets:
+            changes += self._changes(asset, context)
+        rows = {change.key: self._behaviour.rows for change in changes}
+        return StepOutcome(changes=tuple(changes), rows=rows)
+
+    def _changes(self, asset: Asset, context: StepContext) -> list[Change]:
+        derived = Provenance(origin="derived", data_version="")
+        match asset.materialized:
+            case "none":
+                return []
+            case "view":
+                return [
+                    ViewWrite(
+                        key=asset.key,
+                        sql="select 1 as id",
+                        schema=_SCHEMA,
+                        inputs=asset.inputs,
+                        provenance=derived,
+                    )
+                ]
+            case _ if asset.kind == "file":
+                version = self._source_version
+                read = Provenance(
+                    origin="ingested",
+                    data_version=f"{asset.key.folded}@{version}",
+                    cursor_interval=str(version),
+                )
+                cursor = CursorWrite(key=asset.key, value={"version": version})
+                return [self._write(asset, context, "overwrite", read), cursor]
+            case _:
+                grows = asset.materialized == "incremental" and not self._planned.is_full_rebuild
+                return [self._write(asset, context, "append" if grows else "overwrite", derived)]
+
+    def _write(
+        self, asset: Asset, context: StepContext, operation: str, provenance: Provenance
+    ) -> TableWrite:
+        target = context.target(asset.key, _SCHEMA, replaces=operation == "overwrite")
+        return TableWrite(
+            key=asset.key,
+            operation="append" if operation == "append" else "overwrite",
+            provenance=provenance,
+            schema=target.schema,
+            spec=target.spec,
+            table_id=target.table_id,
+        )
+
+
+class SimulatedGate:
+    """Meets `Gate`: a check of the project that passes unless it is told to fail."""
+
+    def __init__(self, gate: Gate, severity: str, failing: Mapping[str, str]) -> None:
+        self._severity = severity
+        self._failing = failing
+        self.check_id = gate.check_id
+        self.asset = gate.asset
+        self.reads = gate.reads
+        self.quarantines = False
+
+    def evaluate(
+        self, relation: Callable[[AssetKey], Relation], cancel: CancelToken
+    ) -> CheckResult:
+        """Judge as told."""
+        del relation, cancel
+        message = self._failing.get(self.check_id)
+        is_error = self._severity == "error"
+        return CheckResult(
+            check_id=self.check_id,
+            asset=self.asset,
+            verdict="passed" if message is None else "failed" if is_error else "warned",
+            severity="error" if is_error else "warn",
+            message=message or "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Meets `SourceObservation`."""
+
+    is_fresh: bool
+    summary: str
+
+
+def _call(hooks: list[Callable[[], None]]) -> None:
+    while hooks:
+        hooks.pop(0)()

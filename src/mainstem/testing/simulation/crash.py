@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers that die, or fall asleep, between any two transactions.
+
+All that outlives a process is what it committed, so every moment at which a kill could matter lies
+before or after a commit. A server's database is seen through a `MortalDatabase`; when its time has
+come, the transaction that is open is rolled back (or was just committed) and nothing of that
+server reaches the database any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from mainstem.database import Database, Migration, Transaction, Watch
+
+
+class ServerDied(BaseException):  # not an error: nothing may handle it
+    """The simulated server was killed."""
+
+
+class MortalDatabase:
+    """Meets `Database` for one simulated server.
+
+    Args:
+        database: What outlives the server.
+        when: Called before and after each write; raises `ServerDied` to kill the server there.
+    """
+
+    def __init__(self, database: Database, when: Callable[[], None]) -> None:
+        self._database = database
+        self._when = when
+        self._is_dead = False
+
+    @property
+    def url(self) -> str:
+        """Of the database behind."""
+        return self._database.url
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Open a snapshot."""
+        self._require_life()
+        with self._database.read() as transaction:
+            yield transaction
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[Transaction]:
+        """Open a write transaction; the server may die at either end of it."""
+        self._require_life()
+        self._die_if_due()
+        with self._database.write(durable=durable) as transaction:
+            yield transaction
+            # Death before the commit rolls back what the block did.
+            self._die_if_due()
+        self._die_if_due()
+
+    def is_new(self) -> bool:
+        """Tell whether nothing was ever kept in it."""
+        return self._database.is_new()
+
+    def migrate(self, migrations: Sequence[Migration]) -> None:
+        """Bring the schema up to date."""
+        self._database.migrate(migrations)
+
+    def watch(self) -> Watch:
+        """Begin to watch for what others commit."""
+        return self._database.watch()
+
+    def close(self) -> None:
+        """Leave the database open: it is not this server's alone."""
+
+    def kill(self) -> None:
+        """Let nothing of this server reach the database any more."""
+        self._is_dead = True
+
+    def _die_if_due(self) -> None:
+        try:
+            self._when()
+        except ServerDied:
+            self.kill()
+            raise
+
+    def _require_life(self) -> None:
+        if self._is_dead:
+            raise ServerDied

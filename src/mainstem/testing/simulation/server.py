@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One simulated server: leads, ticks, claims and executes, with the parts that the real one has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import cast
+
+from mainstem import automation, state
+from mainstem.automation import Triggers
+from mainstem.database import Transaction
+from mainstem.errors import MainstemError
+from mainstem.graph import Plan, PlanOptions, PlanRequest, make_plan
+from mainstem.lake import Lake
+from mainstem.project import Project
+from mainstem.project.running import run_options
+from mainstem.runs import RunFinished, Services, execute, gather_facts, recover
+from mainstem.service.claims import Claims
+from mainstem.service.leadership import Leadership
+from mainstem.state import Launch, LaunchStatus, ProcessIdentity
+from mainstem.testing.simulation.crash import MortalDatabase
+from mainstem.testing.simulation.surroundings import Surroundings
+
+CLAIM_S = 30.0
+_PLAN_OPTIONS = ("full_refresh", "rebuild", "fresh", "force")
+_ENDS: dict[str, LaunchStatus] = {
+    "succeeded": "succeeded",
+    "nothing_to_do": "succeeded",
+    "held": "held",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+
+
+class SimulatedServer:
+    """What one process of `mainstem serve` does, one thing at a time.
+
+    Args:
+        world: What it is in.
+        number: Tells servers apart.
+        when: When it dies; see `MortalDatabase`.
+    """
+
+    def __init__(self, world: Surroundings, number: int, when: Callable[[], None]) -> None:
+        self.world = world
+        self.clock = world.clock
+        self.database = MortalDatabase(world.database, when)
+        self.process = ProcessIdentity(
+            owner=f"server-{number}", host="simulated", boot_id="", pid=number, process_started=""
+        )
+        self.lake = Lake.open(self.database, str(world.folder / "warehouse"), clock=self.clock)
+        self._leadership = Leadership(
+            self.database,
+            self.process,
+            clock=self.clock,
+            lease_s=world.project.settings.serve.lease_s,
+            is_dead=world.is_dead,
+        )
+        self._claims = Claims(
+            clock=self.clock,
+            silence_s=CLAIM_S,
+            is_dead=world.is_dead,
+            project_of=lambda _request: cast("Project", _Stand(self, self.lake)),
+        )
+        self._triggers = world.project.loaded.triggers or Triggers()
+        recover(self.database, self.lake, self.clock)
+        with self.database.write() as transaction:
+            automation.sync(transaction, self._triggers, now=self.clock.now())
+
+    @property
+    def triggers(self) -> Triggers:
+        """What the project declares."""
+        return self._triggers
+
+    def turn(self) -> bool:
+        """Do what is due now; tells whether there was anything."""
+        if not self._leadership.keep():
+            return False
+        now = self.clock.now()
+        with self._leadership.write() as transaction:
+            automation.evaluate(transaction, self._triggers, now=now)
+        self._settle()
+        with self._leadership.write() as transaction:
+            launch = state.claim_launch(
+                transaction,
+                process=self.process,
+                slots=1,
+                now=now,
+                expires_at=now + timedelta(seconds=CLAIM_S),
+            )
+        if launch is None:
+            return False
+        self._execute(launch)
+        return True
+
+    def next_wake(self) -> datetime | None:
+        """Tell when something will be due."""
+        now = self.clock.now()
+        with self.database.read() as transaction:
+            tick = automation.next_wake(transaction, "schedule")
+            queued = state.next_not_before(transaction, now=now)
+        return min((moment for moment in (tick, queued) if moment is not None), default=None)
+
+    def _settle(self) -> None:
+        with self.database.read() as transaction:
+            claimed = state.claimed_launches(transaction)
+        self._claims.settle(
+            claimed,
+            self._leadership.write,
+            own=self.process.owner,
+            settings=self.world.project.settings.serve,
+        )
+
+    def _execute(self, launch: Launch) -> None:
+        error = ""
+        finished: RunFinished | None = None
+        try:
+            finished = self._run(launch)
+            status = _ENDS[finished.status]
+        except MainstemError as failure:
+            status, error = "failed", str(failure)
+        with self.database.write() as transaction:
+            state.finish_launch(
+                transaction, launch, status=status, now=self.clock.now(), error=error
+            )
+        self.world.note(launch, finished, error)
+
+    def _run(self, launch: Launch) -> RunFinished:
+        asked = launch.request.options
+        planned = PlanOptions(**{name: asked[name] for name in _PLAN_OPTIONS if name in asked})
+        plan = self._plan(launch, planned)
+        options = run_options(
+            planned,
+            {name: value for name, value in asked.items() if name not in _PLAN_OPTIONS},
+            threads=1,
+            fail_fast=False,
+            wait=True,
+            branch_from="main",
+        )
+
+        def begin(transaction: Transaction, run_id: int) -> None:
+            state.begin_launch(transaction, launch, run_id)
+
+        return execute(plan, self._services(), options=replace(options, on_begin=begin))
+
+    def _plan(self, launch: Launch, options: PlanOptions) -> Plan:
+        world, project = self.world, self.world.project
+        entries = self.lake.entries("main")
+        facts = gather_facts(
+            self.database,
+            entries=entries,
+            branch="main",
+            clock=self.clock,
+            observe=partial(world.observe, self.lake),
+        )
+        request = PlanRequest(
+            project=project.name,
+            environment=project.environment,
+            branch="main",
+            base_commit=self.lake.ref("main").commit_id,
+            include=launch.request.select,
+            exclude=launch.request.exclude,
+            options=options,
+        )
+        return make_plan(project.graph, request, facts)
+
+    def _services(self) -> Services:
+        return Services(
+            graph=self.world.project.graph,
+            lake=self.lake,
+            database=self.database,
+            step_of=self.world.step_of,
+            gates_of=self.world.gates_of,
+            clock=self.clock,
+            random=self.world.random.random,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """What is asked of the project of a launch whose server died: where its run is recorded."""
+
+    services: SimulatedServer
+    """Has the database."""
+    lake: Lake
