@@ -53,6 +53,7 @@ class StepStatus(Enum):
     """Of steps."""
 
     RUNNING = "running"
+    STAGED = "staged"
     BUILT = "built"
     READ = "read"
     LINKED = "linked"
