@@ -2,8 +2,8 @@
 """The loop of a server: short turns in one thread; whatever may take long happens elsewhere.
 
 A turn records what has ended, keeps (or takes) the lead, asks what is due, and starts what waits.
-It is woken by launches of this process, ends of runs, and deadlines; launches that other processes
-ask for are found by one cheap read every quarter of a second.
+It is woken by launches of this process, ends of runs, deadlines, and commits of other processes,
+who may have asked for a launch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from mainstem.service.triggers import Triggers
 from mainstem.state import ProcessIdentity, Weights
 from mainstem.types import Clock, dataclass
 
-_POLL_S = 0.25
+_POLL_S = 1.0
+"""Between two turns when nothing rings."""
+_STOPPING_S = 0.2
 _BEAT_S = 2.0
 """Between two renewals of what this server holds; also how soon a cancel by others is seen."""
 _ROUND_S = 5.0
@@ -86,8 +88,12 @@ class Loop:
 
     def run(self) -> None:
         """Turn until stopped."""
-        while self._stop is None or self._stop.stage != "over":
-            self._bell.wait(self.turn())
+        self._bell.listen(self._parts.database.watch())
+        try:
+            while self._stop is None or self._stop.stage != "over":
+                self._bell.wait(self.turn())
+        finally:
+            self._bell.listen(None)
 
     def turn(self) -> float:
         """Do what is due now; gives the seconds until the next turn, unless something wakes it."""
@@ -262,7 +268,7 @@ class Loop:
         if self._stop.stage == "over":
             self._record_ends()
             return 0.0
-        return _POLL_S
+        return _STOPPING_S
 
 
 def _with_run(ended: Ended) -> state.Launch:
