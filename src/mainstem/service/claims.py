@@ -145,7 +145,8 @@ class Claims:
             run = state.run_of(transaction, launch.run_id)
             if run is not None and run.status == "running":
                 why = "its server died" if holder == "dead" else "its server fell silent"
-                bury(transaction, lake, run.id, clock=self._clock, why=why)
+                on_end = project.recording.end_run
+                bury(transaction, lake, run.id, clock=self._clock, why=why, on_end=on_end)
                 return "crashed"
         return run.status if run is not None else ""
 
