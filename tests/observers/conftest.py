@@ -28,14 +28,15 @@ class Receiver:
 
 @pytest.fixture
 def receiver():
-    """An HTTP server that takes JSON."""
+    """An HTTP server that takes JSON, and keeps anything else as it came."""
     kept = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             kept.raw.append(body)
-            kept.received.append(orjson.loads(body))
+            if self.headers["Content-Type"] == "application/json":
+                kept.received.append(orjson.loads(body))
             kept.headers.append(dict(self.headers))
             kept.paths.append(self.path)
             code = kept.answers.pop(0) if kept.answers else 200

@@ -79,6 +79,23 @@ _CONNECTION = Keys(
     required=("type",),
     is_open=True,
 )
+_TELEMETRY = Keys(
+    title="`telemetry:`",
+    keys={
+        "otlp": Key(_TEXT, "Where to send to by OTLP/HTTP, such as http://localhost:4318."),
+        "headers": Key(Mapped(of=_TEXT, name="header"), "Sent along."),
+    },
+    required=("otlp",),
+)
+_OPENLINEAGE = Keys(
+    title="`openlineage:`",
+    keys={
+        "url": Key(_TEXT, "Where to send to, such as http://localhost:5000."),
+        "namespace": Key(_TEXT, "Of jobs and datasets; the project's name by default."),
+        "api_key": Key(_TEXT, "Sent as bearer token."),
+    },
+    required=("url",),
+)
 _RETENTION = Keys(
     title="`retention:`",
     keys={
@@ -287,6 +304,8 @@ SETTINGS_FILE = Keys(
         "lake": Key(_LAKE, "Where catalog and data are, for every environment."),
         "models": Key(Mapped(of=MODEL_FOLDER, name="folder of models"), "Folder to options."),
         "vars": Key(Mapped(of=Anything(), name="variable"), "Values of {{ var('name') }}."),
+        "telemetry": Key(_TELEMETRY, "Traces and metrics of runs, by OpenTelemetry."),
+        "openlineage": Key(_OPENLINEAGE, "Events of runs, for lineage catalogs."),
         "retention": Key(_RETENTION, "How long records are kept; `mainstem gc` and runs prune."),
         "jobs": Key(Mapped(of=_JOB, name="job")),
         "executors": Key(Mapped(of=_EXECUTOR, name="executor"), "Where Python steps may run."),

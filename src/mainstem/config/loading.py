@@ -79,6 +79,8 @@ def settings_of(document: Document, *, version: str = "") -> Settings:
             for name, options in (value.get("jobs") or {}).items()
         },
         retention=dict(value.get("retention") or {}),
+        telemetry=dict(value.get("telemetry") or {}),
+        openlineage=dict(value.get("openlineage") or {}),
         sensors=_declared(document, "sensors"),
         hooks=_declared(document, "hooks"),
         alerts={

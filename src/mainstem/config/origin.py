@@ -64,6 +64,13 @@ def report(settings: Settings, environment: Environment, variables: Variables) -
     for folder, options in settings.models.items():
         for path, leaf in _leaves(f"models.{folder}", options):
             add(path, leaf, path, f"models.{folder}")
+    for name, section in (
+        ("retention", settings.retention),
+        ("telemetry", settings.telemetry),
+        ("openlineage", settings.openlineage),
+    ):
+        for path, leaf in _leaves(name, section):
+            add(path, leaf, path, is_secret=is_secret_name(path))
     for kind, items in (("jobs", settings.jobs), ("alerts", settings.alerts)):
         for name, item in items.items():
             for path, leaf in _leaves(f"{kind}.{name}", item.options):

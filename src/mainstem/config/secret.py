@@ -62,6 +62,8 @@ def _settings(settings: Settings, environment: Environment) -> Iterator[tuple[st
         yield from _texts(f"connections.{name}", connection.options)
     for name, alert in settings.alerts.items():
         yield from _texts(f"alerts.{name}", alert.options)
+    yield from _texts("telemetry", settings.telemetry)
+    yield from _texts("openlineage", settings.openlineage)
     for name, job in settings.jobs.items():
         yield from _texts(f"jobs.{name}", job.options)
 

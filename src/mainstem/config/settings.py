@@ -184,6 +184,9 @@ class Settings:
     serve: ServeSettings = field(default_factory=ServeSettings)
     retention: Mapping[str, Any] = field(default_factory=dict)
     """`logs`, `history`, `steps` to durations, as written."""
+    telemetry: Mapping[str, Any] = field(default_factory=dict)
+    openlineage: Mapping[str, Any] = field(default_factory=dict)
+    """Empty: nothing is sent. Both may hold `${NAME}`."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """Line of each setting by dotted name: `environments.prod.branch`."""
 

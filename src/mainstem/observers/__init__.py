@@ -24,6 +24,7 @@ from mainstem.observers.outbox import (
     put_alert,
 )
 from mainstem.observers.rule import AlertRule
+from mainstem.observers.tables import TableFacts
 from mainstem.observers.telling import Late, Teller
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Fingerprint",
     "HistoryObserver",
     "Late",
+    "TableFacts",
     "Teller",
     "add_failure",
     "alerts",

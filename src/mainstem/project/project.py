@@ -198,6 +198,7 @@ class Project:
             self.services,
             self.variables,
             environment=self.environment,
+            work=lambda: self.work,
         )
 
     @cached_property
@@ -306,13 +307,16 @@ class Project:
             branch_from=self.loaded.environment.branch_from,
         )
         plan = self._planning.plan(self.reading_ref, planned, select, exclude)
-        finished = execute(
-            plan,
-            self._run_services(),
-            options=replace(asked, on_begin=on_begin, history_days=recording.retention.steps.days),
-            on_event=recording.observer(on_event),
-            control=control or self.control,
-        )
+        with recording.observing(on_event) as hear:
+            finished = execute(
+                plan,
+                self._run_services(),
+                options=replace(
+                    asked, on_begin=on_begin, history_days=recording.retention.steps.days
+                ),
+                on_event=hear,
+                control=control or self.control,
+            )
         project_tables(self.lake, finished)
         recording.prune_daily()
         return finished

@@ -7,15 +7,15 @@ Composition only: rules are in `observers`, files in `records`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainstem.config import Settings, Variables, names_of
 from mainstem.database import Transaction
-from mainstem.errors import ConfigInvalid, DatabaseUnavailable, Where
+from mainstem.errors import ConfigInvalid, DatabaseUnavailable, MainstemError, Where
 from mainstem.graph import Graph
 from mainstem.observers import (
     Alert,
@@ -23,6 +23,7 @@ from mainstem.observers import (
     Failure,
     HistoryObserver,
     Late,
+    TableFacts,
     Teller,
     alerts,
     deliver_due,
@@ -33,6 +34,9 @@ from mainstem.records import Pruned, RecordFiles, Retention
 from mainstem.runs import RunEnding, RunEvent
 from mainstem.state import launch_of_run, unfinished_runs
 from mainstem.types import AssetKey, did_you_mean, duration_of
+
+if TYPE_CHECKING:
+    from mainstem.project.work import Work
 
 Observer = Callable[[RunEvent], None]
 
@@ -46,6 +50,7 @@ class Recording:
         services: Database and folders.
         variables: To resolve addresses and passwords when something is delivered.
         environment: Name of the environment.
+        work: Gives what knows columns; asked by those that tell of lineage.
     """
 
     def __init__(
@@ -56,24 +61,36 @@ class Recording:
         variables: Variables,
         *,
         environment: str,
+        work: Callable[[], Work],
     ) -> None:
+        self._work = work
         self._settings = settings
         self._graph = graph
         self._services = services
         self._variables = variables
         self._environment = environment
 
-    def observer(self, listener: Observer | None) -> Observer:
-        """Give what hears the events of one run: its history, and whoever asked for them."""
+    @contextlib.contextmanager
+    def observing(self, listener: Observer | None) -> Iterator[Observer]:
+        """Give what hears the events of one run: history, telemetry, and whoever asked for them.
+
+        Raises:
+            ConfigInvalid: Telemetry is asked for, and its libraries are not installed.
+        """
         observers: list[Observer] = [HistoryObserver(self._services.history, self._services.clock)]
-        if listener is not None:
-            observers.append(listener)
+        with contextlib.ExitStack() as stack:
+            for remote in (self._openlineage(), self._telemetry()):
+                if remote is not None:
+                    observers.append(remote)
+                    stack.callback(remote.close)
+            if listener is not None:
+                observers.append(listener)
 
-        def hear(event: RunEvent) -> None:
-            for observer in observers:
-                observer(event)
+            def hear(event: RunEvent) -> None:
+                for observer in observers:
+                    observer(event)
 
-        return hear
+            yield hear
 
     def end_run(self, transaction: Transaction, ending: RunEnding) -> None:
         """Write failures and alerts, in the transaction that ends a run."""
@@ -200,6 +217,52 @@ class Recording:
             job_of=_job_of,
         )
 
+    def _openlineage(self) -> Any:
+        options = self._resolved("openlineage", self._settings.openlineage)
+        if not options:
+            return None
+        return import_module("mainstem.observers.openlineage").OpenLineage(
+            options["url"],
+            namespace=options.get("namespace") or self._settings.name,
+            api_key=options.get("api_key") or "",
+            graph=self._graph,
+            facts=self._table_facts,
+            clock=self._services.clock,
+        )
+
+    def _telemetry(self) -> Any:
+        options = self._resolved("telemetry", self._settings.telemetry)
+        if not options:
+            return None
+        try:
+            module = import_module("mainstem.observers.telemetry")
+        except ImportError as error:
+            raise ConfigInvalid(
+                "A1096",
+                f"`telemetry:` is set, and {error.name} is not installed.",
+                hint='Install it: pip install "mainstem[telemetry]"; or remove `telemetry:`.',
+                where=Where(file=self._settings.file),
+            ) from error
+        return module.Telemetry(
+            options["otlp"],
+            headers=options.get("headers") or {},
+            project=self._settings.name,
+            clock=self._services.clock,
+        )
+
+    def _table_facts(self, key: AssetKey, run_id: int) -> TableFacts:
+        """Look up what a run has built; nothing where that is not to be known."""
+        lake = self._services.lake
+        with contextlib.suppress(MainstemError):
+            at = lake.resolve(f"run/{run_id}").id
+            lineage = self._work().analysis(at).lineage_of(key)
+            return TableFacts(schema=lake.relation(key, at).schema, lineage=lineage)
+        return TableFacts()
+
+    def _resolved(self, name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        resolved: Mapping[str, Any] = self._variables.expand_all(options, of=f"`{name}:`")
+        return resolved
+
     def _send(self, alert: Alert) -> str:
         rule = next((rule for rule in self.rules if rule.name == alert.alert), None)
         if rule is None:
@@ -212,10 +275,7 @@ class Recording:
         return self._services.redactor.text(answer)
 
     def _options(self, rule: AlertRule) -> Mapping[str, Any]:
-        resolved: Mapping[str, Any] = self._variables.expand_all(
-            rule.options, of=f"alert `{rule.name}`"
-        )
-        return resolved
+        return self._resolved(f"alerts.{rule.name}", rule.options)
 
 
 def _rule(name: str, settings: Settings) -> AlertRule:
