@@ -9,7 +9,16 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mainstem.config import Variables
-from mainstem.graph import Facts, Graph, Plan, PlanOptions, PlanRequest, ReadThrough, make_plan
+from mainstem.graph import (
+    Facts,
+    Graph,
+    Plan,
+    PlanOptions,
+    PlanRequest,
+    ReadThrough,
+    make_plan,
+    stale_assets,
+)
 from mainstem.lake import Entry
 from mainstem.project.git import git_state
 from mainstem.project.loaded import LoadedProject
@@ -88,6 +97,15 @@ class Planning:
         """Plan without a look at sources, on entries that need not be on any branch yet."""
         request = self._request(PlanOptions(ingest=False))
         return self._made(replace(request, branch=branch or self._branch), at=at, entries=entries)
+
+    def stale(self, at: str) -> frozenset[AssetKey]:
+        """Give what is older than its inputs and will be built; what reads no change is kept."""
+        loaded, entries = self._loaded, self._services.lake.entries(at)
+        found = frozenset() if loaded.problems else frozenset(stale_assets(loaded.graph, entries))
+        if not found:
+            return found
+        plan = self.of_commit(at, entries)
+        return found & {item.key for item in plan.assets if item.action == "build"}
 
     def graph_at(self, entries: Entries) -> Graph:
         """Give the project as it compares with what was built: equal text is equal code."""

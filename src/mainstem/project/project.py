@@ -25,7 +25,6 @@ from mainstem.graph import (
     Plan,
     PlannedAsset,
     select,
-    stale_assets,
 )
 from mainstem.lake import Commit, Lake, MergeResult, check_ref_name
 from mainstem.project.describe import (
@@ -401,16 +400,7 @@ class Project:
     def listing(self, include: Selection = (), exclude: Selection = ()) -> list[ListedAsset]:
         """List assets with the rows they have."""
         keys, at = self._keys(include, exclude), self.reading_ref
-        return list_assets(self.graph, self.lake, at, keys, stale=self._stale(at))
-
-    def _stale(self, at: str) -> frozenset[AssetKey]:
-        """Give what is older than its inputs and will be built; what reads no change is kept."""
-        entries = self.lake.entries(at)
-        stale = frozenset() if self.problems else frozenset(stale_assets(self.graph, entries))
-        if not stale:
-            return stale
-        plan = self._planning.of_commit(at, entries)
-        return stale & {item.key for item in plan.assets if item.action == "build"}
+        return list_assets(self.graph, self.lake, at, keys, stale=self._planning.stale(at))
 
     def lineage(self, name: str, *, downstream: bool = False) -> LineageNode:
         """Give the tree above (or below) an asset, or a column: `namespace.name.column`."""
