@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from mainstem.automation.arrival import files_arrived, table_moved
     from mainstem.automation.declared import Triggers, triggers_of
     from mainstem.automation.evaluating import evaluate, sync
+    from mainstem.automation.expression import Condition, Operand, condition_of
+    from mainstem.automation.freshness import Freshness, Promise, freshness_of
     from mainstem.automation.hook import Hook
+    from mainstem.automation.incremental import Change, Evaluator, Request
     from mainstem.automation.looking import (
         Look,
         SensorStatus,
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
         switch_sensor,
     )
     from mainstem.automation.migrations import MIGRATIONS
+    from mainstem.automation.promising import Standing, judge_promises, standings
+    from mainstem.automation.reacting import Observed, Reactor
     from mainstem.automation.receiving import (
         Delivery,
         Receipt,
@@ -63,10 +68,15 @@ _PLACES = {
     "declared": "Triggers triggers_of",
     "evaluating": "evaluate sync",
     "arrival": "files_arrived table_moved",
+    "expression": "Condition Operand condition_of",
+    "freshness": "Freshness Promise freshness_of",
     "hook": "Hook",
+    "incremental": "Change Evaluator Request",
     "looking": "Look SensorStatus begin_look find_sensor finish_look next_look request_of "
     "sensor_statuses set_sensor_cursor switch_sensor",
     "migrations": "MIGRATIONS",
+    "promising": "Standing judge_promises standings",
+    "reacting": "Observed Reactor",
     "receiving": "Delivery Receipt deliveries delivery_request find_hook prune_deliveries receive",
     "sensor": "Sensor",
     "record": "TickRecord TriggerState next_wake prune_ticks ticks trigger_states",
@@ -79,14 +89,15 @@ _SUBMODULES = {name: module for module, names in _PLACES.items() for name in nam
 
 # fmt: off
 __all__ = [
-    "MIGRATIONS", "Delivery", "Hook", "Look", "Receipt", "Schedule", "ScheduleStatus", "Sensor",
-    "SensorStatus", "Target", "Tick", "TickRecord", "TriggerState", "Triggers", "begin_look",
-    "deliveries", "delivery_request", "due_ticks", "evaluate", "evaluate_schedules",
-    "files_arrived", "find_hook", "find_schedule", "find_sensor", "finish_look", "next_look",
-    "next_ticks", "next_wake", "prune_deliveries", "prune_ticks", "receive", "request_of",
-    "schedule_statuses", "sensor_statuses", "set_sensor_cursor", "switch_schedule", "switch_sensor",
-    "sync", "sync_schedules", "table_moved", "tick_request", "ticks", "trigger_states",
-    "triggers_of",
+    "MIGRATIONS", "Change", "Condition", "Delivery", "Evaluator", "Freshness", "Hook", "Look",
+    "Observed", "Operand", "Promise", "Reactor", "Receipt", "Request", "Schedule", "ScheduleStatus",
+    "Sensor", "SensorStatus", "Standing", "Target", "Tick", "TickRecord", "TriggerState",
+    "Triggers", "begin_look", "condition_of", "deliveries", "delivery_request", "due_ticks",
+    "evaluate", "evaluate_schedules", "files_arrived", "find_hook", "find_schedule", "find_sensor",
+    "finish_look", "freshness_of", "judge_promises", "next_look", "next_ticks", "next_wake",
+    "prune_deliveries", "prune_ticks", "receive", "request_of", "schedule_statuses",
+    "sensor_statuses", "set_sensor_cursor", "standings", "switch_schedule", "switch_sensor", "sync",
+    "sync_schedules", "table_moved", "tick_request", "ticks", "trigger_states", "triggers_of",
 ]
 # fmt: on
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mainstem.automation.expression import Condition, condition_of
+from mainstem.automation.freshness import Promise, promise_of
 from mainstem.automation.hook import Hook, hooks_of
 from mainstem.automation.job import place, schedules_of, targets_of
 from mainstem.automation.schedule import Schedule
@@ -15,6 +17,7 @@ from mainstem.automation.target import Target
 from mainstem.config import Settings
 from mainstem.errors import ConfigInvalid, MainstemError, Where
 from mainstem.graph import Graph, select
+from mainstem.types import AssetKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,8 @@ class Triggers:
     """By name, which is the job's."""
     sensors: Mapping[str, Sensor] = field(default_factory=dict)
     hooks: Mapping[str, Hook] = field(default_factory=dict)
+    conditions: Mapping[AssetKey, Condition] = field(default_factory=dict)
+    promises: Mapping[AssetKey, Promise] = field(default_factory=dict)
 
 
 def triggers_of(
@@ -70,7 +75,26 @@ def triggers_of(
         schedules={schedule.name: schedule for schedule in schedules},
         sensors=sensors,
         hooks={hook.name: hook for hook in hooks},
+        conditions=_of_assets(graph, "run_when", problems),
+        promises=_of_assets(graph, "freshness", problems),
     )
+
+
+def _of_assets(graph: Graph, name: str, problems: list[MainstemError]) -> dict[AssetKey, Any]:
+    """Read the conditions, or the promises, of all assets that have one."""
+    found: dict[AssetKey, Any] = {}
+    for key, asset in graph.assets.items():
+        written = getattr(asset, name)
+        if not written:
+            continue
+        where = Where(file=asset.file, line=asset.line, asset=str(key))
+        try:
+            is_promise = name == "freshness"
+            found[key] = promise_of(written, where) if is_promise else condition_of(written)
+        except MainstemError as error:
+            error.where = where
+            problems.append(error)
+    return found
 
 
 def _select(graph: Graph, target: Target, where: Where, problems: list[MainstemError]) -> None:

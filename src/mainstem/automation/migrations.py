@@ -51,4 +51,30 @@ MIGRATIONS = (
             "create index hook_received on hook_delivery (received_at)",
         ),
     ),
+    Migration(
+        package="automation",
+        number=3,
+        statements=(
+            # `turn` tells a server that keeps conditions in memory whether another one moved on.
+            """
+            create table condition_turn (
+              branch text primary key, turn bigint not null, at bigint not null,
+              ended_at bigint not null
+            )
+            """,
+            """
+            create table condition_asset (
+              branch text not null, asset text not null, facts text not null,
+              primary key (branch, asset)
+            )
+            """,
+            """
+            create table promise_state (
+              branch text not null, asset text not null, promise text not null,
+              since bigint not null, status text not null, due_at bigint not null,
+              updated_at bigint, primary key (branch, asset)
+            )
+            """,
+        ),
+    ),
 )

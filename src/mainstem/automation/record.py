@@ -13,7 +13,7 @@ import orjson
 from mainstem.database import Transaction
 from mainstem.state import from_us, to_us
 
-TriggerKind = Literal["schedule", "sensor"]
+TriggerKind = Literal["schedule", "sensor", "condition"]
 Outcome = Literal["launched", "skipped", "failed"]
 
 

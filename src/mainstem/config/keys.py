@@ -206,6 +206,22 @@ _HOOK = Keys(
     },
     required=("secret",),
 )
+_PROMISES: dict[str, Key] = {
+    "run_when": Key(
+        _TEXT, "Condition that launches it: eager, on_missing, on_cron(...), or an expression."
+    ),
+    "freshness": Key(
+        Keys(
+            title="`freshness:`",
+            keys={
+                "within": Key(_DURATION, "Age that it is promised not to reach."),
+                "by": Key(_TEXT, 'Time of day by which it is promised to be new: "08:00".'),
+                "zone": Key(_TEXT, "Of `by`; UTC by default."),
+            },
+        ),
+        "Promise about its age; an alert tells when it is broken.",
+    ),
+}
 _ALERT = Keys(
     title="an alert",
     keys={
@@ -283,6 +299,7 @@ MODEL_OPTIONS: dict[str, Key] = {
     "enabled": Key(Flag()),
     "vars": Key(Mapped(of=Anything(), name="variable")),
     "executor": Key(_TEXT, "Name under `executors:`, for Python models."),
+    **_PROMISES,
     **_RETRY,
 }
 MODEL_FOLDER = Keys(title="the options of a model folder", keys=MODEL_OPTIONS)
@@ -390,6 +407,7 @@ _TABLE_KEYS: dict[str, Key] = {
     "tags": Key(_NAMES),
     "owner": Key(_TEXT),
     "description": Key(_TEXT),
+    **_PROMISES,
     **_RETRY,
 }
 INGEST_TABLE = Keys(title="an ingest table", keys=_TABLE_KEYS)

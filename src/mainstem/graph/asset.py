@@ -47,6 +47,10 @@ class Asset:
     """Assets of one `multi_asset` share a group and are built by one step."""
     tags: tuple[str, ...] = ()
     owner: str = ""
+    run_when: str = ""
+    """Condition that launches it, as written; `automation` reads it."""
+    freshness: Mapping[str, Any] = field(default_factory=dict)
+    """Promise about its age, as written: `within`, or `by` and `zone`."""
     description: str = ""
     file: str = ""
     """Path relative to the project folder."""

@@ -37,7 +37,10 @@ _TRANSFORMS: dict[str, Transform] = {
     "hour": "hour",
 }
 _LATER = frozenset(SOURCE_TYPES) - {"files"}
-_NOT_DATA = frozenset({"checks", "description", "tags", "owner", "fresh_for", *EXECUTION_KEYS})
+_NOT_DATA = frozenset(
+    {"checks", "description", "tags", "owner", "fresh_for", "run_when", "freshness"}
+    | EXECUTION_KEYS
+)
 """Keys that do not shape data, so editing them reads nothing again."""
 
 
@@ -110,6 +113,8 @@ def _asset(document: Document, stem: str, name: str, options: Mapping[str, Any])
         partition_by=tuple(_layout(text) for text in names_of(options.get("partition_by"))),
         tags=tuple(dict.fromkeys((*names_of(source.get("tags")), *names_of(options.get("tags"))))),
         owner=options.get("owner") or source.get("owner") or "",
+        run_when=options.get("run_when") or "",
+        freshness=options.get("freshness") or {},
         description=options.get("description") or "",
         file=document.file,
         line=document.line(path),

@@ -53,6 +53,8 @@ class Settled:
     deps: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     owner: str = ""
+    run_when: str = ""
+    freshness: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     execution: Execution = field(default_factory=Execution)
     digest: str = ""
@@ -102,6 +104,8 @@ def settle(merged: Merged, volatile: str, problems: list[MainstemError]) -> Sett
         deps=names_in(values.get("deps")),
         tags=names_in(values.get("tags")),
         owner=str(values.get("owner") or ""),
+        run_when=str(values.get("run_when") or ""),
+        freshness=values.get("freshness") or {},
         description=str(values.get("description") or "").strip(),
         execution=_execution(merged, problems),
         digest=blake2b(orjson.dumps(shaping), digest_size=16).hexdigest(),

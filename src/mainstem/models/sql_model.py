@@ -261,6 +261,8 @@ def _asset(
         partition_by=settled.partition_by,
         tags=settled.tags,
         owner=settled.owner,
+        run_when=settled.run_when,
+        freshness=settled.freshness,
         description=settled.description,
         file=path,
         line=1,

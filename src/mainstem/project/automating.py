@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 from mainstem.automation import (
@@ -32,6 +33,8 @@ from mainstem.errors import MainstemError, UserError
 from mainstem.graph import Plan
 from mainstem.project.loaded import LoadedProject
 from mainstem.project.problems import raise_problems
+from mainstem.project.reacting import Conditions, Promises
+from mainstem.project.recording import Recording
 from mainstem.project.sensing import Hooks, Sensors
 from mainstem.project.services import Services
 from mainstem.state import LaunchRequest
@@ -53,6 +56,20 @@ class DryTick:
     select: tuple[str, ...]
     options: Mapping[str, Any]
     plan: Plan
+
+
+class Opened(Protocol):
+    """What is needed of the project itself."""
+
+    loaded: LoadedProject
+    services: Services
+    variables: Variables
+    branch: str
+
+    @property
+    def recording(self) -> Recording:
+        """Tells of broken promises."""
+        ...
 
 
 class Reopened(Protocol):
@@ -77,35 +94,45 @@ class Automation:
     """Asks and switches the triggers of a project.
 
     Args:
-        loaded: The project as its files say it is.
-        services: Its database, and the clock, which is the only source of time.
-        variables: Resolve the secrets of hooks.
+        project: An open one; its clock is the only source of time.
         asked: Variables of the command line; they win over those of a job.
         reopen: Opens the project once more, in another environment, on another branch.
     """
 
     def __init__(
         self,
-        loaded: LoadedProject,
-        services: Services,
-        variables: Variables,
+        project: Opened,
         asked: Mapping[str, Any],
         reopen: Callable[..., AbstractContextManager[Reopened]],
     ) -> None:
+        loaded, services = project.loaded, project.services
         self._loaded = loaded
+        self._services = services
+        self._branch = project.branch
+        self._recording = project.recording
         self._database = services.database
         self.clock = services.clock
         self._asked = asked
         self._reopen = reopen
         self.sensors = Sensors(self.triggers.sensors, loaded, services)
         """What is looked at."""
-        self.hooks = Hooks(self.triggers.hooks, services, variables)
+        self.hooks = Hooks(self.triggers.hooks, services, project.variables)
         """What others call."""
 
     @property
     def triggers(self) -> Triggers:
         """What the project declares."""
         return self._loaded.triggers or Triggers()
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """Conditions of assets, on the branch of the environment."""
+        return Conditions(self._loaded, self._services, self._branch)
+
+    @cached_property
+    def promises(self) -> Promises:
+        """Promises of freshness, on the branch of the environment."""
+        return Promises(self._loaded, self._services, self._recording, self._branch)
 
     def job(self, name: str) -> Target:
         """Find what a job runs.

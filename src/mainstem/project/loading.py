@@ -72,7 +72,8 @@ def _triggers(
     settings: Settings, graph: Graph, python: Iterable[Discovered]
 ) -> tuple[Triggers | None, tuple[MainstemError, ...]]:
     sensors = [sensor for found in python for sensor in found.sensors]
-    if not (sensors or settings.jobs or settings.sensors or settings.hooks):
+    promised = any(asset.run_when or asset.freshness for asset in graph.assets.values())
+    if not (sensors or promised or settings.jobs or settings.sensors or settings.hooks):
         return None, ()
     problems: list[MainstemError] = []
     # Imported late: a project without triggers needs no cron.

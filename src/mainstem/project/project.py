@@ -214,10 +214,8 @@ class Project:
     def automation(self) -> Automation:
         """Schedules and whatever else launches runs."""
         again = partial(open_project, self.folder, clock=self.clock, shared=self.services.shared)
-        module = import_module("mainstem.project.automating")
-        return module.Automation(  # type: ignore[no-any-return]  # imported late: most need none
-            self.loaded, self.services, self.variables, self._asked, again
-        )
+        made: type[Automation] = import_module("mainstem.project.automating").Automation
+        return made(self, self._asked, again)
 
     @property
     def reading_ref(self) -> str:

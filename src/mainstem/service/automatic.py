@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a project launches by itself, as triggers: its schedules, and each of its sensors."""
+"""What a project launches by itself: schedules, sensors, conditions; and its promises."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from mainstem.database import Database
 from mainstem.project import Project
 from mainstem.service.trigger import LeaderWrite, Trigger
 
+_JUDGE = timedelta(seconds=30)
 _LOOK = timedelta(seconds=2)
 """Other processes switch schedules and sensors on and off, and the clock may be set back."""
 
@@ -26,8 +27,13 @@ _LOOK = timedelta(seconds=2)
 def project_triggers(project: Project) -> list[Trigger]:
     """Give what a project declares."""
     declared = project.loaded.triggers or Triggers()
-    sensors = (SensorLooks(project, sensor) for sensor in declared.sensors.values())
-    return [Schedules(declared, project.services.database), *sensors]
+    found: list[Trigger] = [Schedules(declared, project.services.database)]
+    found += [SensorLooks(project, sensor) for sensor in declared.sensors.values()]
+    if declared.conditions:
+        found.append(AssetConditions(project))
+    if declared.promises:
+        found.append(FreshnessPromises(project))
+    return found
 
 
 class Schedules:
@@ -105,3 +111,33 @@ class SensorLooks:
             if look is not None and answer is not None:
                 finish_look(transaction, look, answer, now=now)
             return next_look(transaction, self._sensor, now=now)
+
+
+class AssetConditions:
+    """All conditions of assets: looked at when a run has ended, and every other second."""
+
+    name = "conditions"
+    hears_runs = True
+
+    def __init__(self, project: Project) -> None:
+        self._conditions = project.automation.conditions
+
+    def turn(self, write: LeaderWrite, now: datetime) -> datetime | None:
+        """Launch what follows from what changed."""
+        self._conditions.turn(write, now)
+        return now + _LOOK
+
+
+class FreshnessPromises:
+    """All promises of freshness."""
+
+    name = "promises"
+    hears_runs = True
+
+    def __init__(self, project: Project) -> None:
+        self._promises = project.automation.promises
+
+    def turn(self, write: LeaderWrite, now: datetime) -> datetime | None:
+        """Tell of what became late."""
+        self._promises.turn(write, now)
+        return now + _JUDGE

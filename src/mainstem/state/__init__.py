@@ -34,6 +34,7 @@ from mainstem.state.counts import (
     runs_by_status,
     steps_by_status,
 )
+from mainstem.state.ended import failed_since, updated_at
 from mainstem.state.launch import (
     LAUNCH_MIGRATIONS,
     Launch,
@@ -189,6 +190,7 @@ __all__ = [
     "enqueue",
     "events",
     "expire_versions",
+    "failed_since",
     "finish_launch",
     "finish_run",
     "from_us",
@@ -252,6 +254,7 @@ __all__ = [
     "token_of",
     "tombstones",
     "unfinished_runs",
+    "updated_at",
     "versions_of",
     "want_ticket",
 ]

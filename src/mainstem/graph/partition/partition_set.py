@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
@@ -166,7 +165,7 @@ class PartitionSet:
         return self.text()
 
     def _with(self, spans: Spans) -> PartitionSet:
-        return replace(self, spans=spans)
+        return PartitionSet(self.definition, spans)
 
     def _comparable(self, other: PartitionSet) -> Spans:
         if other.definition is not self.definition and other.definition != self.definition:

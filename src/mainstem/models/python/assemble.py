@@ -150,6 +150,8 @@ def _asset(
         group=made.group,
         tags=tuple(dict.fromkeys(options.tags)),
         owner=options.owner,
+        run_when=options.run_when,
+        freshness=options.freshness,
         description=options.description or model.doc,
         file=model.file,
         line=model.line,

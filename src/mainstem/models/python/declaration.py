@@ -55,6 +55,10 @@ class AssetOptions(TypedDict, total=False):
     columns: Mapping[str, Any]
     tags: Sequence[str]
     owner: str
+    run_when: str
+    """Condition that launches it: eager, on_missing, on_cron("0 6 * * *"), or an expression."""
+    freshness: Mapping[str, str]
+    """Promise about its age: `{"within": "6h"}`, or `{"by": "08:00", "zone": "Europe/Berlin"}`."""
     description: str
 
 

@@ -43,6 +43,8 @@ class Options:
     """Name under `executors:`; empty: a worker process of the machine that runs it."""
     tags: tuple[str, ...] = ()
     owner: str = ""
+    run_when: str = ""
+    freshness: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
 
 
@@ -88,10 +90,19 @@ def parse_options(raw: Mapping[str, Any], *, where: Where) -> Options:
         executor=str(raw.get("executor") or ""),
         tags=read.texts("tags"),
         owner=str(raw.get("owner", "")),
+        run_when=str(raw.get("run_when") or ""),
+        freshness=_promise(raw, where),
         description=str(raw.get("description", "")),
     )
     _refuse_contradictions(options, where)
     return options
+
+
+def _promise(raw: Mapping[str, Any], where: Where) -> Mapping[str, Any]:
+    value = raw.get("freshness") or {}
+    if not isinstance(value, Mapping) or not set(value) <= {"within", "by", "zone"}:
+        raise wrong_value("freshness", value, '{"within": "6h"}, or by and zone', where)
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conditions and promises of one open project: what they look at, on the branch of its environment.
+
+Called by the server's loop; `why` and the API ask how promises stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
+
+from mainstem.automation import (
+    Observed,
+    Reactor,
+    Standing,
+    TickRecord,
+    Triggers,
+    judge_promises,
+    standings,
+)
+from mainstem.database import Transaction
+from mainstem.errors import RefNotFound
+from mainstem.observers import Late
+from mainstem.project.loaded import LoadedProject
+from mainstem.project.recording import Recording
+from mainstem.project.services import Services
+from mainstem.state import failed_since, launches, leases, updated_at
+
+LeaderWrite = Callable[[], AbstractContextManager[Transaction]]
+
+
+class Conditions:
+    """Asks for launches of assets whose condition became true.
+
+    Args:
+        loaded: The project.
+        services: Database and lake.
+        branch: The target.
+    """
+
+    def __init__(self, loaded: LoadedProject, services: Services, branch: str) -> None:
+        triggers = loaded.triggers or Triggers()
+        self._loaded = loaded
+        self._services = services
+        self._branch = branch
+        self._seen: Observed | None = None
+        self._reactor = Reactor(
+            triggers.conditions,
+            {key: asset.inputs for key, asset in loaded.graph.assets.items()},
+            branch=branch,
+            environment=loaded.environment.name,
+        )
+
+    def turn(self, write: LeaderWrite, now: datetime) -> list[TickRecord]:
+        """Look at what changed, and launch what follows."""
+        with self._services.database.read() as transaction:
+            observed = self._observed(transaction, now)
+        if observed == self._seen and not self._reactor.is_due(now):
+            return []
+        with write() as transaction:
+            ticks = self._reactor.turn(transaction, observed, now=now)
+        self._seen = observed
+        return ticks
+
+    def _observed(self, transaction: Transaction, now: datetime) -> Observed:
+        heard = self._reactor.ended_before(transaction)
+        failed, ended_at = failed_since(transaction, self._branch, heard or now)
+        busy = {lease.asset for lease in leases(transaction, self._branch)}
+        for status in ("queued", "running"):
+            for launch in launches(transaction, status=status, origin="condition", limit=1000):
+                if launch.request.branch == self._branch:
+                    busy.update(name.casefold() for name in launch.request.select)
+        try:
+            entries = self._services.lake.entries(self._branch)
+        except RefNotFound:
+            entries = {}
+        return Observed(
+            versions={key.folded: entry.provenance.data_version for key, entry in entries.items()},
+            codes={
+                key.folded: asset.code_version for key, asset in self._loaded.graph.assets.items()
+            },
+            busy=frozenset(busy),
+            failed=failed,
+            ended_at=ended_at,
+        )
+
+
+class Promises:
+    """Judges promises of freshness, and tells of those that became late.
+
+    Args:
+        loaded: The project.
+        services: Database.
+        recording: Writes the alerts.
+        branch: Where assets are looked at.
+    """
+
+    def __init__(
+        self, loaded: LoadedProject, services: Services, recording: Recording, branch: str
+    ) -> None:
+        self._promises = (loaded.triggers or Triggers()).promises
+        self._environment = loaded.environment.name
+        self._services = services
+        self._recording = recording
+        self._branch = branch
+
+    def all(self) -> list[Standing]:
+        """Tell how each promise stands now."""
+        with self._services.database.read() as transaction:
+            updated = updated_at(transaction, self._branch, self._promises)
+            now = self._services.clock.now()
+            return standings(transaction, self._promises, updated, branch=self._branch, now=now)
+
+    def turn(self, write: LeaderWrite, now: datetime) -> list[Standing]:
+        """Judge all promises; alerts are written for what became late, once each."""
+        with write() as transaction:
+            updated = updated_at(transaction, self._branch, self._promises)
+            found = judge_promises(
+                transaction, self._promises, updated, branch=self._branch, now=now
+            )
+        late = [
+            Late(
+                key=one.key,
+                branch=self._branch,
+                environment=self._environment,
+                promise=one.promise,
+                since=one.freshness.due_at,
+            )
+            for one in found
+            if one.change == "late"
+        ]
+        self._recording.tell_late(late, now=now)
+        for one in found:
+            if one.change == "recovered":
+                self._recording.note_on_time(one.key, self._branch)
+        return found
