@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 from mainstem.engines import open_engine
-from mainstem.engines.opening import usable_memory_bytes, usable_processors
+from mainstem.engines.opening import usable_processors
 from mainstem.errors import Cancelled, ConfigInvalid, SqlInvalid, StepFailed
+from mainstem.types import machine_memory
 
 ENDLESS = (
     "select count(*) from range(1000000) a, range(1000000) b where (a.range * b.range) % 7 = 1"
@@ -210,7 +211,7 @@ def test_limits_of_the_machine_reach_duckdb(tmp_path):
 
     assert found == [(1, "286.1 MiB", str(tmp_path / "spill"))]
     assert usable_processors() >= 1
-    assert usable_memory_bytes() > 2**28
+    assert machine_memory() > 2**28
 
 
 def test_an_unknown_engine_names_the_nearest(tmp_path):

@@ -32,6 +32,7 @@ from mainstem.types import (
     DataFile,
     Execution,
     Field,
+    Pool,
     Primitive,
     Provenance,
     Schema,
@@ -194,6 +195,7 @@ class World:
     seen: dict[str, dict] = field(default_factory=dict)
     events: list[object] = field(default_factory=list)
     step_options: dict[str, Execution] = field(default_factory=dict)
+    pools: dict[str, Pool] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     rows: int = 10
@@ -241,6 +243,7 @@ class World:
             gates_of=self._gates_of,
             clock=self.clock,
             random=lambda: 0.5,
+            pools=self.pools,
             logs=self.logs,
             redactor=Redactor(self.secrets),
         )
@@ -282,7 +285,15 @@ class World:
         graph = with_known_texts(self.graph, self.database, facts.entries)
         return make_plan(graph, request, facts)
 
-    def run(self, *include, branch="main", control: RunControl | None = None, run=None, **options):
+    def run(
+        self,
+        *include,
+        branch="main",
+        control: RunControl | None = None,
+        run=None,
+        on_event=None,
+        **options,
+    ):
         plan = self.plan(*include, branch=branch, **options)
         self.executed.clear()
         self.evaluated.clear()
@@ -291,7 +302,7 @@ class World:
             plan,
             self.services(),
             options=RunOptions(plan=PlanOptions(**options), **{"threads": 2, **(run or {})}),
-            on_event=self.events.append,
+            on_event=on_event or self.events.append,
             control=control,
         )
 

@@ -2,7 +2,8 @@
 """Event scripts: each file of tests/cases/runs says what the machine answers to what it is told.
 
 Above `---`: one step a line, `name <- parents`, then `gates` or `late` (with the steps that they
-read in parentheses), `judge`; and options. Below: `> event`, followed by the instructions expected.
+read in parentheses), `judge`, `pool(names)`, `priority N`; and options. Below: `> event`, followed
+by the instructions expected.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _STEP = re.compile(
     r"(?P<name>\w+)(?: <- (?P<parents>\w+(?: \w+)*?))?"
     r"(?P<early> gates(?:\((?P<early_reads>[\w ]*)\))?)?"
     r"(?P<late> late(?:\((?P<late_reads>[\w ]*)\))?)?(?P<judge> judge)?"
+    r"(?: pool\((?P<pools>[\w ]*)\))?(?: priority (?P<priority>-?\d+))?"
 )
 
 
@@ -54,6 +56,8 @@ def _shape(lines):
                 gate_reads=tuple(sorted({*early, *late})),
                 gate_waits=early,
                 judges_only=bool(match["judge"]),
+                pools=tuple((match["pools"] or "").split()),
+                priority=int(match["priority"] or 0),
             )
         )
     return names, State.of(Shape.of(nodes), **options)
@@ -67,6 +71,8 @@ def _event(text, number):
         case "begun":
             return moves.Begun()
         case "decided":
+            if rest[2:] == ["links"]:
+                return moves.Decided(step, rest[1], "as told", claims=False)
             told = dict(zip(rest[2::2], rest[3::2], strict=True))
             retry = Retry(
                 count=int(told.get("retries", 0)),
@@ -77,6 +83,14 @@ def _event(text, number):
                 jitter=float(told.get("jitter", 0.5)),
             )
             return moves.Decided(step, rest[1], "as told", retry)
+        case "granted" | "refused":
+            return moves.Claimed(step, is_granted=kind == "granted")
+        case "slot":
+            return moves.SlotDue(tuple(rest))
+        case "pause":
+            return moves.PauseRequested()
+        case "resume":
+            return moves.ResumeRequested()
         case "succeeded":
             return moves.AttemptSucceeded(step, int(rest[1]), rest[2:] != ["empty"])
         case "failed":
@@ -103,6 +117,10 @@ def _said(instruction, names):
     match instruction:
         case moves.Decide(step):
             return f"decide {names[step]}"
+        case moves.Claim(step, attempt):
+            return f"claim {names[step]} {attempt}"
+        case moves.WaitForSlot(pools):
+            return f"wait for {' '.join(pools)}"
         case moves.StartAttempt(step, attempt):
             return f"start {names[step]} {attempt}"
         case moves.WaitForRetry(step, attempt, delay):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mainstem.runs import moves
 from mainstem.runs.machine import State, decide
+from mainstem.runs.mark import ENDED
 from mainstem.runs.shape import Node, Shape, early_gate_reads
 from mainstem.types import Retry
 
@@ -44,6 +45,8 @@ def _states(draw):
                 gate_reads=tuple(sorted(reads)),
                 gate_waits=tuple(sorted(early)),
                 judges_only=index in judges,
+                priority=draw(st.integers(-1, 1)),
+                pools=draw(st.sampled_from([(), (), ("a",), ("a", "b")])),
             )
         )
     return State.of(
@@ -61,35 +64,68 @@ class _World:
         self.state, self.data = state, data
         self.open, self.end, self.final = [], None, {}
         self.attempting = set()
+        self.limit = {"a": data.draw(st.integers(1, 2)), "b": 1}
+        self.due = set()
+        self.polls = 0
         self.came_through = set()
 
     def tell(self, *events):
-        self.state, instructions = decide(self.state, *events)
-        for item in instructions:
-            match item:
-                case moves.StartAttempt(step, _attempt):
-                    node = self.state.shape.nodes[step]
-                    assert set(node.parents) <= self.came_through
-                    self.attempting.add(step)
-                    self.open.append(item)
-                case moves.Decide() | moves.WaitForRetry() | moves.EvaluateGates():
-                    self.open.append(item)
-                case moves.AbandonAttempts():
-                    self.open.clear()
-                    self.attempting.clear()
-                case moves.FinishStep(step, status, _reason):
-                    self.final[step] = status
-                case moves.EndRun():
-                    assert self.end is None
-                    self.end = item
+        pending = list(events)
+        while pending:
+            self.state, instructions = decide(self.state, *pending)
+            pending = [answer for item in instructions for answer in self._carry_out(item)]
         for index, mark in enumerate(self.state.marks):
             if mark.moment in {"built", "unchanged", "skipped", "late", "judging_late"}:
                 self.came_through.add(index)
         assert len(self.attempting) <= self.state.slots
+        for pool, limit in self.limit.items():
+            assert self._used(pool) <= limit
+        marks = [mark.moment for mark in self.state.marks]
+        assert self.state.open == sum(moment not in ENDED for moment in marks)
+        assert self.state.late == marks.count("late")
+        if not self.state.is_paused and self.state.busy < self.state.slots and not self.end:
+            assert "ready" not in marks
+
+    def _used(self, pool):
+        nodes = self.state.shape.nodes
+        return sum(pool in nodes[step].pools for step in self.attempting)
+
+    def _carry_out(self, item):
+        match item:
+            case moves.Claim(step, _attempt):
+                pools = self.state.shape.nodes[step].pools
+                has_room = all(self._used(pool) < self.limit[pool] for pool in pools)
+                yield moves.Claimed(step, is_granted=has_room)
+            case moves.WaitForSlot(pools):
+                assert pools not in self.due
+                self.due.add(pools)
+                self.open.append(item)
+            case moves.StartAttempt(step, _attempt):
+                node = self.state.shape.nodes[step]
+                assert set(node.parents) <= self.came_through
+                self.attempting.add(step)
+                self.open.append(item)
+            case moves.Decide() | moves.WaitForRetry() | moves.EvaluateGates():
+                self.open.append(item)
+            case moves.AbandonAttempts():
+                self.open.clear()
+                self.attempting.clear()
+            case moves.FinishStep(step, status, _reason):
+                self.final[step] = status
+            case moves.EndRun():
+                assert self.end is None
+                self.end = item
 
     def answer(self):
-        index = self.data.draw(st.integers(0, len(self.open) - 1))
-        item = self.open.pop(index)
+        # Who waits for a slot may ask in vain, but not for ever.
+        patient = [item for item in self.open if not isinstance(item, moves.WaitForSlot)]
+        choice = patient if patient and self.polls > 20 else self.open
+        item = choice[self.data.draw(st.integers(0, len(choice) - 1))]
+        self.open.remove(item)
+        if isinstance(item, moves.WaitForSlot):
+            self.due.discard(item.pools)
+            self.polls += 1
+            return moves.SlotDue(item.pools)
         step = item.step
         match item:
             case moves.Decide():
@@ -123,6 +159,7 @@ def test_whatever_happens_a_run_ends_and_publishes_a_closed_set(state, data):
     world = _World(state, data)
     world.tell(moves.Begun())
     cancel_after = data.draw(st.integers(1, 200))
+    pause_after = data.draw(st.integers(0, 60))
     overtime_after = data.draw(st.integers(1, 100))
     for number in range(500):
         if world.end is not None:
@@ -132,7 +169,13 @@ def test_whatever_happens_a_run_ends_and_publishes_a_closed_set(state, data):
             continue
         if number == overtime_after:
             world.tell(moves.RunTimedOut("the run took too long"))
-            assert not world.state.ready
+            assert all(mark.moment != "ready" for mark in world.state.marks)
+            continue
+        if number == pause_after:
+            world.tell(moves.PauseRequested())
+            continue
+        if world.state.is_paused and (not world.open or number == pause_after + 10):
+            world.tell(moves.ResumeRequested())
             continue
         assert world.open, "nobody will ever say anything again"
         world.tell(world.answer())

@@ -11,6 +11,7 @@ from mainstem.cli.output import Output
 from mainstem.cli.render.plain import event_object
 from mainstem.cli.render.run import finished_lines, retry_line, started_line, step_line
 from mainstem.runs import (
+    RunAsked,
     RunEvent,
     RunFinished,
     RunStarted,
@@ -30,15 +31,18 @@ class Reporter(AbstractContextManager["Reporter"]):
         output: Where to write.
         clock: For the times in front of lines, and how long steps take.
         key_width: Places for the names of assets.
+        redraws: Show running steps at the foot of a terminal.
     """
 
-    def __init__(self, output: Output, clock: Clock, *, key_width: int) -> None:
+    def __init__(
+        self, output: Output, clock: Clock, *, key_width: int, redraws: bool = True
+    ) -> None:
         self._output = output
         self._clock = clock
         self._key_width = key_width
         self._live: Live | None = None
         self._has_begun = False
-        if output.look.has_glyphs and not output.is_json:
+        if redraws and output.look.has_glyphs and not output.is_json:
             self._live = Live(output.stdout, output.look, clock, key_width=key_width)
 
     def __enter__(self) -> Self:
@@ -93,6 +97,8 @@ class Reporter(AbstractContextManager["Reporter"]):
             case RunStarted():
                 self._has_begun = True
                 return [started_line(event, look)]
+            case RunAsked(request=request, by=by):
+                return [f"{by or 'somebody'}: {request}"]
             case StepRetried():
                 return [retry_line(event, look, key_width=self._key_width)]
             case StepFinished():

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainstem.config.document import Document, load_yaml, raise_all, read_yaml
     from mainstem.config.editor import json_schema
-    from mainstem.config.execution import read_execution
+    from mainstem.config.execution import read_execution, read_pools
     from mainstem.config.keys import (
         EXECUTION_KEYS,
         INGEST_FILE,
         INGEST_FILES,
         PROPERTY_FILE,
+        RUN_KEYS,
         SOURCE_TYPES,
     )
     from mainstem.config.loading import load_settings, settings_of
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 _PLACES = {
     "document": "Document load_yaml raise_all read_yaml",
     "editor": "json_schema",
-    "execution": "read_execution",
-    "keys": "EXECUTION_KEYS INGEST_FILE INGEST_FILES PROPERTY_FILE SOURCE_TYPES",
+    "execution": "read_execution read_pools",
+    "keys": "EXECUTION_KEYS INGEST_FILE INGEST_FILES PROPERTY_FILE RUN_KEYS SOURCE_TYPES",
     "loading": "load_settings settings_of",
     "origin": "Setting report",
     "secret": "secret_values",
@@ -50,10 +51,11 @@ _SUBMODULES = {name: module for module, names in _PLACES.items() for name in nam
 
 # fmt: off
 __all__ = [
-    "EXECUTION_KEYS", "INGEST_FILE", "INGEST_FILES", "MASK", "PROPERTY_FILE", "SOURCE_TYPES",
+    "EXECUTION_KEYS", "INGEST_FILE", "INGEST_FILES", "MASK", "PROPERTY_FILE", "RUN_KEYS",
+    "SOURCE_TYPES",
     "Connection", "Document", "Environment", "Executor", "Keys", "ServeSettings", "Setting",
-    "Settings", "Variables", "json_schema", "load_settings", "load_variables",
-    "load_yaml", "names_of", "problems_of", "raise_all", "read_execution", "read_yaml", "report",
+    "Settings", "Variables", "json_schema", "load_settings", "load_variables", "load_yaml",
+    "names_of", "problems_of", "raise_all", "read_execution", "read_pools", "read_yaml", "report",
     "secret_values", "settings_of",
 ]
 # fmt: on

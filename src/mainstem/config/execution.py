@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mainstem.types import Backoff, Execution, Retry, seconds_in
+from mainstem.types import Asks, Backoff, Execution, Pool, Retry, bytes_in, seconds_in
 
 Refuse = Callable[[str, str], object]
 """Told the name of an option whose value is wrong, and what is allowed."""
@@ -25,7 +25,47 @@ def read_execution(values: Mapping[str, Any], refuse: Refuse) -> Execution:
         refuse: May raise, or note the fault; then the default is taken.
     """
     read = _Reader(values, refuse)
-    return Execution(retry=_retry(read), timeout_s=read.seconds_or_none("timeout"))
+    memory = values.get("memory")
+    if memory is not None and bytes_in(memory) is None:
+        refuse("memory", "a size such as 512MiB or 2GB")
+    return Execution(
+        retry=_retry(read),
+        timeout_s=read.seconds_or_none("timeout"),
+        asks=Asks(pools=_pools(read), memory_bytes=bytes_in(memory)),
+        priority=_priority(read),
+    )
+
+
+def read_pools(written: Mapping[str, Any]) -> dict[str, Pool]:
+    """Read `pools:`, whose shape was checked."""
+    found = {}
+    for name, value in written.items():
+        options = {"slots": value} if isinstance(value, int) else dict(value or {})
+        amount, _, unit = str(options.get("rate") or "").partition("/")
+        found[name] = Pool(
+            name=name,
+            slots=options.get("slots"),
+            rate_per_s=float(amount) / (seconds_in(f"1{unit.strip()}") or 1.0) if amount else 0.0,
+            burst=options.get("burst") or 1,
+        )
+    return found
+
+
+def _pools(read: _Reader) -> tuple[str, ...]:
+    value = read.values.get("pool")
+    names = [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
+    if all(isinstance(each, str) for each in names):
+        return tuple(sorted(set(names)))
+    read.refuse("pool", "names under `pools:` in mainstem.yml")
+    return ()
+
+
+def _priority(read: _Reader) -> int:
+    value = read.values.get("priority", 0)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    read.refuse("priority", "a whole number")
+    return 0
 
 
 def _retry(read: _Reader) -> Retry:

@@ -61,7 +61,20 @@ _RETRY = {
     "no_retry_on": Key(_EXCEPTIONS, "Exceptions that are not."),
     "timeout": Key(_DURATION, "How long one attempt may take."),
 }
-EXECUTION_KEYS = frozenset(_RETRY)
+_SIZE = Either(
+    of=(
+        Text(pattern=r"\d+(\.\d+)?\s*(B|[kKMGT]B|[KMGT]iB)", example="512MiB or 2GB"),
+        Number(integer=True, minimum=1),
+    )
+)
+_NEEDS = {
+    "pool": Key(_NAMES, "Names under `pools:`; each attempt takes a slot of each."),
+    "priority": Key(Number(integer=True), "Of what can start, the highest is first; 0."),
+    "memory": Key(_SIZE, "What an attempt needs; what the last ones took, if it is not set."),
+}
+RUN_KEYS = frozenset({*_RETRY, "run_timeout", "publish"})
+"""Options of a job that say how its runs are executed."""
+EXECUTION_KEYS = frozenset({*_RETRY, *_NEEDS})
 """Options of any asset that say how it is executed; `config.execution` reads them."""
 
 _LAKE = Keys(
@@ -141,6 +154,26 @@ _JOB = Keys(
         "run_timeout": Key(_DURATION, "How long a run may take; what passed is published."),
         **_RETRY,
     },
+)
+_POOL = Either(
+    of=(
+        Number(integer=True, minimum=1),
+        Keys(
+            title="a pool",
+            keys={
+                "slots": Key(Number(integer=True, minimum=1), "Attempts at once, in all runs."),
+                "rate": Key(
+                    Text(pattern=r"\d+(\.\d+)?\s*/\s*(s|m|h|d)", example="60/m or 5/s"),
+                    "Attempts that may start in a time.",
+                ),
+                "burst": Key(
+                    Number(integer=True, minimum=1),
+                    "Attempts that may start at once after a pause; 1 unless it is set.",
+                ),
+                "description": Key(_TEXT),
+            },
+        ),
+    )
 )
 _EXECUTOR = Keys(
     title="an executor",
@@ -301,6 +334,7 @@ MODEL_OPTIONS: dict[str, Key] = {
     "executor": Key(_TEXT, "Name under `executors:`, for Python models."),
     **_PROMISES,
     **_RETRY,
+    **_NEEDS,
 }
 MODEL_FOLDER = Keys(title="the options of a model folder", keys=MODEL_OPTIONS)
 
@@ -325,6 +359,8 @@ SETTINGS_FILE = Keys(
         "openlineage": Key(_OPENLINEAGE, "Events of runs, for lineage catalogs."),
         "retention": Key(_RETENTION, "How long records are kept; `mainstem gc` and runs prune."),
         "jobs": Key(Mapped(of=_JOB, name="job")),
+        "pools": Key(Mapped(of=_POOL, name="pool"), "What only so many steps may use at once."),
+        "memory": Key(_SIZE, "What all steps on a machine may need; 80 % of it by default."),
         "executors": Key(Mapped(of=_EXECUTOR, name="executor"), "Where Python steps may run."),
         "sensors": Key(Mapped(of=_SENSOR, name="sensor"), "What is looked at again and again."),
         "hooks": Key(Mapped(of=_HOOK, name="hook"), "What others may call: POST /hooks/NAME."),
@@ -409,6 +445,7 @@ _TABLE_KEYS: dict[str, Key] = {
     "description": Key(_TEXT),
     **_PROMISES,
     **_RETRY,
+    **_NEEDS,
 }
 INGEST_TABLE = Keys(title="an ingest table", keys=_TABLE_KEYS)
 INGEST_DEFAULTS = Keys(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mainstem.config.document import Document, raise_all, read_yaml
+from mainstem.config.execution import read_pools
 from mainstem.config.keys import SETTINGS_FILE
 from mainstem.config.settings import (
     Alert,
@@ -25,7 +26,7 @@ from mainstem.config.settings import (
 )
 from mainstem.config.shape import problems_of
 from mainstem.errors import ConfigInvalid, Where
-from mainstem.types import did_you_mean, duration_of, nearest
+from mainstem.types import bytes_in, did_you_mean, duration_of, nearest
 
 SETTINGS_NAMES = ("mainstem.yml", "mainstem.yaml")
 
@@ -97,6 +98,8 @@ def settings_of(document: Document, *, version: str = "") -> Settings:
             )
             for name, options in (value.get("executors") or {}).items()
         },
+        pools=read_pools(value.get("pools") or {}),
+        memory_bytes=bytes_in(value.get("memory")),
         api=_api(value.get("api") or {}),
         serve=_serve(value.get("serve") or {}),
         lines={
@@ -224,12 +227,31 @@ def _cross_problems(
                 where=document.where(("environments", name, "branch"), of_value=True),
             )
     yield from _alert_problems(document, settings)
+    yield from _pool_problems(document, settings)
     if settings.requires_mainstem:
         where = document.where(("requires_mainstem",), of_value=True)
         yield from _version_problems(settings.requires_mainstem, version, where)
 
 
 _ALERT_NEEDS = {"slack": ("url",), "webhook": ("url",), "email": ("host", "to")}
+
+
+def _pool_problems(document: Document, settings: Settings) -> Iterator[ConfigInvalid]:
+    for name, pool in settings.pools.items():
+        if name == "memory":
+            yield ConfigInvalid(
+                "A1012",
+                "`memory` is not a name for a pool: each machine has one of that name.",
+                hint="Write `memory:` at the top of mainstem.yml, or choose another name.",
+                where=document.where(("pools", name)),
+            )
+        elif pool.slots is None and not pool.rate_per_s:
+            yield ConfigInvalid(
+                "A1013",
+                f"pool `{name}` limits nothing.",
+                hint=f"Write `{name}: 4`, or `{name}: {{slots: 4, rate: 60/m}}`.",
+                where=document.where(("pools", name)),
+            )
 
 
 def _alert_problems(document: Document, settings: Settings) -> Iterator[ConfigInvalid]:

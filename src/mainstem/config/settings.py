@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from mainstem.config.variable import Variables
 from mainstem.errors import ConfigInvalid, Where
-from mainstem.types import did_you_mean, nearest
+from mainstem.types import Pool, did_you_mean, nearest
 
 IngestMode = Literal["load", "read_through"]
 
@@ -180,6 +180,9 @@ class Settings:
     hooks: Mapping[str, Declared] = field(default_factory=dict)
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     executors: Mapping[str, Executor] = field(default_factory=dict)
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    memory_bytes: int | None = None
+    """What all steps on a machine may need together; `None`: most of what it has."""
     api: ApiAccess = field(default_factory=ApiAccess)
     serve: ServeSettings = field(default_factory=ServeSettings)
     retention: Mapping[str, Any] = field(default_factory=dict)

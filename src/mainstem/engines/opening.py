@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainstem.errors import ConfigInvalid
-from mainstem.types import Engine, Session, did_you_mean
+from mainstem.types import Engine, Session, did_you_mean, machine_memory
 
 if TYPE_CHECKING:
     from mainstem.engines.instance import Instance
@@ -45,7 +45,7 @@ def open_engine(
             "A7531", f"there is no engine `{name}`.", hint=did_you_mean(name, _KNOWN), known=_KNOWN
         )
     return DuckDBEngine(
-        memory_limit=memory_limit or f"{int(usable_memory_bytes() * _SHARE) // 2**20}MiB",
+        memory_limit=memory_limit or f"{int(machine_memory() * _SHARE) // 2**20}MiB",
         threads=threads or usable_processors(),
         temp_directory=Path(temp_directory),
     )
@@ -99,16 +99,3 @@ def usable_processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
-
-
-def usable_memory_bytes() -> int:
-    """Tell the memory of the machine, or of the container if that is less."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            text = Path(path).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            total = min(total, int(text))
-    return total

@@ -191,6 +191,8 @@ def _must_build(asset: Asset, entry: HeadEntry | None, facts: Facts, options: Pl
         return asset.volatile
     if options.rebuild:
         return "--rebuild: built anew, all rows"
+    if options.again:
+        return "executed again"
     if options.full_refresh and asset.materialized == "incremental" and entry is not None:
         return "--full-refresh: all rows are built anew"
     return age_reason(asset, entry, facts, options)

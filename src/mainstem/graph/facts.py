@@ -96,6 +96,8 @@ class PlanOptions:
     """Sources are read though they were read lately."""
     force: bool = False
     """Reverted versions may come back."""
+    again: bool = False
+    """What is selected is executed though it was before, or could be linked; increments stay so."""
 
 
 def _no_record(_key: AssetKey, _version: str) -> VersionRecord | None:

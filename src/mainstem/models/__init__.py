@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from mainstem.models.sql_model import Surroundings, key_of, load_sql_model
     from mainstem.models.sql_step import SqlStep
     from mainstem.models.worker.discovery import discover
+    from mainstem.models.worker.foreground import Foreground
     from mainstem.models.worker.gate import PythonGate
     from mainstem.models.worker.looking import look
     from mainstem.models.worker.pool import WorkerPool
@@ -62,6 +63,7 @@ _HOME = {
     "PythonGate": "worker.gate",
     "PythonModel": "python.definition",
     "PythonSensor": "python.definition",
+    "Foreground": "worker.foreground",
     "PythonStep": "worker.step",
     "RawCheck": "definition",
     "Reference": "definition",
@@ -112,6 +114,7 @@ __all__ = [
     "CompiledSql",
     "Context",
     "Discovered",
+    "Foreground",
     "Properties",
     "PropertyIndex",
     "PythonAsset",

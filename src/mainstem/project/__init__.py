@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mainstem.project.automating import DryTick
     from mainstem.project.collecting import Collected, collect
     from mainstem.project.compare import Comparison
+    from mainstem.project.controlling import Controlling
     from mainstem.project.create import TEMPLATES, Created, create_from_file, create_project
     from mainstem.project.describe import DescribedAsset, ListedAsset, RunDetail
     from mainstem.project.diff import RowDiff
@@ -76,6 +77,7 @@ _HOME = {
     "open_project": "mainstem.project.project",
     "open_rows": "mainstem.project.rows",
     "place_of": "mainstem.project.rows",
+    "Controlling": "mainstem.project.controlling",
     "options_of_run": "mainstem.project.running",
     "remote_worker": "mainstem.project.remote",
     "require_permission": "mainstem.project.permission",
@@ -87,6 +89,7 @@ __all__ = [
     "AlertRule",
     "Collected",
     "Comparison",
+    "Controlling",
     "Created",
     "DescribedAsset",
     "DryTick",

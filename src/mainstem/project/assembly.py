@@ -73,6 +73,7 @@ def assemble(
     ]
     judges = tuple(judge for judge in resolved if judge is not None)
     graph = Graph.build(assets)
+    problems += _unknown_pools(assets, surrounding.settings)
     sections = {asset.key: _SECTIONS.get(asset.kind, "assets") for asset in assets}
     if not any(item.problems for item in parsed.values()):
         problems += index.unused(sections)
@@ -157,6 +158,20 @@ def _python(
     for asset in assets:
         _require_executor(asset, surrounding.settings)
     return assets
+
+
+def _unknown_pools(assets: Iterable[Asset], settings: Settings) -> Iterable[ConfigInvalid]:
+    known = tuple(settings.pools)
+    for asset in assets:
+        for name in asset.execution.asks.pools:
+            if name not in known:
+                yield ConfigInvalid(
+                    "A1032",
+                    f"{asset.key} asks for the pool `{name}`, which is not under `pools:`.",
+                    hint=did_you_mean(name, known) or "Write it under `pools:` in mainstem.yml.",
+                    where=Where(file=asset.file, line=asset.line, asset=str(asset.key)),
+                    known=known,
+                )
 
 
 def _require_executor(asset: Asset, settings: Settings) -> None:

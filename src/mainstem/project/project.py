@@ -23,7 +23,6 @@ from mainstem.graph import (
     Asset,
     Graph,
     Plan,
-    PlannedAsset,
     select,
 )
 from mainstem.lake import Commit, Lake, MergeResult, check_ref_name
@@ -43,8 +42,10 @@ from mainstem.project.problems import raise_problems
 from mainstem.project.recording import Recording
 from mainstem.project.run_log import LogEntry, RunLogReader
 from mainstem.project.running import (
+    Kinds,
     options_of_plan,
     options_of_run,
+    pools_of,
     project_tables,
     run_options,
 )
@@ -52,11 +53,9 @@ from mainstem.project.services import Services
 from mainstem.project.sharing import Shared
 from mainstem.project.snapshot import load_project
 from mainstem.runs import (
-    Gate,
     RunControl,
     RunEvent,
     RunFinished,
-    Step,
     execute,
     recover,
     revert_commit,
@@ -319,14 +318,16 @@ class Project:
         return finished
 
     def _run_services(self) -> RunServices:
+        kinds = Kinds(self.loaded, lambda: self.work)
         return RunServices(
             graph=self.graph,
             lake=self.lake,
             database=self.services.database,
-            step_of=self._step_of,
-            gates_of=self._gates_of,
+            step_of=kinds.step_of,
+            gates_of=kinds.gates_of,
             clock=self.clock,
             random=random.random,
+            pools=pools_of(self.settings),
             logs=self.services.logs,
             redactor=self.services.redactor,
             on_end=self.recording.end_run,
@@ -492,13 +493,3 @@ class Project:
 
     def _keys(self, include: Selection, exclude: Selection) -> tuple[AssetKey, ...]:
         return tuple(select(self.graph, include, exclude))
-
-    def _step_of(self, asset: Asset, planned: PlannedAsset) -> Step:
-        return self.work.step_of(asset, planned)
-
-    def _gates_of(self, asset: Asset) -> Sequence[Gate]:
-        has_own = asset.checks or any(judge.key == asset.key for judge in self.loaded.judges)
-        above = (self.graph.assets.get(key) for key in asset.inputs)
-        if not has_own and all(item is None or item.materialized != "ephemeral" for item in above):
-            return ()
-        return self.work.gates_of(asset)

@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from mainstem.config import EXECUTION_KEYS, read_execution
+from mainstem.config import RUN_KEYS, Settings, read_execution
 from mainstem.errors import ConfigInvalid
-from mainstem.graph import PlanOptions
+from mainstem.graph import Asset, PlannedAsset, PlanOptions
 from mainstem.lake import Lake
-from mainstem.runs import RunFinished, RunOptions
-from mainstem.types import seconds_in
+from mainstem.project.loaded import LoadedProject
+from mainstem.runs import Gate, RunFinished, RunOptions, Step
+from mainstem.types import Pool, machine_memory, seconds_in
 
-_OF_THE_RUN = frozenset({"publish", "run_timeout"}) | (EXECUTION_KEYS - {"timeout"})
+if TYPE_CHECKING:
+    from mainstem.project.work import Work
+
+_OF_THE_RUN = RUN_KEYS | {"logical_time"}
+_PART_OF_MEMORY = 0.8
 
 
 def options_of_run(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,14 +64,17 @@ def run_options(
     publish = asked.get("publish") or "passed"
     if publish not in {"passed", "all_or_nothing"}:
         refuse("publish", "passed or all_or_nothing")
+    execution = read_execution(asked, refuse)
     return RunOptions(
         plan=planned,
         threads=threads,
         fail_fast=fail_fast,
         wait=wait,
         all_or_nothing=publish == "all_or_nothing",
-        retry=read_execution(asked, refuse).retry,
+        retry=execution.retry,
+        timeout_s=execution.timeout_s,
         run_timeout_s=timeout_s,
+        logical_time=asked.get("logical_time"),
         branch_from=branch_from,
     )
 
@@ -82,3 +90,35 @@ def project_tables(lake: Lake, finished: RunFinished) -> None:
             entry = entries.get(key)
             if entry is not None and entry.kind == "table":
                 lake.metadata_path(key, finished.commit_id)
+
+
+def pools_of(settings: Settings) -> dict[str, Pool]:
+    """Give the pools of a project, and that of the machine's memory."""
+    size = settings.memory_bytes or int(machine_memory() * _PART_OF_MEMORY)
+    return {**settings.pools, "memory": Pool(name="memory", slots=size)}
+
+
+class Kinds:
+    """Steps and gates of a project's assets; what makes them is imported when first asked for.
+
+    Args:
+        loaded: The project.
+        work: What reads and writes data.
+    """
+
+    def __init__(self, loaded: LoadedProject, work: Callable[[], Work]) -> None:
+        self._loaded = loaded
+        self._work = work
+
+    def step_of(self, asset: Asset, planned: PlannedAsset) -> Step:
+        """Make the step that does what the plan says."""
+        return self._work().step_of(asset, planned)
+
+    def gates_of(self, asset: Asset) -> Sequence[Gate]:
+        """Make the gates of an asset, and of ephemeral models in it; most have none."""
+        graph = self._loaded.graph
+        has_own = asset.checks or any(judge.key == asset.key for judge in self._loaded.judges)
+        above = (graph.assets.get(key) for key in asset.inputs)
+        if not has_own and all(item is None or item.materialized != "ephemeral" for item in above):
+            return ()
+        return self._work().gates_of(asset)

@@ -50,6 +50,8 @@ class Services:
         self._owns = owns
         self._environment: Environment | None = None
         self._variables: Variables | None = None
+        self.debugger: StepExecutor | None = None
+        """Carries out all Python steps, in place of what they ask for."""
         self._executors: Mapping[str, Executor] = {}
 
     def configure(self, settings: Settings, environment: Environment, variables: Variables) -> None:
@@ -115,6 +117,8 @@ class Services:
 
     def executor(self, name: str) -> StepExecutor:
         """Give what carries out Python steps: by a name under `executors:`, or worker processes."""
+        if self.debugger is not None:
+            return self.debugger
         if not name:
             return self.workers
         assert self._variables is not None, "opened before mainstem.yml was read"

@@ -6,6 +6,7 @@ Knows a `Step` and a `Gate`, no kind of either. Called by `project`, which suppl
 
 from mainstem.runs.ended import OnEnd, RunEnding
 from mainstem.runs.event import (
+    RunAsked,
     RunEvent,
     RunFinished,
     RunStarted,
@@ -31,6 +32,7 @@ __all__ = [
     "Gate",
     "OnEnd",
     "Reverted",
+    "RunAsked",
     "RunControl",
     "RunEnding",
     "RunEvent",

@@ -47,7 +47,7 @@ class PreparedStep:
         if self.unchanged:
             return Decided(index, "unchanged", self.unchanged)
         if self.step is None:
-            return Decided(index, "attempt")
+            return Decided(index, "attempt", claims=False)
         return Decided(index, "attempt", retry=self.retry)
 
 

@@ -9,11 +9,11 @@ table change is staged in one of its own, so that a conflict fails that step alo
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from mainstem.errors import LeaseLost, MainstemError, StepFailed
+from mainstem.errors import EngineUnavailable, LeaseLost, MainstemError, StepFailed
 from mainstem.runs.book import Book
 from mainstem.runs.boundary import Boundary
 from mainstem.runs.cancelling import Cancellation
@@ -21,6 +21,7 @@ from mainstem.runs.context import AttemptContext
 from mainstem.runs.deciding import Decider, PreparedStep
 from mainstem.runs.ending import give_up, publish_run, summary
 from mainstem.runs.event import (
+    RunAsked,
     RunEvent,
     RunFinished,
     StepFinished,
@@ -30,6 +31,7 @@ from mainstem.runs.event import (
     StepStarted,
 )
 from mainstem.runs.inbox import (
+    Asked,
     AttemptDone,
     GatesDone,
     Inbox,
@@ -37,6 +39,7 @@ from mainstem.runs.inbox import (
     Lost,
     Message,
     Overdue,
+    SlotLost,
     TimedOut,
 )
 from mainstem.runs.judging import evaluate
@@ -50,6 +53,7 @@ from mainstem.runs.moves import (
     CancelAttempts,
     CancelExpired,
     CancelRequested,
+    Claim,
     Decide,
     EndRun,
     EvaluateGates,
@@ -58,18 +62,24 @@ from mainstem.runs.moves import (
     GateMoment,
     GatesEvaluated,
     Instruction,
+    PauseRequested,
+    ResumeRequested,
     RetryDue,
     RunTimedOut,
+    SlotDue,
     StartAttempt,
     StopAttempts,
     WaitForRetry,
+    WaitForSlot,
 )
 from mainstem.runs.reporting import gate_reason
 from mainstem.runs.retrying import may_retry
 from mainstem.runs.scope import Scope
+from mainstem.runs.slots import Slots
 from mainstem.runs.stager import Stager
 from mainstem.runs.step import StepOutcome
 from mainstem.runs.workers import Threads
+from mainstem.state import ControlRequest, RequestKind
 from mainstem.types import AssetKey, Relation
 
 
@@ -81,6 +91,13 @@ class _Live:
     """0: not an attempt but its gates."""
     cancel: Cancellation
     timeout_s: float | None = None
+
+
+_ANSWER: Mapping[RequestKind, Event] = {
+    "pause": PauseRequested(),
+    "resume": ResumeRequested(),
+    "cancel": CancelRequested(),
+}
 
 
 class Driver:
@@ -104,11 +121,16 @@ class Driver:
         self.inbox = Inbox(self.clock)
         self.threads = Threads()
         self.meter = Meter(self.clock)
+        self.slots = Slots(scope, lambda asset: self.inbox.put(SlotLost(asset)))
         self.end: EndRun | None = None
 
     def interrupt(self) -> None:
         """Cancel; from any thread or signal handler."""
         self.inbox.put(Interrupted())
+
+    def ask(self, request: ControlRequest) -> None:
+        """Pause, resume or cancel; from the heartbeat."""
+        self.inbox.put(Asked(request))
 
     def lose(self, error: MainstemError) -> None:
         """Give up, because the leases are gone; from the heartbeat."""
@@ -156,6 +178,10 @@ class Driver:
         match instruction:
             case Decide(index):
                 yield self._decide(index)
+            case Claim(index, attempt):
+                yield self.slots.claim(index, attempt)
+            case WaitForSlot(pools):
+                self.inbox.after(self.slots.wait_s(pools), SlotDue(pools))
             case StartAttempt(index, attempt):
                 yield from self._start_attempt(index, attempt, starts)
             case WaitForRetry(index, attempt, delay_s):
@@ -171,7 +197,8 @@ class Driver:
                     self._stop(index, live, "run_timeout")
             case AbandonAttempts():
                 self.live.clear()
-            case FinishStep():
+            case FinishStep(index):
+                self.slots.release(index)
                 self.book.finish(instruction)
             case EndRun():
                 self.end = instruction
@@ -184,15 +211,22 @@ class Driver:
                 yield from self._gates_done(message)
             case Interrupted():
                 yield CancelRequested()
+            case Asked(request):
+                self.scope.emit(RunAsked(request=request.kind, by=request.asked_by))
+                yield _ANSWER[request.kind]
             case Lost(error):
                 raise error
+            case SlotLost(asset):
+                for index, live in list(self.live.items()):
+                    if live.attempt and self.scope.wiring.units[index].key.folded == asset:
+                        self._stop(index, live, "slot")
             case TimedOut(index, attempt):
-                live = self.live.get(index)
-                if live is not None and live.attempt == attempt:
-                    self._stop(index, live, "timeout")
+                timed_out = self.live.get(index)
+                if timed_out is not None and timed_out.attempt == attempt:
+                    self._stop(index, timed_out, "timeout")
             case Overdue(index, 0):
-                live = self.live.get(index)
-                if live is not None and live.attempt == 0:
+                judging = self.live.get(index)
+                if judging is not None and judging.attempt == 0:
                     del self.live[index]
                     yield GatesEvaluated(index, held_because="its checks did not end in time")
             case Overdue(index, attempt):
@@ -234,7 +268,8 @@ class Driver:
         assert step is not None, "an attempt starts only with a step"
         context = self._context(index, attempt)
         unit = self.scope.wiring.units[index]
-        timeout_s = self.scope.services.graph.assets[unit.key].execution.timeout_s
+        own = self.scope.services.graph.assets[unit.key].execution.timeout_s
+        timeout_s = own if own is not None else self.scope.options.timeout_s
         self.live[index] = _Live(attempt, context.cancellation, timeout_s)
         if timeout_s is not None:
             self.inbox.after(timeout_s, TimedOut(index, attempt))
@@ -289,7 +324,10 @@ class Driver:
             return
         del self.live[index]
         self.book.courses[index].usage = message.usage
+        self.slots.release(index)
         error = message.error
+        if live.cancel.reason == "slot":
+            error = self._slot_error(index)
         if live.cancel.reason in {"timeout", "run_timeout"}:
             error = self._timeout_error(index, live)
         if error is None and message.outcome is not None:
@@ -338,6 +376,14 @@ class Driver:
         self.scope.journal.line(key, attempt, "retried", again)
         self.scope.journal.end(key, attempt)
         self.inbox.after(delay_s, RetryDue(index))
+
+    def _slot_error(self, index: int) -> EngineUnavailable:
+        key = self.scope.wiring.units[index].key
+        return EngineUnavailable(
+            "A6017",
+            f"{key} lost its slot of a pool: this process was silent for longer than a lease.",
+            hint="It was stopped or suspended, or the database could not be written. Run again.",
+        )
 
     def _timeout_error(self, index: int, live: _Live) -> StepFailed:
         key = self.scope.wiring.units[index].key

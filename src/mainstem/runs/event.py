@@ -30,6 +30,14 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunAsked:
+    """Somebody paused, resumed or cancelled the run."""
+
+    request: Literal["pause", "resume", "cancel"]
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted:
     """An attempt begins."""
 
@@ -119,6 +127,7 @@ class RunFinished:
 
 RunEvent = (
     RunStarted
+    | RunAsked
     | StepStarted
     | StepProgressed
     | StepLogged

@@ -13,9 +13,11 @@ from mainstem.errors import Cancelled, MainstemError
 from mainstem.graph import Plan
 from mainstem.runs.driver import Driver
 from mainstem.runs.event import RunEvent, RunFinished, RunStarted, StepFinished, StepLogged
+from mainstem.runs.heartbeat import Heartbeat
 from mainstem.runs.identity import own_identity
+from mainstem.runs.needs import with_needs
 from mainstem.runs.options import RunControl, RunOptions
-from mainstem.runs.recovery import Heartbeat, clear_the_way, wait_for
+from mainstem.runs.recovery import clear_the_way, wait_for
 from mainstem.runs.scope import open_scope
 from mainstem.runs.services import Services
 from mainstem.runs.wiring import Wiring, wire
@@ -55,13 +57,15 @@ def execute(
     options = options or RunOptions()
     emit = _one_at_a_time(on_event)
     skipped = _skipped(plan)
-    wiring = wire(plan, services.graph, services.gates_of)
+    services.database.migrate(state.ALL_MIGRATIONS)
+    with services.database.read() as transaction:
+        taken = state.memory_taken(transaction)
+    wiring = with_needs(wire(plan, services.graph, services.gates_of), services.graph, taken)
     if not wiring.units:
         finished = RunFinished(run_id=0, status="nothing_to_do", branch=plan.branch, steps=skipped)
         emit(finished)
         return finished
     control = control or RunControl()
-    services.database.migrate(state.ALL_MIGRATIONS)
     run, held = _begin(plan, services, wiring, options, emit, control)
     emit(_started(run, plan, wiring))
     for event in skipped:
@@ -69,19 +73,8 @@ def execute(
     scope = open_scope(plan, services, wiring=wiring, lease=(run, held), options=options, emit=emit)
     driver = Driver(scope)
     control.listen(driver.interrupt)
-    heartbeat = Heartbeat(
-        services.database,
-        held,
-        clock=services.clock,
-        lease_s=options.lease_s,
-        every_s=options.heartbeat_s,
-        on_lost=driver.lose,
-    )
-    heartbeat.start()
-    try:
+    with Heartbeat(scope, driver):
         finished = driver.run(skipped)
-    finally:
-        heartbeat.stop()
     emit(finished)
     return finished
 
@@ -148,6 +141,8 @@ def _try_to_begin(
             git=plan.git,
             options=plan.options,
         )
+        if options.logical_time is not None:
+            run = state.set_logical_time(transaction, run, options.logical_time)
         held = state.acquire(
             transaction,
             branch=plan.branch,

@@ -9,6 +9,7 @@ from queue import Empty, SimpleQueue
 from mainstem.errors import MainstemError
 from mainstem.runs.moves import Event, GateMoment
 from mainstem.runs.step import StepOutcome
+from mainstem.state import ControlRequest
 from mainstem.types import CheckResult, Clock, Usage, dataclass
 
 
@@ -38,10 +39,24 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody asks something of the run, from wherever they are."""
+
+    request: ControlRequest
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """The leases are gone."""
 
     error: MainstemError
+
+
+@dataclass(frozen=True, slots=True)
+class SlotLost:
+    """A step's slot was given to another run, because this one did not renew it in time."""
+
+    asset: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +75,9 @@ class Overdue:
     attempt: int
 
 
-Message = AttemptDone | GatesDone | Interrupted | Lost | TimedOut | Overdue | Event
+Message = (
+    AttemptDone | GatesDone | Interrupted | Asked | Lost | SlotLost | TimedOut | Overdue | Event
+)
 
 
 class Inbox:

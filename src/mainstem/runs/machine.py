@@ -8,12 +8,13 @@ published together.
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
+from mainstem.runs.closure import Closure
 from mainstem.runs.event import RunStatus, StepStatus
+from mainstem.runs.mark import ENDED, UNSTARTED, Mark
 from mainstem.runs.moves import (
     AbandonAttempts,
     AttemptFailed,
@@ -22,6 +23,8 @@ from mainstem.runs.moves import (
     CancelAttempts,
     CancelExpired,
     CancelRequested,
+    Claim,
+    Claimed,
     Decide,
     Decided,
     EndRun,
@@ -31,44 +34,18 @@ from mainstem.runs.moves import (
     GateMoment,
     GatesEvaluated,
     Instruction,
+    PauseRequested,
+    ResumeRequested,
     RetryDue,
     RunTimedOut,
+    SlotDue,
     StartAttempt,
     StopAttempts,
     WaitForRetry,
+    WaitForSlot,
 )
+from mainstem.runs.persistent import Chunks, Draft, Heap, pushed
 from mainstem.runs.shape import Shape
-from mainstem.types import Retry
-
-Moment = Literal[
-    "waiting",  # for its parents
-    "ready",  # for a free slot
-    "deciding",
-    "running",
-    "retrying",  # waits for its delay
-    "staged",  # waits for tables that its early gates read
-    "judging",
-    "late",  # waits for the end, where its late gates are evaluated
-    "judging_late",
-]
-_ENDED = frozenset(get_args(StepStatus))
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How far one step is."""
-
-    moment: Moment | StepStatus = "waiting"
-    missing: int = 0
-    """Parents that have not come through yet."""
-    gate_missing: int = 0
-    """Tables that its early gates read and that are not staged yet."""
-    attempt: int = 0
-    retry: Retry = field(default_factory=Retry)
-    has_changes: bool = False
-    is_settled: bool = False
-    """Its table is what it will be in this run."""
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +53,25 @@ class State:
     """A run between two events."""
 
     shape: Shape
-    marks: tuple[Mark, ...]
-    ready: tuple[int, ...] = ()
+    marks: Chunks[Mark]
+    open: int = 0
+    """Steps that have not ended,"""
+    late: int = 0
+    """and those of them that wait for the end."""
+    ready: Heap | None = None
+    """By priority, then by place; those that were left out since are passed over."""
+    queues: Mapping[tuple[str, ...], Heap] = field(default_factory=dict)
+    """Steps that wait for slots, by the pools that they need."""
+    polled: frozenset[tuple[str, ...]] = frozenset()
+    """Queues whose next step is called after a while, whatever happens here."""
     busy: int = 0
-    """Slots in use."""
+    """Steps that go on now."""
     slots: int = 4
     is_fail_fast: bool = False
     is_all_or_nothing: bool = False
     is_cancelled: bool = False
+    is_paused: bool = False
+    """What goes on goes on; nothing is started."""
     closing: str = ""
     """Why nothing more is started, though what has passed is published: the run timed out."""
     has_ended: bool = False
@@ -98,13 +86,14 @@ class State:
         is_all_or_nothing: bool = False,
     ) -> State:
         """Give the state of a run that has not begun."""
-        marks = tuple(
+        marks = Chunks.of(
             Mark(missing=len(node.parents), gate_missing=len(node.gate_waits))
             for node in shape.nodes
         )
         return cls(
             shape=shape,
             marks=marks,
+            open=len(marks),
             slots=slots,
             is_fail_fast=is_fail_fast,
             is_all_or_nothing=is_all_or_nothing,
@@ -141,9 +130,12 @@ class _Turn:
     def __init__(self, state: State) -> None:
         self.before = state
         self.shape = state.shape
-        self.marks = list(state.marks)
-        self.ready = list(state.ready)
-        self.busy = state.busy
+        self.marks: Draft[Mark] = state.marks.edit()
+        self.open, self.late, self.busy = state.open, state.late, state.busy
+        self.ready = state.ready
+        self.queues = dict(state.queues)
+        self.polled = state.polled
+        self.is_paused = state.is_paused
         self.is_cancelled = state.is_cancelled
         self.closing = state.closing
         self.has_ended = False
@@ -152,9 +144,14 @@ class _Turn:
     def state(self) -> State:
         return replace(
             self.before,
-            marks=tuple(self.marks),
-            ready=tuple(self.ready),
+            marks=self.marks.done(),
+            open=self.open,
+            late=self.late,
+            ready=self.ready,
+            queues=self.queues,
+            polled=self.polled,
             busy=self.busy,
+            is_paused=self.is_paused,
             is_cancelled=self.is_cancelled,
             closing=self.closing,
             has_ended=self.has_ended,
@@ -163,7 +160,7 @@ class _Turn:
     def take(self, event: Event) -> None:
         match event:
             case Begun():
-                for index, mark in enumerate(self.marks):
+                for index, mark in enumerate(self.before.marks):
                     if not mark.missing:
                         self._make_ready(index)
             case Decided():
@@ -172,6 +169,15 @@ class _Turn:
                 self._succeeded(event)
             case AttemptFailed():
                 self._failed(event)
+            case Claimed():
+                self._claimed(event)
+            case SlotDue(pools):
+                self.polled -= {pools}
+                self._call_next(pools)
+            case PauseRequested():
+                self.is_paused = True
+            case ResumeRequested():
+                self.is_paused = False
             case RetryDue(step):
                 if self.marks[step].moment == "retrying":
                     self._make_ready(step)
@@ -185,35 +191,107 @@ class _Turn:
                 self._abandon()
 
     def fill_slots(self) -> None:
-        if self.is_cancelled:
+        if self.is_cancelled or self.is_paused:
             return
-        while self.ready and self.busy < self.before.slots:
-            index = self.ready.pop(0)
+        while self.busy < self.before.slots:
+            index = self._next_ready()
+            if index is None:
+                return
             self.busy += 1
-            mark = self.marks[index]
-            if mark.attempt:
-                self._start(index)
+            if self.marks[index].is_decided:
+                self._claim_or_start(index)
             else:
                 self._set(index, moment="deciding")
                 self.instructions.append(Decide(index))
 
     def end_if_done(self) -> None:
-        if self.busy or self.ready:
-            return
-        moments = {mark.moment for mark in self.marks}
-        if moments <= _ENDED:
+        if not self.open:
             self.end()
-        elif moments <= _ENDED | {"late"}:
-            for index, mark in enumerate(self.marks):
-                if mark.moment == "late":
-                    self._judge(index, "late")
+        elif self.open == self.late and not self.is_paused:
+            for index in self._indexes({"late"}):
+                self._judge(index, "late")
+
+    def _indexes(self, moments: Iterable[str]) -> list[int]:
+        return [index for index, mark in enumerate(self.marks) if mark.moment in moments]
 
     def _set(self, index: int, **changes: Any) -> None:
-        self.marks[index] = replace(self.marks[index], **changes)
+        before = self.marks[index]
+        after = self.marks[index] = replace(before, **changes)
+        self.open += (after.moment not in ENDED) - (before.moment not in ENDED)
+        self.late += (after.moment == "late") - (before.moment == "late")
 
     def _make_ready(self, index: int) -> None:
         self._set(index, moment="ready")
-        insort(self.ready, index)
+        self.ready = pushed(self.ready, -self.shape.nodes[index].priority, index)
+
+    def _next_ready(self) -> int | None:
+        while (first := self.ready) is not None:
+            self.ready = first.rest
+            if self.marks[first.number].moment == "ready":
+                return first.number
+        return None
+
+    def _claim_or_start(self, index: int) -> None:
+        """Start, or ask for slots; whoever comes later than others that wait waits behind them."""
+        mark, pools = self.marks[index], self.shape.nodes[index].pools
+        if not mark.claims:
+            self._start(index)
+        elif mark.is_called or self._first_in(pools) is None:
+            self._set(index, moment="claiming", is_called=False)
+            self.instructions.append(Claim(index, mark.attempt + 1))
+        else:
+            self._queue(index)
+
+    def _claimed(self, event: Claimed) -> None:
+        index = event.step
+        if self.marks[index].moment != "claiming":
+            return
+        if self.is_cancelled or self.closing:
+            self.busy -= 1
+            self._leave_out(index, "cancelled" if self.is_cancelled else "skipped", self.closing)
+        elif event.is_granted:
+            self._start(index)
+            self._call_next(self.shape.nodes[index].pools)
+        else:
+            self._queue(index)
+
+    def _queue(self, index: int) -> None:
+        """Let a step wait for slots; that takes no place from steps that can go on."""
+        pools = self.shape.nodes[index].pools
+        self.busy -= 1
+        self._set(index, moment="pooled")
+        order = -self.shape.nodes[index].priority
+        heap = pushed(self.queues.get(pools), order, index)
+        assert heap is not None, "something was pushed"
+        self.queues[pools] = heap
+        if pools not in self.polled:
+            self.polled |= {pools}
+            self.instructions.append(WaitForSlot(pools))
+
+    def _first_in(self, pools: tuple[str, ...]) -> int | None:
+        """Give who is next in a queue; whoever was left out since is taken out of it."""
+        heap = self.queues.get(pools)
+        while heap is not None and self.marks[heap.number].moment != "pooled":
+            heap = heap.rest
+        if heap is None:
+            self.queues.pop(pools, None)
+            return None
+        self.queues[pools] = heap
+        return heap.number
+
+    def _call_next(self, pools: tuple[str, ...]) -> None:
+        index = self._first_in(pools)
+        if index is not None:
+            self._set(index, is_called=True)
+            self._make_ready(index)
+
+    def _free_pools(self, index: int) -> None:
+        """Its slots were given back: whoever waits for one of them may ask again."""
+        if not self.marks[index].claims:
+            return
+        freed = set(self.shape.nodes[index].pools)
+        for pools in [pools for pools in self.queues if freed.intersection(pools)]:
+            self._call_next(pools)
 
     def _start(self, index: int) -> None:
         attempt = self.marks[index].attempt + 1
@@ -231,8 +309,9 @@ class _Turn:
             self.busy -= 1
             self._leave_out(index, "skipped", self.closing)
         elif event.action == "attempt":
-            self._set(index, retry=event.retry)
-            self._start(index)
+            claims = event.claims and bool(self.shape.nodes[index].pools)
+            self._set(index, retry=event.retry, is_decided=True, claims=claims)
+            self._claim_or_start(index)
         elif event.action == "judge":
             self._stage(index, has_changes=False)
         else:
@@ -247,6 +326,7 @@ class _Turn:
         mark = self.marks[event.step]
         if mark.moment != "running" or mark.attempt != event.attempt:
             return
+        self._free_pools(event.step)
         if self.is_cancelled:
             self.busy -= 1
             self._leave_out(event.step, "cancelled")
@@ -331,6 +411,7 @@ class _Turn:
         if mark.moment != "running" or mark.attempt != event.attempt:
             return
         self.busy -= 1
+        self._free_pools(index)
         if self.is_cancelled:
             self._settle(index)
             self._finish(index, "cancelled")
@@ -350,18 +431,15 @@ class _Turn:
         pending = list(self.shape.children[index])
         while pending:
             child = pending.pop()
-            if self.marks[child].moment in {"waiting", "ready"}:
+            if self.marks[child].moment in {"waiting", "ready", "pooled"}:
                 self._leave_out(child, "skipped", f"needs {name}")
                 pending.extend(self.shape.children[child])
 
     def _skip_waiting(self, reason: str) -> None:
-        for index, mark in enumerate(self.marks):
-            if mark.moment in {"waiting", "ready", "retrying"}:
-                self._leave_out(index, "failed" if mark.attempt else "skipped", reason)
+        for index in self._indexes(UNSTARTED):
+            self._leave_out(index, "failed" if self.marks[index].attempt else "skipped", reason)
 
     def _leave_out(self, index: int, status: StepStatus, reason: str = "") -> None:
-        if index in self.ready:
-            self.ready.remove(index)
         self._settle(index)
         self._finish(index, status, reason)
 
@@ -382,18 +460,17 @@ class _Turn:
             self._abandon()
             return
         self.is_cancelled = True
-        for index, mark in enumerate(self.marks):
-            if mark.moment in {"waiting", "ready", "retrying", "staged", "late"}:
-                self._leave_out(index, "cancelled")
-        if any(mark.moment not in _ENDED for mark in self.marks):
+        for index in self._indexes(UNSTARTED | {"staged", "late"}):
+            self._leave_out(index, "cancelled")
+        if self.open:
             self.instructions.append(CancelAttempts())
 
     def _abandon(self) -> None:
         if not self.is_cancelled:
             return
         self.instructions.append(AbandonAttempts())
-        for index, mark in enumerate(self.marks):
-            if mark.moment not in _ENDED:
+        for index, mark in enumerate(list(self.marks)):
+            if mark.moment not in ENDED:
                 self._leave_out(index, "cancelled")
         self.busy = 0
 
@@ -405,10 +482,12 @@ class _Turn:
         if self.is_cancelled:
             self.instructions.append(EndRun("cancelled", ()))
             return
-        publish = self._publish_set()
-        for index, mark in enumerate(self.marks):
+        marks = list(self.marks)
+        closure = Closure(self.shape, marks)
+        publish = set(closure.publish)
+        for index, mark in enumerate(marks):
             if mark.has_changes and mark.moment == "built" and index not in publish:
-                self._finish(index, "held", self._why_not_published(index, publish))
+                self._finish(index, "held", closure.why_not(index))
         moments = {mark.moment for mark in self.marks}
         status: RunStatus = (
             "failed" if "failed" in moments else "held" if "held" in moments else "succeeded"
@@ -418,57 +497,3 @@ class _Turn:
                 self._finish(index, "held", "published all or nothing")
             publish = set()
         self.instructions.append(EndRun(status, tuple(sorted(publish))))
-
-    def _publish_set(self) -> set[int]:
-        """What moves to the target: closed under inputs, and under all that passing gates read."""
-        publish = {
-            index
-            for index, mark in enumerate(self.marks)
-            if mark.has_changes and mark.moment == "built"
-        }
-        publish -= self._held_by_views()
-        while True:
-            torn = {
-                index
-                for index in publish
-                if any(
-                    self.marks[other].has_changes and other not in publish
-                    for other in self._relied_on(index)
-                )
-            }
-            if not torn:
-                return publish
-            publish -= torn
-
-    def _relied_on(self, index: int) -> set[int]:
-        node = self.shape.nodes[index]
-        found = {*node.parents, *node.gate_reads}
-        # A view that only judges has no version of its own: what it reads counts in its place.
-        for other in list(found):
-            if self.shape.nodes[other].judges_only:
-                found |= set(self.shape.nodes[other].parents)
-        return found - {index}
-
-    def _held_by_views(self) -> set[int]:
-        """What failing views read: publishing it would change what their readers see."""
-        found: set[int] = set()
-        for index, mark in enumerate(self.marks):
-            if mark.moment == "held" and self._only_judges(index):
-                pending = list(self.shape.nodes[index].parents)
-                while pending:
-                    parent = pending.pop()
-                    found.add(parent)
-                    if self._only_judges(parent):
-                        pending.extend(self.shape.nodes[parent].parents)
-        return found
-
-    def _why_not_published(self, index: int, publish: set[int]) -> str:
-        for view, mark in enumerate(self.marks):
-            is_judge = mark.moment == "held" and self._only_judges(view)
-            if is_judge and index in self.shape.nodes[view].parents:
-                return f"its reader {self.shape.nodes[view].name} is held"
-        for other in sorted(self._relied_on(index)):
-            if self.marks[other].has_changes and other not in publish:
-                verb = "needs" if other in self.shape.nodes[index].parents else "its checks read"
-                return f"{verb} {self.shape.nodes[other].name}, which is held"
-        return "what it relies on is held"

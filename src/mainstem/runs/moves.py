@@ -26,6 +26,23 @@ class Decided:
     """judge: only its gates are to be evaluated."""
     reason: str = ""
     retry: Retry = field(default_factory=Retry)
+    claims: bool = True
+    """An attempt does work, so it needs slots of the step's pools, if there are any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Whether a step got the slots that it asked for: all of them, or none."""
+
+    step: int
+    is_granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SlotDue:
+    """It is time to ask for slots of these pools again: others may have given some back."""
+
+    pools: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +92,16 @@ class RunTimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseRequested:
+    """Let what goes on go on, and start nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequested:
+    """Start steps again."""
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested:
     """Ctrl-C, once."""
 
@@ -89,8 +116,12 @@ Event = (
     | Decided
     | AttemptSucceeded
     | AttemptFailed
+    | Claimed
+    | SlotDue
     | RetryDue
     | GatesEvaluated
+    | PauseRequested
+    | ResumeRequested
     | RunTimedOut
     | CancelRequested
     | CancelExpired
@@ -102,6 +133,21 @@ class Decide:
     """Look at the inputs of a step whose turn it is."""
 
     step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Ask for slots of the step's pools for an attempt, and give `Claimed` at once."""
+
+    step: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForSlot:
+    """Give `SlotDue` after a while."""
+
+    pools: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +212,8 @@ class EndRun:
 
 Instruction = (
     Decide
+    | Claim
+    | WaitForSlot
     | StartAttempt
     | WaitForRetry
     | EvaluateGates

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from mainstem.database import Transaction
 from mainstem.graph import PlanOptions
@@ -30,6 +31,8 @@ class RunOptions:
     author: str = ""
     retry: Retry = field(default_factory=Retry)
     """For assets that say nothing of their own about it."""
+    timeout_s: float | None = None
+    """For one attempt of assets that say nothing of it."""
     run_timeout_s: float | None = None
     """How long the run may take; what passed by then is published."""
     grace_s: float = 5.0
@@ -40,6 +43,8 @@ class RunOptions:
     """A run branch lives so long after success,"""
     kept_days_after_failure: int = 30
     """and so long after anything else."""
+    logical_time: datetime | None = None
+    """`now()` of the run; when it begins, if it is not given."""
     history_days: int = 180
     """What steps did and printed, and what checks found, is remembered so long."""
     on_begin: Callable[[Transaction, int], None] | None = None

@@ -136,6 +136,8 @@ def conclude(
         text = f"{len(candidate.keys)} keys to {candidate.run.branch} in {commit_id[:8]}"
         state.add_event(transaction, candidate.run.id, "published", text, at=now)
     state.release(transaction, candidate.held)
+    state.free_slots(transaction, candidate.run.id)
+    state.forget_requests(transaction, candidate.run.id)
 
 
 def _meta(candidate: Candidate) -> dict[str, object]:

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Leases of a run: taken, waited for, kept alive, and taken from runs whose process died."""
+"""Leases of a run: taken, waited for, and taken from runs whose process died."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection
 from datetime import timedelta
 
 from mainstem import state
 from mainstem.database import Database, Transaction
-from mainstem.errors import BranchBusy, MainstemError, RefNotFound
+from mainstem.errors import BranchBusy, RefNotFound
 from mainstem.lake import Lake
 from mainstem.runs.ended import OnEnd, RunEnding
 from mainstem.runs.identity import is_dead
@@ -61,6 +60,8 @@ def bury(
     now = clock.now()
     branch = f"run/{run_id}"
     state.steal(transaction, run_id)
+    state.free_slots(transaction, run_id)
+    state.forget_requests(transaction, run_id)
     kept = _close_branch(transaction, lake, branch, clock=clock)
     state.finish_run(
         transaction,
@@ -152,46 +153,3 @@ def wait_for(
                     hint="Run again when it has finished, or leave --no-wait out to wait for it.",
                 ) from None
         clock.sleep(_POLL_S)
-
-
-class Heartbeat:
-    """A thread that renews the leases of a run: a busy step cannot keep it from doing so."""
-
-    def __init__(
-        self,
-        database: Database,
-        held: state.Held,
-        *,
-        clock: Clock,
-        lease_s: float,
-        every_s: float,
-        on_lost: Callable[[MainstemError], None],
-    ) -> None:
-        self._database = database
-        self._held = held
-        self._clock = clock
-        self._lease = timedelta(seconds=lease_s)
-        self._every_s = every_s
-        self._on_lost = on_lost
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-
-    def start(self) -> None:
-        """Begin to renew."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Renew no more; returns when the thread has ended."""
-        self._stop.set()
-        self._thread.join(timeout=10)
-
-    def _beat(self) -> None:
-        while not self._stop.wait(self._every_s):
-            try:
-                with self._database.write() as transaction:
-                    expires_at = self._clock.now() + self._lease
-                    state.renew(transaction, self._held, expires_at=expires_at)
-            except MainstemError as error:
-                if not error.is_retryable or error.code == "A6011":
-                    self._on_lost(error)
-                    return

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 
 from mainstem.database import Database
@@ -12,7 +12,7 @@ from mainstem.lake import Lake
 from mainstem.records import Redactor, RunLogs
 from mainstem.runs.ended import OnEnd
 from mainstem.runs.step import Gate, Step
-from mainstem.types import Clock, dataclass
+from mainstem.types import Clock, Pool, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,8 @@ class Services:
     clock: Clock
     random: Callable[[], float]
     """Numbers from 0 to 1, for the jitter of retries."""
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    """By name; `memory` is the machine's."""
     logs: RunLogs | None = None
     """Where steps' logs go; without, nothing of them is kept."""
     redactor: Redactor = field(default_factory=Redactor)

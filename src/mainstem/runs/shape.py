@@ -25,6 +25,10 @@ class Node:
     """Steps whose tables its gates read."""
     gate_waits: tuple[int, ...] = ()
     """Those of them whose tables must be staged before its early gates are evaluated."""
+    priority: int = 0
+    """Of those that can start, the highest is first; then the first in building order."""
+    pools: tuple[str, ...] = ()
+    """Of which each attempt needs slots."""
     judges_only: bool = False
     """A view that the run does not redefine: its gates judge what its inputs have become."""
 

@@ -9,7 +9,7 @@ from dataclasses import field
 from mainstem.graph import Asset, Graph, Plan, PlannedAsset
 from mainstem.runs.shape import Node, Shape, early_gate_reads
 from mainstem.runs.step import Gate
-from mainstem.types import AssetKey, dataclass
+from mainstem.types import Asks, AssetKey, dataclass
 
 _PASSED_THROUGH = frozenset({"view", "ephemeral"})
 """What has no rows of its own: who reads it really waits for what it reads."""
@@ -23,6 +23,8 @@ class Unit:
     planned: Mapping[AssetKey, PlannedAsset]
     early: tuple[Gate, ...] = ()
     late: tuple[Gate, ...] = ()
+    asks: Asks = field(default_factory=Asks)
+    """What each attempt needs (`needs`)."""
     judges_only: bool = False
 
     @property

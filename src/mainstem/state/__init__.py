@@ -28,6 +28,13 @@ from mainstem.state.claim import (
     renew_claims,
     requeue_launch,
 )
+from mainstem.state.control import (
+    ControlRequest,
+    RequestKind,
+    ask_run,
+    forget_requests,
+    request_of,
+)
 from mainstem.state.counts import (
     lease_counts,
     open_steps_by_status,
@@ -79,6 +86,18 @@ from mainstem.state.listing import (
 )
 from mainstem.state.migrations import MIGRATIONS
 from mainstem.state.plans import plan_of, save_plan
+from mainstem.state.pool import (
+    Ask,
+    Holder,
+    Refusal,
+    Slot,
+    free_slots,
+    memory_taken,
+    renew_slots,
+    room_in,
+    slots_of,
+    take_slots,
+)
 from mainstem.state.process import ProcessIdentity
 from mainstem.state.results import add_check_results, check_results, last_verdicts
 from mainstem.state.run import (
@@ -95,6 +114,7 @@ from mainstem.state.run import (
     run_of,
     runs,
     save_steps,
+    set_logical_time,
     steps,
     unfinished_runs,
 )
@@ -147,8 +167,11 @@ __all__ = [
     "MIGRATIONS",
     "SYSTEM_TABLES",
     "TICKET_MIGRATIONS",
+    "Ask",
     "AuditEntry",
+    "ControlRequest",
     "Held",
+    "Holder",
     "Launch",
     "LaunchRequest",
     "LaunchStatus",
@@ -156,8 +179,11 @@ __all__ = [
     "Lease",
     "Origin",
     "ProcessIdentity",
+    "Refusal",
+    "RequestKind",
     "RunRecord",
     "Share",
+    "Slot",
     "StepRecord",
     "StoredToken",
     "StoredVersion",
@@ -171,6 +197,7 @@ __all__ = [
     "add_token",
     "add_tombstones",
     "add_versions",
+    "ask_run",
     "audit_entries",
     "begin_audit",
     "begin_launch",
@@ -193,6 +220,8 @@ __all__ = [
     "failed_since",
     "finish_launch",
     "finish_run",
+    "forget_requests",
+    "free_slots",
     "from_us",
     "give_up_lead",
     "has_claimable",
@@ -213,6 +242,7 @@ __all__ = [
     "leases",
     "linkable_commits",
     "mark_published",
+    "memory_taken",
     "next_not_before",
     "next_share",
     "open_steps_by_status",
@@ -229,9 +259,12 @@ __all__ = [
     "renew",
     "renew_claims",
     "renew_lead",
+    "renew_slots",
+    "request_of",
     "requeue_launch",
     "reverted_commits",
     "revoke_token",
+    "room_in",
     "run_of",
     "runs",
     "runs_by_status",
@@ -242,12 +275,15 @@ __all__ = [
     "save_steps",
     "save_texts",
     "say",
+    "set_logical_time",
+    "slots_of",
     "steal",
     "steps",
     "steps_by_status",
     "steps_of_asset",
     "steps_of_runs",
     "take_lead",
+    "take_slots",
     "take_ticket",
     "ticket_of",
     "to_us",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
@@ -121,6 +121,12 @@ def insert_run(
         git=git,
         options=options or {},
     )
+
+
+def set_logical_time(transaction: Transaction, run: RunRecord, at: datetime) -> RunRecord:
+    """Say what `now()` is for a run that just began."""
+    transaction.execute("update run set logical_time = ? where id = ?", (to_us(at), run.id))
+    return replace(run, logical_time=at)
 
 
 def finish_run(

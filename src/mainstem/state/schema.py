@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from mainstem.state.access import ACCESS_MIGRATIONS
+from mainstem.state.control import CONTROL_MIGRATIONS
 from mainstem.state.launch import LAUNCH_MIGRATIONS
 from mainstem.state.leader import LEADER_MIGRATIONS
 from mainstem.state.listing import LISTING_MIGRATIONS
 from mainstem.state.migrations import MIGRATIONS
+from mainstem.state.pool import POOL_MIGRATIONS
 from mainstem.state.ticket import TICKET_MIGRATIONS
 
 ALL_MIGRATIONS = (
@@ -17,5 +19,7 @@ ALL_MIGRATIONS = (
     *LEADER_MIGRATIONS,
     *TICKET_MIGRATIONS,
     *LISTING_MIGRATIONS,
+    *POOL_MIGRATIONS,
+    *CONTROL_MIGRATIONS,
 )
 """Runs write to tables of several areas: whoever works with one has all."""

@@ -5,7 +5,7 @@ from mainstem.types.check import CheckResult, CheckSpec, Severity, Verdict
 from mainstem.types.clock import Clock, SystemClock
 from mainstem.types.duration import duration_of, duration_text, seconds_in
 from mainstem.types.engine import Engine, Session
-from mainstem.types.execution import Backoff, Execution, Retry
+from mainstem.types.execution import Asks, Backoff, Execution, Pool, Retry
 from mainstem.types.key import AssetKey
 from mainstem.types.layout import (
     LayoutColumn,
@@ -32,6 +32,7 @@ from mainstem.types.schema import (
     type_to_json,
 )
 from mainstem.types.sensing import Cursor, RunRequest, SensorAnswer, Skip
+from mainstem.types.size import bytes_in, bytes_text
 from mainstem.types.table import (
     Change,
     CursorWrite,
@@ -47,10 +48,11 @@ from mainstem.types.table import (
     ViewWrite,
     WriteTarget,
 )
-from mainstem.types.usage import Usage, cpu_s, peak_memory, reset_peak
+from mainstem.types.usage import Usage, cpu_s, machine_memory, peak_memory, reset_peak
 from mainstem.types.value import dataclass
 
 __all__ = [
+    "Asks",
     "AssetKey",
     "Backoff",
     "Change",
@@ -72,6 +74,7 @@ __all__ = [
     "PartitionSpec",
     "PartitionValue",
     "Physical",
+    "Pool",
     "Primitive",
     "Provenance",
     "Relation",
@@ -93,6 +96,8 @@ __all__ = [
     "ViewRef",
     "ViewWrite",
     "WriteTarget",
+    "bytes_in",
+    "bytes_text",
     "cpu_s",
     "dataclass",
     "did_you_mean",
@@ -101,6 +106,7 @@ __all__ = [
     "field_from_json",
     "field_to_json",
     "layout_text",
+    "machine_memory",
     "nearest",
     "peak_memory",
     "reset_peak",

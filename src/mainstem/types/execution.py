@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an asset is executed, whatever it is: attempts and the time they may take.
+"""How an asset is executed, whatever it is: attempts, the time they may take, what they need.
 
 Nothing here shapes data, so nothing here is part of a fingerprint.
 """
@@ -66,9 +66,41 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Something that only so many attempts may use at once, in all runs of all processes."""
+
+    name: str
+    slots: int | None = None
+    """Attempts at once; of memory the bytes. `None`: only the rate is limited."""
+    rate_per_s: float = 0.0
+    """Attempts that may start in a second; 0: no limit."""
+    burst: int = 1
+    """Attempts that may start at once after a pause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asks:
+    """What each attempt of a step needs before it may start."""
+
+    pools: tuple[str, ...] = ()
+    memory_bytes: int | None = None
+
+    def __or__(self, other: Asks) -> Asks:
+        """Give what both need: one step builds several assets."""
+        sizes = [each.memory_bytes for each in (self, other) if each.memory_bytes is not None]
+        return Asks(
+            pools=tuple(sorted({*self.pools, *other.pools})),
+            memory_bytes=max(sizes, default=None),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """What the owner of an asset says about how it is executed."""
 
     retry: Retry = field(default_factory=Retry)
     timeout_s: float | None = None
     """For one attempt."""
+    asks: Asks = field(default_factory=Asks)
+    priority: int = 0
+    """Of what can start, the highest is first; what it needs comes as early as itself."""

@@ -8,6 +8,7 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 from mainstem.types.value import dataclass
@@ -64,3 +65,16 @@ def _opened(path: str, flags: int) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def machine_memory() -> int:
+    """Tell the memory of the machine, or of the container if that is less."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            text = Path(path).read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            total = min(total, int(text))
+    return total

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import click
 
+from mainstem.cli.commands.control import CONTROL
 from mainstem.cli.opening import project_of
 from mainstem.cli.options import json_option
 from mainstem.cli.output import Output
@@ -24,6 +25,10 @@ def runs_command(ctx: click.Context, *, limit: int, is_json: bool) -> None:
     """List runs, newest first; or `runs show RUN`, `runs log RUN`."""
     if ctx.invoked_subcommand is None:
         _list(limit, is_json=is_json)
+
+
+for command in CONTROL:
+    runs_command.add_command(command)
 
 
 @runs_command.command(name="list")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
@@ -25,6 +25,7 @@ from mainstem.cli.output import Output
 from mainstem.cli.render.plan import plan_lines
 from mainstem.cli.reporter import Reporter
 from mainstem.project import Project, require_permission
+from mainstem.runs import RunEvent, RunFinished
 from mainstem.types import SystemClock
 
 work_options = stack(
@@ -99,19 +100,42 @@ def run_command(
             is_meant=yes or job is not None,
         )
         _say_where(project, output)
-        width = max((len(str(key)) for key in project.graph.assets), default=0)
-        # After the last line: whoever waits for a slow receiver has seen how the run ended.
-        with ExitStack() as stack:
-            stack.callback(project.recording.deliver)
-            with Reporter(output, SystemClock(), key_width=width) as reporter, _interrupts(project):
-                finished = project.run(
-                    **selection,
-                    threads=threads,
-                    fail_fast=fail_fast,
-                    wait=not no_wait,
-                    on_event=reporter.hear,
-                )
-            reporter.finish(finished)
+        return executing(
+            project,
+            output,
+            lambda hear: project.run(
+                **selection,
+                threads=threads,
+                fail_fast=fail_fast,
+                wait=not no_wait,
+                on_event=hear,
+            ),
+        )
+
+
+def executing(
+    project: Project,
+    output: Output,
+    act: Callable[[Callable[[RunEvent], None]], RunFinished],
+    *,
+    redraws: bool = True,
+) -> int:
+    """Show a run while it goes on and how it ended; gives the exit code.
+
+    Args:
+        project: Told of Ctrl-C.
+        output: Where to write.
+        act: Runs; is given who hears its events.
+        redraws: Running steps are redrawn on a terminal; not where somebody types in it.
+    """
+    width = max((len(str(key)) for key in project.graph.assets), default=0)
+    reporter = Reporter(output, SystemClock(), key_width=width, redraws=redraws)
+    # After the last line: whoever waits for a slow receiver has seen how the run ended.
+    with ExitStack() as stack:
+        stack.callback(project.recording.deliver)
+        with reporter, _interrupts(project):
+            finished = act(reporter.hear)
+        reporter.finish(finished)
     return finished.exit_code
 
 

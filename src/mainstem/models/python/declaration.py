@@ -49,6 +49,11 @@ class AssetOptions(TypedDict, total=False):
     """Exceptions worth another attempt, by class or name; all of them without."""
     no_retry_on: Sequence[str | type[BaseException]]
     timeout: str | timedelta
+    pool: str | Sequence[str]
+    """Names under `pools:` in mainstem.yml; each attempt takes a slot of each."""
+    priority: int
+    memory: str | int
+    """What an attempt needs: `2GiB`."""
     executor: str
     """Name under `executors:` in mainstem.yml; without, a worker process on this machine."""
     checks: Sequence[Mapping[str, Any] | str]

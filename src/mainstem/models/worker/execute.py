@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from mainstem import errors
 from mainstem.errors import InternalError, MainstemError, StepFailed, Where
 from mainstem.models.python.context import Context
 from mainstem.models.python.importing import Stopped, function_at, import_file
 from mainstem.models.python.raised import import_failed, run_failed
-from mainstem.models.worker.channel import Channel
 from mainstem.models.worker.message import (
     Answer,
     Asked,
@@ -42,11 +42,30 @@ if TYPE_CHECKING:
     from mainstem.types import AssetKey, Schema
 
 
+class Conversation(Protocol):
+    """What an executor needs of a channel."""
+
+    def send(self, message: object) -> None:
+        """Send a message."""
+        ...
+
+    def receive(self) -> Any:
+        """Wait for a message."""
+        ...
+
+
 class Executor:
     """Serves one supervisor over a channel."""
 
-    def __init__(self, root: Path, channel: Channel) -> None:
+    def __init__(
+        self,
+        root: Path,
+        channel: Conversation,
+        *,
+        on_raise: Callable[[BaseException], None] | None = None,
+    ) -> None:
         self._root = root
+        self._on_raise = on_raise
         self._channel = channel
         self._pid = os.getpid()
         self._modules_seen = len(sys.modules)
@@ -61,14 +80,15 @@ class Executor:
         """
         while True:
             request = self._channel.receive()
-            answer = self._answer(request)
+            answer = self.answer(request)
             sys.stdout.flush()
             sys.stderr.flush()
             if os.getpid() != self._pid:
                 os._exit(0)  # a child that user code forked came back here: it has nothing to say
             self._channel.send(answer)
 
-    def _answer(self, request: object) -> Answer:
+    def answer(self, request: object) -> Answer:
+        """Carry one request out."""
         match request:
             case Load():
                 return self._load(request)
@@ -108,6 +128,8 @@ class Executor:
         except BaseException as error:
             if isinstance(error, Stopped):
                 raise
+            if self._on_raise is not None:
+                self._on_raise(error)
             failed = run_failed(error, name, self._root)
             return Failed(error=failed, modules=self._newly_imported())
 
@@ -188,7 +210,7 @@ class Executor:
         if len(sys.modules) == self._modules_seen:
             return
         self._modules_seen = len(sys.modules)
-        for path in _project_files(self._root):
+        for path in (*_watched_files(self._root), *_site_folders()):
             if path not in self._watched:
                 try:
                     status = Path(path).stat()
@@ -197,12 +219,31 @@ class Executor:
                 self._watched[path] = (status.st_mtime_ns, status.st_size)
 
 
-def _project_files(root: Path) -> Iterator[str]:
+def _watched_files(root: Path) -> Iterator[str]:
+    """Give files of imported modules that people edit: the project's, and editable installs."""
     prefix = f"{root}{os.sep}"
     outside = f"{sys.prefix}{os.sep}"  # an environment within the project folder is not the project
+    settled = (outside, f"{sys.base_prefix}{os.sep}", *_own_folders())
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
-        if isinstance(path, str) and path.startswith(prefix) and not path.startswith(outside):
+        if isinstance(path, str) and path.endswith(".py"):
+            is_project = path.startswith(prefix) and not path.startswith(outside)
+            if is_project or not path.startswith(settled):
+                yield path
+
+
+def _own_folders() -> tuple[str, ...]:
+    """Our own code and the standard library: neither changes below a process that goes on."""
+    return (
+        f"{Path(errors.__file__).parent}{os.sep}",
+        f"{Path(os.__file__).parent}{os.sep}",
+    )
+
+
+def _site_folders() -> Iterator[str]:
+    """Give folders whose time changes when a distribution is installed, updated or removed."""
+    for path in sys.path:
+        if path.startswith(sys.prefix) and path.endswith("-packages"):
             yield path
 
 

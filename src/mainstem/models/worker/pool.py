@@ -14,6 +14,7 @@ from mainstem.errors import Cancelled, InternalError, Where
 from mainstem.models.worker.message import Answer
 from mainstem.models.worker.output import Log, Output
 from mainstem.models.worker.process import WorkerProcess
+from mainstem.models.worker.wear import Wear
 from mainstem.records import Redactor
 from mainstem.types import Clock, SystemClock
 
@@ -42,6 +43,7 @@ class WorkerPool:
         environment: Environment variables of the workers; by default those of this process.
         grace_s: Time between asking a worker to end and killing its process group.
         clock: Measures timeouts.
+        wear: When warm workers are given up.
         redactor: Gives what masks secrets in all that workers print.
     """
 
@@ -53,6 +55,7 @@ class WorkerPool:
         environment: Mapping[str, str] | None = None,
         grace_s: float = 5.0,
         clock: Clock | None = None,
+        wear: Wear | None = None,
         redactor: Callable[[], Redactor] = Redactor,
     ) -> None:
         self.folder = Path(folder).resolve()
@@ -60,10 +63,12 @@ class WorkerPool:
         self._environment = environment
         self._grace_s = grace_s
         self.clock: Clock = clock or SystemClock()
+        self._wear = wear or Wear()
         self._redactor = redactor
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
+        self._is_shrinking = False
         self._changed = threading.Condition()
         self._is_closed = False
 
@@ -189,9 +194,39 @@ class WorkerPool:
     def _give_back(self, worker: WorkerProcess, *, is_reusable: bool) -> None:
         with self._changed:
             self._busy.discard(worker)
-            is_kept = is_reusable and not self._is_closed and worker.is_alive
+            is_kept = (
+                is_reusable
+                and not self._is_closed
+                and worker.is_alive
+                and not worker.is_worn(self._wear)
+            )
             if is_kept:
+                worker.idle_since_s = self.clock.monotonic_s()
                 self._idle.append(worker)
+                self._begin_to_shrink()
             self._changed.notify()
         if not is_kept:
             worker.close(wait_s=1.0 if is_reusable else 0.0)
+
+    def _begin_to_shrink(self) -> None:
+        """See to it that idle workers end in time; a thread does while there are any to spare."""
+        if self._is_shrinking or len(self._idle) <= self._wear.spare:
+            return
+        self._is_shrinking = True
+        threading.Thread(target=self._shrink, name="mainstem-idle-workers", daemon=True).start()
+
+    def _shrink(self) -> None:
+        """End workers that nobody needed for long, the longest idle first."""
+        while True:
+            with self._changed:
+                if self._is_closed or len(self._idle) <= self._wear.spare:
+                    self._is_shrinking = False
+                    return
+                # The last one given back is taken first, so the first has been idle longest.
+                due = self._idle[0].idle_since_s + self._wear.idle_s
+                left = due - self.clock.monotonic_s()
+                if left > 0:
+                    self._changed.wait(left)
+                    continue
+                worker = self._idle.pop(0)
+            worker.close()

@@ -23,7 +23,8 @@ from mainstem.errors import Cancelled, EngineUnavailable, MainstemError, StepFai
 from mainstem.models.worker.channel import Channel
 from mainstem.models.worker.message import Answer
 from mainstem.models.worker.output import Output
-from mainstem.types import Clock
+from mainstem.models.worker.wear import Wear, memory_of, oom_kills
+from mainstem.types import Clock, bytes_text, machine_memory
 
 _START = "from mainstem.models.worker.main import main; main()"
 _POLL_S = 0.2
@@ -39,7 +40,10 @@ class WorkerProcess:
         self.modules: Mapping[str, tuple[int, int]] = {}
         """Project files that it has imported, with time and size then."""
         self._heard = 0
+        self.idle_since_s = self._started_s = clock.monotonic_s()
+        """When it last had nothing to do."""
         self._is_open = False
+        self._oom_before = oom_kills()  # not for each request: that would cost as much as one
         ours, theirs = socket.socketpair()
         life, self._life = os.pipe()
         self._woken, self._wake = os.pipe()
@@ -85,6 +89,11 @@ class WorkerProcess:
     def pid(self) -> int:
         """Its process id, which is also that of its process group."""
         return self._process.pid
+
+    def is_worn(self, wear: Wear) -> bool:
+        """Tell whether it is old, or holds too much memory."""
+        age_s = self._clock.monotonic_s() - self._started_s
+        return wear.is_worn(age_s=age_s, memory_bytes=memory_of(self.pid))
 
     def is_outdated(self) -> bool:
         """Tell whether a project file that it imported has changed or gone since."""
@@ -256,7 +265,8 @@ class WorkerProcess:
             self._stop(output, grace_s)
         self.kill()
         self._drain(output)
-        return _death(asset, self._process.returncode, output)
+        is_oom = oom_kills() > self._oom_before
+        return death(asset, self._process.returncode, output, is_oom=is_oom)
 
 
 class _Woken(Exception):  # not an error
@@ -277,7 +287,26 @@ def _took_too_long(asset: str, timeout_s: float, output: Output) -> StepFailed:
     )
 
 
-def _death(asset: str, code: int | None, output: Output) -> StepFailed:
+def death(asset: str, code: int | None, output: Output, *, is_oom: bool) -> StepFailed:
+    """Say how a worker process ended, and why, as far as there are signs of it.
+
+    Args:
+        asset: What it was doing.
+        code: Its exit code; the negative number of a signal.
+        output: What it printed.
+        is_oom: The kernel has killed for want of memory meanwhile.
+    """
+    if code == -signal.SIGKILL and is_oom:
+        return StepFailed(
+            "A7118",
+            f"The worker process of {asset} was killed by the kernel: memory ran out "
+            f"(the machine, or this container, has {bytes_text(machine_memory())}).",
+            hint="Read in batches (pa.RecordBatchReader, pl.LazyFrame), or say what it needs with "
+            "`memory:`, so that less runs beside it.",
+            where=Where(asset=asset),
+            details=output.tail("stderr"),
+            raised=("MemoryError",),
+        )
     hint = "A crash is tried again if the asset has `retries=`."
     if code is not None and code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may be asked of runs from any process: stop, pause, go on, again from where it failed.
+
+The CLI and the API call this; a run is told by a row that it reads (`state.control`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mainstem.errors import AssetNotFound, UserError
+from mainstem.project.replaying import Replay, replay_step
+from mainstem.runs import RunEvent, RunFinished, recover
+from mainstem.state import (
+    ControlRequest,
+    LaunchRequest,
+    RequestKind,
+    RunRecord,
+    ask_run,
+    run_of,
+)
+
+if TYPE_CHECKING:
+    from mainstem.project.project import Project
+
+_OF_THE_PLAN = ("ingest", "fresh", "force")
+"""Of a run that is done again. Not `rebuild` and `full_refresh`: what was built is taken over."""
+
+
+class Controlling:
+    """Requests to the runs of one open project."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def ask(self, run_id: int, kind: RequestKind, *, by: str = "") -> ControlRequest:
+        """Have a run stop, pause or go on; it hears of it within a second.
+
+        Raises:
+            AssetNotFound: There is no such run.
+            UserError: It has ended, or its process died.
+        """
+        project = self._project
+        database, clock = project.services.database, project.clock
+        recover(database, project.lake, clock, on_end=project.recording.end_run)
+        with database.write() as transaction:
+            run = run_of(transaction, run_id)
+            if run is None:
+                raise _no_run(run_id)
+            if run.status != "running":
+                raise UserError(
+                    "A6018",
+                    f"Run {run_id} does not go on: it is {run.status}.",
+                    hint="See what goes on: mainstem runs list",
+                )
+            return ask_run(transaction, run_id, kind, at=clock.now(), by=by)
+
+    def launch_to_retry(self, run_id: int) -> LaunchRequest:
+        """Give the launch that does the rest of a run: what it built is taken over.
+
+        Raises:
+            AssetNotFound: There is no such run.
+            UserError: It goes on, or nothing is left of it.
+        """
+        run = self._run(run_id)
+        if run.status in {"running", "succeeded"}:
+            rest = "goes on" if run.status == "running" else "succeeded: nothing is left of it"
+            raise UserError("A6018", f"Run {run_id} {rest}.", hint="mainstem run does what is new.")
+        options = {name: run.options[name] for name in _OF_THE_PLAN if run.options.get(name)}
+        return LaunchRequest(
+            origin="retry",
+            source=str(run_id),
+            environment=run.environment,
+            branch=run.branch,
+            select=tuple(run.options.get("select") or ()),
+            exclude=tuple(run.options.get("exclude") or ()),
+            options=options,
+            cause={"run": run_id, "status": run.status},
+        )
+
+    def replay(
+        self,
+        run_id: int,
+        step: str,
+        *,
+        branch: str = "",
+        debugs: bool = False,
+        on_event: Callable[[RunEvent], None] | None = None,
+    ) -> RunFinished:
+        """Run one step again on a branch of its own, with the inputs that a run gave it.
+
+        Args:
+            run_id: The run.
+            step: One of its assets.
+            branch: Where; `replay/<run>-<step>` without.
+            debugs: A Python model runs in this process, and stops in the debugger where it raises.
+            on_event: Told what happens.
+
+        Raises:
+            AssetNotFound: There is no such run, or the step is not an asset.
+            RefNotFound: The run's branch is no longer kept.
+        """
+        run = self._run(run_id)
+        asked = Replay(run=run, key=self._project.key(step), branch=branch, debugs=debugs)
+        return replay_step(self._project, asked, on_event=on_event)
+
+    def _run(self, run_id: int) -> RunRecord:
+        with self._project.services.database.read() as transaction:
+            run = run_of(transaction, run_id)
+        if run is None:
+            raise _no_run(run_id)
+        return run
+
+
+def _no_run(run_id: int) -> AssetNotFound:
+    return AssetNotFound(
+        "A6001", f"There is no run {run_id}.", hint="See them all: mainstem runs list"
+    )

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values of which a changed copy is cheap: the machine stays pure at a cost of what changes.
+
+A run of ten thousand steps has as many turns; copying a tuple of marks in each would make it
+quadratic. Nothing of runs is known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+_SHIFT = 6
+_MASK = (1 << _SHIFT) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks(Generic[Item]):
+    """A sequence that never changes, in pieces that copies share."""
+
+    pieces: tuple[tuple[Item, ...], ...]
+    length: int
+
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> Chunks[Item]:
+        """Cut a sequence into pieces."""
+        whole = tuple(items)
+        size = 1 << _SHIFT
+        pieces = tuple(whole[at : at + size] for at in range(0, len(whole), size))
+        return cls(pieces, len(whole))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Item:
+        return self.pieces[index >> _SHIFT][index & _MASK]
+
+    def __iter__(self) -> Iterator[Item]:
+        for piece in self.pieces:
+            yield from piece
+
+    def edit(self) -> Draft[Item]:
+        """Begin a changed copy."""
+        return Draft(self)
+
+
+class Draft(Generic[Item]):
+    """A changed copy in the making; only pieces that change are copied."""
+
+    __slots__ = ("_base", "_changed")
+
+    def __init__(self, base: Chunks[Item]) -> None:
+        self._base = base
+        self._changed: dict[int, list[Item]] = {}
+
+    def __getitem__(self, index: int) -> Item:
+        changed = self._changed.get(index >> _SHIFT)
+        return self._base[index] if changed is None else changed[index & _MASK]
+
+    def __setitem__(self, index: int, item: Item) -> None:
+        piece = index >> _SHIFT
+        if piece not in self._changed:
+            self._changed[piece] = list(self._base.pieces[piece])
+        self._changed[piece][index & _MASK] = item
+
+    def __iter__(self) -> Iterator[Item]:
+        for number, piece in enumerate(self._base.pieces):
+            yield from self._changed.get(number, piece)
+
+    def done(self) -> Chunks[Item]:
+        """Give the copy."""
+        if not self._changed:
+            return self._base
+        pieces = list(self._base.pieces)
+        for number, piece in self._changed.items():
+            pieces[number] = tuple(piece)
+        return Chunks(tuple(pieces), self._base.length)
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """A leftist heap: the smallest order first, then the smallest number; copies share nodes."""
+
+    order: int
+    number: int
+    rank: int = 1
+    left: Heap | None = None
+    right: Heap | None = None
+
+    @property
+    def rest(self) -> Heap | None:
+        """Everything but the first."""
+        return merged(self.left, self.right)
+
+
+def merged(one: Heap | None, other: Heap | None) -> Heap | None:
+    """Put two heaps together, in a time that grows with the logarithm of their size."""
+    if one is None or other is None:
+        return one or other
+    if (other.order, other.number) < (one.order, one.number):
+        one, other = other, one
+    right = merged(one.right, other)
+    left = one.left
+    if left is None or (right is not None and right.rank > left.rank):
+        left, right = right, left
+    return Heap(one.order, one.number, (right.rank if right is not None else 0) + 1, left, right)
+
+
+def pushed(heap: Heap | None, order: int, number: int) -> Heap | None:
+    """Add one."""
+    return merged(heap, Heap(order, number))
