@@ -59,8 +59,8 @@ GRAPH = Graph.build([
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = open_database(str(tmp_path / "state.db"))
+def database(database_url):
+    database = open_database(database_url)
     database.migrate((*state.MIGRATIONS, *FAILURE_MIGRATIONS, *ALERT_MIGRATIONS))
     yield database
     database.close()
@@ -393,10 +393,10 @@ def test_a_message_is_written_once_whoever_writes_it_again(database):
         assert len(alerts(transaction)) == 1
 
 
-def test_two_servers_send_each_message_once(database, tmp_path):
+def test_two_servers_send_each_message_once(database, database_url):
     for number in range(10):
         _put(database, name=f"m-{number}")
-    other = open_database(str(tmp_path / "state.db"))
+    other = open_database(database_url)
     sent = []
 
     def send_it(alert):

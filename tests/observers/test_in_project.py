@@ -172,6 +172,45 @@ def test_a_run_that_was_killed_is_told_and_in_the_history(project, receiver):
     assert crashed == [{"run_id": 1}]
 
 
+def _lines(folder):
+    with mainstem.open(folder) as opened:
+        return [(entry.kind, entry.text) for entry in opened.run_log(1, "main.orders")]
+
+
+def test_a_worker_that_is_killed_leaves_all_that_it_printed(project):
+    """Airflow's "why did my task fail with no logs" (anchors 2.12)."""
+    _write(project, "print('before', flush=True); os.kill(os.getpid(), 9)")
+
+    _run(project)
+
+    (printed, failed) = _lines(project)
+    assert printed == ("stdout", "before")
+    assert failed[0] == "failed"
+    assert "was killed by SIGKILL" in failed[1]
+
+
+def test_a_server_that_is_killed_leaves_what_its_steps_had_printed(project):
+    """The log is a file that was written as lines came, not what a process meant to send on."""
+    said = project / "said"
+    _write(
+        project,
+        "print('before', flush=True); context.log('told');"
+        f" open({str(said)!r}, 'w').close(); import signal; signal.pause()",
+    )
+    text = (project / "models/orders.py").read_text()
+    (project / "models/orders.py").write_text(text.replace("def orders()", "def orders(context)"))
+    program = str(Path(sys.executable).parent / "mainstem")
+    child = subprocess.Popen([program, "run"], cwd=project, stdout=subprocess.DEVNULL)
+    clock = SystemClock()
+    log = project / ".mainstem/logs/run-1/main.orders-1.log"
+    while not said.exists() or not log.exists() or log.read_text().count("\n") < 2:
+        clock.sleep(0.05)
+    child.kill()
+    child.wait()
+
+    assert sorted(_lines(project)) == [("log", "told"), ("stdout", "before")]
+
+
 def test_the_command_line_shows_failures_and_alerts_and_tests_a_receiver(project, receiver, capsys):
     codes = [execute(["run"]), execute(["runs", "failures"]), execute(["alerts", "list"])]
     text = capsys.readouterr().out
