@@ -43,21 +43,22 @@ def logs_query(folder: Path) -> str:
         f"cast(regexp_extract({name}, 3) as integer) as attempt, "
         f"{_time('at')} as logged_at, kind, text from "
         + _lines(folder / "run-*" / "*.log*", at="bigint", kind="varchar", text="varchar")
+        + " where kind is not null"
     )
 
 
 def events_query(folder: Path) -> str:
     """Give `system.events`: what happened in runs, as long as history is kept."""
     names = ", ".join(name for name in _EVENT if name != "at")
-    if next(folder.glob("*.jsonl"), None) is None:
+    if next(folder.glob("*.jsonl*"), None) is None:
         nulls = ", ".join(f"null::{of} as {name}" for name, of in _EVENT.items() if name != "at")
         return f"select null::timestamptz as happened_at, {nulls} where false"
-    lines = _lines(folder / "*.jsonl", **_EVENT)
-    return f"select {_time('at')} as happened_at, {names} from {lines}"
+    lines = _lines(folder / "*.jsonl*", **_EVENT)
+    return f"select {_time('at')} as happened_at, {names} from {lines} where event is not null"
 
 
 def _lines(files: Path, **columns: str) -> str:
-    # A line that is still being written, or was torn by a crash, is passed over.
+    # A line that is still being written, or was torn by a crash, comes out as nulls.
     types = ", ".join(f"'{name}': '{of}'" for name, of in columns.items())
     return (
         f"read_json({_text(str(files))}, format = 'newline_delimited', columns = {{{types}}}, "

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long logs and history are kept, and the removal of what is older."""
+"""How long logs and history are kept: what is older is removed, days that are over are packed."""
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import os
 import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from mainstem.records.history import day_of
@@ -79,6 +82,8 @@ class RecordFiles:
             for path, run_id, size, changed in self._runs()
             if run_id not in running and changed < now - retention.logs
         ]
+        if not dry_run:
+            self._pack((now.astimezone(UTC) - 2 * _DAY).date())
         first_day = (now.astimezone(UTC) - retention.history).date()
         days = [
             (path, path.stat().st_size)
@@ -96,6 +101,23 @@ class RecordFiles:
             days=len(days),
             day_bytes=sum(size for _path, size in days),
         )
+
+    def _pack(self, until: date) -> None:
+        """Compress days of history that nobody adds to any more: a tenth of their size.
+
+        The packed file comes whole or not at all; a day that has both after a kill is packed anew.
+        """
+        for path in self.history.glob("*.jsonl"):
+            day = day_of(path)
+            if day is None or day > until:
+                continue
+            packed = path.with_name(f"{path.name}.gz")
+            draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+            with contextlib.suppress(OSError):
+                with path.open("rb") as plain, gzip.open(draft, "wb", compresslevel=6) as out:
+                    shutil.copyfileobj(plain, out)
+                draft.replace(packed)
+                path.unlink()
 
     def _runs(self) -> Iterator[tuple[Path, int, int, datetime]]:
         """Give for each run with logs its folder, id, bytes and the time of its last line."""
