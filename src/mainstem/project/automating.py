@@ -29,7 +29,7 @@ from mainstem.automation import (
     ticks,
 )
 from mainstem.config import Variables
-from mainstem.errors import MainstemError, UserError
+from mainstem.errors import MainstemError, RefNotFound, UserError
 from mainstem.graph import Plan
 from mainstem.project.loaded import LoadedProject
 from mainstem.project.problems import raise_problems
@@ -37,6 +37,7 @@ from mainstem.project.reacting import Conditions, Promises
 from mainstem.project.recording import Recording
 from mainstem.project.sensing import Hooks, Sensors
 from mainstem.project.services import Services
+from mainstem.project.why import Seen, Why, why
 from mainstem.state import LaunchRequest
 from mainstem.types import SensorAnswer, did_you_mean, nearest
 
@@ -200,6 +201,28 @@ class Automation:
             self._schedule(name)
         with self._database.read() as transaction:
             return ticks(transaction, "schedule", name=name, limit=limit)
+
+    def why(self, name: str) -> Why:
+        """Tell why an asset ran last, or did not, and what may run it next; from what is stored.
+
+        Raises:
+            AssetNotFound: There is no such asset.
+        """
+        graph = self._loaded.graph
+        found = graph.names.find(name) or graph.resolve(name)
+        try:
+            entries = self._services.lake.entries(self._branch)
+        except RefNotFound:
+            entries = {}
+        seen = Seen(
+            graph=graph,
+            triggers=self.triggers,
+            branch=self._branch,
+            entries=entries,
+            now=self.clock.now(),
+        )
+        with self._database.read() as transaction:
+            return why(transaction, found, seen)
 
     def dry_look(self, name: str) -> tuple[Look, SensorAnswer, list[DryTick]]:
         """Let a sensor look, and plan what it would launch; its cursor stays."""

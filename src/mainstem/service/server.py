@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from mainstem import state
+from mainstem.automation import prune_deliveries, prune_ticks
 from mainstem.config import ServeSettings
 from mainstem.database import Database
 from mainstem.errors import MainstemError
@@ -329,3 +330,5 @@ def _forget_launches(project: Project, now: datetime) -> None:
     before = now - timedelta(days=project.settings.serve.history_days)
     with project.services.database.write() as transaction:
         state.prune_launches(transaction, before=before)
+        prune_ticks(transaction, before=before)
+        prune_deliveries(transaction, before=before)
