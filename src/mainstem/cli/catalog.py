@@ -32,6 +32,7 @@ COMMANDS = (
     Listed("compile", "work", "read", "Print a model's SQL as the engine gets it."),
     Listed("list", "work", "graph", "List assets."),
     Listed("lineage", "work", "graph", "Show where an asset or a column comes from and goes."),
+    Listed("validate", "work", "validate", "Check all files of the project, for CI."),
     Listed("diff", "work", "diff", "Compare two branches or commits, or a table's rows."),
     Listed("branch", "versions", "versions", "List, create and delete branches."),
     Listed("merge", "versions", "diff", "Bring a branch's changes into another, or nothing."),

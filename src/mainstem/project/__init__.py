@@ -38,10 +38,13 @@ if TYPE_CHECKING:
     from mainstem.project.run_log import LogEntry
     from mainstem.project.running import options_of_run
     from mainstem.project.sharing import Shared
+    from mainstem.project.validating import Validation, validate
     from mainstem.project.watching import Watch
     from mainstem.state import RunRecord, StepRecord
 
 _HOME = {
+    "Validation": "mainstem.project.validating",
+    "validate": "mainstem.project.validating",
     "Alert": "mainstem.observers",
     "AlertRule": "mainstem.observers",
     "Failure": "mainstem.observers",
@@ -112,6 +115,7 @@ __all__ = [
     "RunRecord",
     "Shared",
     "StepRecord",
+    "Validation",
     "Watch",
     "Why",
     "collect",
@@ -127,6 +131,7 @@ __all__ = [
     "place_of",
     "remote_worker",
     "require_permission",
+    "validate",
 ]
 
 _CALLED = {"RowsFormat": "Format", "export_rows": "export"}
