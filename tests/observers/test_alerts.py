@@ -53,7 +53,7 @@ FRESH = CheckSpec(asset=AssetKey("marts", "b"), name="freshness", arguments={}, 
 GRAPH = Graph.build([
     _asset("main.a"),
     _asset("marts.b", "main.a", checks=(FRESH,)),
-    _asset("marts.c", "marts.b"),
+    _asset("marts.c", "marts.b", freshness={"by": "08:00", "zone": "Europe/Berlin"}),
     _asset("main.other"),
 ])  # fmt: skip
 
@@ -147,7 +147,10 @@ def test_a_failure_is_told_once_with_all_that_somebody_needs(office):
     assert item["good_git"] == "900d"
     assert message.body["git"] == "abc1234"
     assert message.body["stale"] == ["marts.b", "marts.c"]
-    assert message.body["promises"] == ["marts.b: freshness"]
+    assert message.body["promises"] == [
+        "marts.b: freshness",
+        "marts.c: by 08:00 zone Europe/Berlin",
+    ]
     assert message.body["command"] == f"mainstem runs log {run}"
 
 

@@ -37,5 +37,7 @@ def blast_of(graph: Graph, keys: Collection[AssetKey]) -> Blast:
 
 
 def promises_of(asset: Asset) -> list[str]:
-    """Name what is promised of an asset's freshness by its checks."""
-    return [f"{asset.key}: {spec.title}" for spec in asset.checks if spec.name == "freshness"]
+    """Name what is promised of an asset's freshness: by itself, and by its checks."""
+    own = " ".join(f"{name} {value}" for name, value in asset.freshness.items())
+    checks = [f"{asset.key}: {spec.title}" for spec in asset.checks if spec.name == "freshness"]
+    return [f"{asset.key}: {own}", *checks] if own else checks
