@@ -3,15 +3,13 @@
 
 Each function takes `column` (whose value tells a row's partition; by default it is called as the
 grain or the dimension), `inputs` (mappings that cannot be inferred) and `batch` (neighbours that
-are built in one go, or "all").
+are built in one go, or "all"). They give what YAML would say: the same is read and judged for both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-from mainstem.graph import Grain, Partitioning, product_partitioning, read_partitioning
 
 __all__ = [
     "cron",
@@ -27,7 +25,7 @@ __all__ = [
 ]
 
 
-def hourly(start: str, **options: Any) -> Partitioning:
+def hourly(start: str, **options: Any) -> dict[str, Any]:
     """Partition by hour; the hour that clocks show twice is two partitions.
 
     Args:
@@ -39,60 +37,60 @@ def hourly(start: str, **options: Any) -> Partitioning:
     return _by("hour", start, options)
 
 
-def daily(start: str, **options: Any) -> Partitioning:
+def daily(start: str, **options: Any) -> dict[str, Any]:
     """Partition by day, of 23 to 25 hours where clocks change; options as for `hourly`."""
     return _by("day", start, options)
 
 
-def weekly(start: str, **options: Any) -> Partitioning:
+def weekly(start: str, **options: Any) -> dict[str, Any]:
     """Partition by ISO week, from Monday on; options as for `hourly`."""
     return _by("week", start, options)
 
 
-def monthly(start: str, **options: Any) -> Partitioning:
+def monthly(start: str, **options: Any) -> dict[str, Any]:
     """Partition by month; options as for `hourly`."""
     return _by("month", start, options)
 
 
-def quarterly(start: str, **options: Any) -> Partitioning:
+def quarterly(start: str, **options: Any) -> dict[str, Any]:
     """Partition by quarter; options as for `hourly`."""
     return _by("quarter", start, options)
 
 
-def yearly(start: str, **options: Any) -> Partitioning:
+def yearly(start: str, **options: Any) -> dict[str, Any]:
     """Partition by year; options as for `hourly`."""
     return _by("year", start, options)
 
 
-def cron(expression: str, start: str, **options: Any) -> Partitioning:
+def cron(expression: str, start: str, **options: Any) -> dict[str, Any]:
     """Partition by the windows between a cron expression's ticks; options as for `hourly`."""
     return _by("cron", start, {"cron": expression, **options})
 
 
-def static(names: Sequence[str], **options: Any) -> Partitioning:
+def static(names: Sequence[str], **options: Any) -> dict[str, Any]:
     """Partition by a fixed list of names; takes `column`, `inputs` and `batch`."""
-    return read_partitioning({"static": list(names), **options})
+    return {"static": list(names), **options}
 
 
-def dynamic(name: str, **options: Any) -> Partitioning:
+def dynamic(name: str, **options: Any) -> dict[str, Any]:
     """Partition by a list that grows: `mainstem partitions ASSET --add KEY`.
 
     Args:
         name: Of the list; assets may share it.
         **options: `column`, `inputs` and `batch`.
     """
-    return read_partitioning({"dynamic": name, **options})
+    return {"dynamic": name, **options}
 
 
-def product(dimensions: Mapping[str, Partitioning], **options: Any) -> Partitioning:
+def product(dimensions: Mapping[str, Mapping[str, Any]], **options: Any) -> dict[str, Any]:
     """Partition by every combination of two or more dimensions.
 
     Args:
         dimensions: By name, which is also the column's unless one was given.
         **options: `inputs` and `batch`.
     """
-    return product_partitioning(dimensions, **options)
+    return {"product": {name: dict(of) for name, of in dimensions.items()}, **options}
 
 
-def _by(grain: Grain, start: str, options: Mapping[str, Any]) -> Partitioning:
-    return read_partitioning({"by": grain, "start": start, **options})
+def _by(grain: str, start: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    return {"by": grain, "start": start, **options}

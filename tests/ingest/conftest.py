@@ -45,6 +45,7 @@ class Context:
     branch = "main"
     full_refresh = False
     cancel = NeverCancelled()
+    partition = None
 
     def __init__(self, lake, clock):
         self.lake = lake

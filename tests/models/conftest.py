@@ -41,6 +41,7 @@ class Context:
     environment: str = "local"
     branch: str = "main"
     cancel: Any = field(default_factory=NoCancel)
+    partition: Any = None
 
     def relation(self, key):
         return self.lake.relation(key, "main")

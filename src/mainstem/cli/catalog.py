@@ -33,6 +33,7 @@ COMMANDS = (
     Listed("list", "work", "graph", "List assets."),
     Listed("lineage", "work", "graph", "Show where an asset or a column comes from and goes."),
     Listed("validate", "work", "validate", "Check all files of the project, for CI."),
+    Listed("partitions", "work", "partitions", "Which partitions are built, stale, failed."),
     Listed("diff", "work", "diff", "Compare two branches or commits, or a table's rows."),
     Listed("branch", "versions", "versions", "List, create and delete branches."),
     Listed("merge", "versions", "diff", "Bring a branch's changes into another, or nothing."),

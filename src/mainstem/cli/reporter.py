@@ -80,11 +80,12 @@ class Reporter(AbstractContextManager["Reporter"]):
     def _follow(self, event: RunEvent, live: Live) -> None:
         match event:
             case StepStarted():
-                live.started(str(event.key))
+                live.started(f"{event.key} {event.partition}".rstrip())
             case StepProgressed():
-                live.progressed(str(event.key), event.rows, event.note)
+                name = f"{event.key} {event.partition}".rstrip()
+                live.progressed(name, event.rows, event.note)
             case StepFinished():
-                live.ended(str(event.key))
+                live.ended(event.name)
             case _:
                 pass
 
@@ -101,6 +102,8 @@ class Reporter(AbstractContextManager["Reporter"]):
                 return [f"{by or 'somebody'}: {request}"]
             case StepRetried():
                 return [retry_line(event, look, key_width=self._key_width)]
+            case StepFinished(status="unchanged") if event.partition:
+                return []
             case StepFinished():
                 return [step_line(event, look, key_width=self._key_width)]
             case _:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mainstem.graph.partition import Partitioning
 from mainstem.types import AssetKey, CheckSpec, Execution, LayoutColumn, Schema
 
 Kind = Literal["file", "seed", "sql", "python", "external"]
@@ -43,6 +44,8 @@ class Asset:
     """Retries and timeout; no part of its identity."""
     row_key: tuple[str, ...] = ()
     partition_by: tuple[LayoutColumn, ...] = ()
+    partitions: Partitioning | None = None
+    """Its unit of work, if that is not the whole table."""
     group: str = ""
     """Assets of one `multi_asset` share a group and are built by one step."""
     tags: tuple[str, ...] = ()

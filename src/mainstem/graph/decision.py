@@ -7,7 +7,8 @@ that a touched but equal source rebuilds nothing, and a run never does what its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from mainstem.graph.aging import age_reason, ago, due_reason
 from mainstem.graph.asset import Asset
@@ -16,8 +17,15 @@ from mainstem.graph.facts import Facts, HeadEntry, Linkable, PlanOptions
 from mainstem.graph.fingerprint import fingerprint, increment_version, view_tombstone
 from mainstem.graph.keeping import reads_nothing_changed
 from mainstem.graph.lookup import UNKNOWN
+from mainstem.graph.parting import PartsDecision, decide_parts
+from mainstem.graph.partition import PartitionSet
+from mainstem.graph.parts import Parts
 from mainstem.graph.plan import Action
 from mainstem.types import AssetKey, dataclass
+
+
+def _no_parts(_key: AssetKey) -> Parts:
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +40,8 @@ class Decision:
     is_full_rebuild: bool = True
     link: Linkable | None = None
     details: tuple[str, ...] = ()
+    parts: PartsDecision | None = None
+    """Of a partitioned asset: which partitions."""
 
 
 def decide_asset(
@@ -43,6 +53,7 @@ def decide_asset(
     notes: Mapping[AssetKey, str],
     assets: Mapping[AssetKey, Asset],
     branch: str = "",
+    parts_of: Callable[[AssetKey], Parts] = _no_parts,
 ) -> Decision:
     """Decide about a derived asset; sources are the planner's business.
 
@@ -54,6 +65,7 @@ def decide_asset(
         notes: For inputs that change in this plan, in words: `gets new rows`.
         assets: Effective assets of the graph.
         branch: The target, for messages.
+        parts_of: What the partitions of an asset came from, by now.
     """
     entry = facts.entries.get(asset.key)
     missing = [key for key, version in inputs.items() if version is None]
@@ -69,6 +81,19 @@ def decide_asset(
         return _decide_effect(asset, mark, facts, options)
     if asset.materialized == "view":
         return _decide_view(asset, entry, mark, facts, options, branch)
+    if asset.partitions is not None:
+        must_build = _must_build(asset, entry, facts, options)
+        parts = decide_parts(
+            asset,
+            inputs=inputs,
+            parts_of=parts_of,
+            facts=facts,
+            options=options,
+            notes=notes,
+            assets=assets,
+            must_build=must_build,
+        )
+        return _decide_partitioned(asset, entry, parts, must_build, facts, options)
     decision = _decide_table(asset, entry, inputs, mark, facts, options, notes, branch)
     is_forced = options.full_refresh or options.rebuild or age_reason(asset, entry, facts, options)
     if decision.action != "build" or is_forced or entry is None:
@@ -153,6 +178,68 @@ def _decide_table(
         is_full_rebuild=is_full,
         details=_details(asset, entry, full_reason, reason, facts),
     )
+
+
+def _decide_partitioned(
+    asset: Asset,
+    entry: HeadEntry | None,
+    parts: PartsDecision,
+    must_build: str,
+    facts: Facts,
+    options: PlanOptions,
+) -> Decision:
+    before = entry.provenance.data_version if entry is not None else None
+    if not parts.build:
+        if parts.lacking:
+            text = _some_text(parts.lacking)
+            reason = f"partitions that {text} reads were never built"
+            return Decision(action="skip", reason=reason, version=before, parts=parts)
+        reason = "neither its code nor its inputs changed"
+        return Decision(action="fresh", reason=reason, version=before, parts=parts)
+    version = parts.version if asset.is_repeatable else UNKNOWN
+    if version and not must_build:
+        if not options.force and facts.is_tombstone(asset.key, version):
+            return replace(_reverted(entry), parts=parts)
+        link = facts.link_of(asset.key, version)
+        if link is not None:
+            reason = f"built {_where(link)} from the same code and inputs"
+            return Decision(
+                action="link",
+                reason=reason,
+                fingerprint=version,
+                version=version,
+                link=link,
+                parts=parts,
+            )
+    first = next(why for why, some in parts.reasons if some)
+    counts = f"{parts.build.count:,} of {parts.existing.count:,} partitions"
+    return Decision(
+        action="build",
+        reason=f"{counts}: {first}",
+        fingerprint=version,
+        version=version,
+        is_full_rebuild=parts.starts_over,
+        details=_part_details(parts),
+        parts=parts,
+    )
+
+
+def _part_details(parts: PartsDecision) -> tuple[str, ...]:
+    found = [f"{why}: {_some_text(some)}" for why, some in parts.reasons if some]
+    if len(found) == 1 and parts.build == parts.existing:
+        found = []
+    if parts.lacking:
+        found.append(f"not yet, for what they read was never built: {_some_text(parts.lacking)}")
+    if parts.links:
+        count = sum(some.count for some, _link in parts.links)
+        found.append(f"{count:,} of them are linked: built from the same before")
+    return tuple(found)
+
+
+def _some_text(some: PartitionSet) -> str:
+    ranges = some.ranges(limit=6)
+    text = ", ".join(part.text for part in ranges[:5])
+    return f"{text}, ..." if len(ranges) > 5 else text
 
 
 def _where(link: Linkable) -> str:

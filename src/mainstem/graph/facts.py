@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from datetime import UTC, datetime
 from typing import Protocol
 
 from mainstem.graph.asset import Asset
+from mainstem.graph.partition import Bounds
 from mainstem.types import AssetKey, Provenance, Schema, dataclass
 
 
@@ -98,6 +100,12 @@ class PlanOptions:
     """Reverted versions may come back."""
     again: bool = False
     """What is selected is executed though it was before, or could be linked; increments stay so."""
+    partitions: Mapping[str, str] = field(default_factory=dict)
+    """Which partitions are wanted, by folded asset key or `*`: a set as text, or words such as
+    `latest`, `missing`, `failed`; without, all that are not up to date."""
+
+
+_LATE = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def _no_record(_key: AssetKey, _version: str) -> VersionRecord | None:
@@ -126,6 +134,18 @@ def _no_estimate(_key: AssetKey) -> tuple[int | None, float | None]:
 
 def _no_age(_key: AssetKey, _version: str) -> float | None:
     return None
+
+
+def _no_files(_key: AssetKey, _old: str, _new: str) -> tuple[Bounds, ...] | None:
+    return None
+
+
+def _no_part_links(_key: AssetKey, _version: str) -> Sequence[tuple[str, Linkable]]:
+    return ()
+
+
+def _no_failures(_key: AssetKey) -> str:
+    return ""
 
 
 def _no_columns(_key: AssetKey) -> Mapping[str, str]:
@@ -171,5 +191,13 @@ class Facts:
     """For each output column what it is computed from, by today's code; may be costly."""
     compares_unnamed: Callable[[Asset], bool] = _named_only
     """Whether a new column of an input could change rows though no output column is made of it."""
+    now: datetime = _LATE
+    """Tells which partitions there are."""
+    changed_files: Callable[[AssetKey, str, str], tuple[Bounds, ...] | None] = _no_files
+    """Bounds of each data file in which two versions of a table differ; nothing: unknown."""
+    part_links: Callable[[AssetKey, str], Sequence[tuple[str, Linkable]]] = _no_part_links
+    """Partitions of an asset, as text, that were built as this version, and where."""
+    failed_of: Callable[[AssetKey], str] = _no_failures
+    """Partitions, as text, whose last attempt on the target failed."""
     schema_of: Callable[[Asset], Schema | None] = _own_schema
     """Columns by today's code; may be costly."""

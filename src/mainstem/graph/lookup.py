@@ -13,6 +13,7 @@ from dataclasses import replace
 from mainstem.graph.asset import Asset
 from mainstem.graph.facts import Facts, HeadEntry, VersionRecord
 from mainstem.graph.fingerprint import effect_version, fingerprint
+from mainstem.graph.parts import Parts, parts_of
 from mainstem.types import AssetKey
 
 UNKNOWN = ""
@@ -26,7 +27,7 @@ class VersionLookup:
     scheduler and the planner's order both see to that.
     """
 
-    __slots__ = ("_assets", "_definitions", "_entries", "_known")
+    __slots__ = ("_assets", "_definitions", "_entries", "_known", "_parts")
 
     def __init__(
         self, assets: Mapping[AssetKey, Asset], entries: Mapping[AssetKey, HeadEntry]
@@ -35,10 +36,26 @@ class VersionLookup:
         self._entries = entries
         self._known: dict[AssetKey, str | None] = {}
         self._definitions: dict[AssetKey, tuple[str, tuple[AssetKey, ...]]] = {}
+        self._parts: dict[AssetKey, Parts] = {}
 
     def settle(self, key: AssetKey, version: str | None) -> None:
         """Overlay the version that a table has now; nothing: it is not there."""
         self._known[key] = version
+
+    def settle_parts(self, key: AssetKey, parts: Parts) -> None:
+        """Overlay what the partitions of a table came from."""
+        self._parts[key] = parts
+
+    def parts_of(self, key: AssetKey) -> Parts:
+        """Give what the partitions of an asset came from; none if it has none or was not built."""
+        known = self._parts.get(key)
+        if known is None:
+            asset, entry = self._assets.get(key), self._entries.get(key)
+            known = ()
+            if asset is not None and asset.partitions is not None and entry is not None:
+                known = parts_of(entry.provenance, asset.partitions.definition)
+            self._parts[key] = known
+        return known
 
     def define(self, asset: Asset) -> None:
         """Overlay a view's definition by that of the project."""

@@ -33,6 +33,9 @@ class PlannedAsset:
     """For incremental assets: all rows, not only new ones."""
     estimated_rows: int | None = None
     estimated_seconds: float | None = None
+    partitions: str = ""
+    """Of a partitioned asset: those to be built, at most; which are is decided once all that they
+    read is known."""
     details: tuple[str, ...] = ()
     """Further lines, such as files to read or old rows that keep the old logic."""
 

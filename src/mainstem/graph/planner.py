@@ -63,6 +63,7 @@ def make_plan(graph: Graph, request: PlanRequest, facts: Facts) -> Plan:
             "read_through": options.read_through,
             "fresh": options.fresh,
             "force": options.force,
+            **({"partitions": dict(options.partitions)} if options.partitions else {}),
         },
     )
 
@@ -109,6 +110,8 @@ class _Walk:
                 self._note_derived(asset)
         elif asset.materialized != "none":
             self.lookup.settle(key, decision.version)
+            if decision.parts is not None and decision.action in {"build", "link"}:
+                self.lookup.settle_parts(key, decision.parts.after)
             if decision.action in {"read", "build", "link"}:
                 is_growing = decision.action == "read" or not decision.is_full_rebuild
                 self.notes[key] = "gets new rows" if is_growing else "changes"
@@ -128,6 +131,7 @@ class _Walk:
             notes=self.notes,
             branch=self.request.branch,
             assets=self.graph.effective,
+            parts_of=self.lookup.parts_of,
         )
         if decision.action == "skip":
             return self._better_skip(inputs, decision)
@@ -206,6 +210,7 @@ class _Walk:
             if decision.link is not None and self.graph.assets[key].kind in _SOURCES
             else "",
             is_full_rebuild=decision.is_full_rebuild,
+            partitions=decision.parts.build.text() if decision.parts is not None else "",
             estimated_rows=rows,
             estimated_seconds=seconds,
             details=decision.details,

@@ -21,6 +21,7 @@ from mainstem.lake.table_state import TableState, state_from_bytes, state_to_byt
 from mainstem.lake.values import Commit, Entry, EntryKind
 from mainstem.types import (
     AssetKey,
+    BuiltPartitions,
     Provenance,
     Relation,
     Schema,
@@ -310,6 +311,8 @@ def entry_to_bytes(entry: Entry) -> bytes:
                 dict(origin.inputs),
                 origin.run_id,
                 origin.cursor_interval,
+                # Only where there are any: other entries keep the bytes that they had.
+                *([list(map(_built_row, origin.partitions))] if origin.partitions else []),
             ],
         ],
         option=orjson.OPT_SORT_KEYS,
@@ -331,9 +334,21 @@ def entry_from_bytes(body: bytes) -> Entry:
             inputs=origin[4],
             run_id=origin[5],
             cursor_interval=origin[6],
+            partitions=tuple(_built_of(row) for row in origin[7]) if len(origin) > 7 else (),
         ),
         row_count=counts[0],
         file_count=counts[1],
         size_bytes=counts[2],
         snapshot_id=counts[3],
+    )
+
+
+def _built_row(built: BuiltPartitions) -> list[Any]:
+    return [built.partitions, built.version, built.code_version, dict(built.inputs)]
+
+
+def _built_of(row: list[Any]) -> BuiltPartitions:
+    partitions, version, code_version, inputs = row
+    return BuiltPartitions(
+        partitions=partitions, version=version, code_version=code_version, inputs=inputs
     )

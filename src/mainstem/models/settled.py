@@ -12,7 +12,7 @@ import orjson
 
 from mainstem.config import read_execution
 from mainstem.errors import MainstemError, ModelInvalid
-from mainstem.graph import Materialization, OnCodeChange
+from mainstem.graph import Materialization, OnCodeChange, Partitioning, read_partitioning
 from mainstem.models.definition import RawCheck, Strategy
 from mainstem.models.described import checks_in, columns_in
 from mainstem.models.options import Merged, layout_in, names_in
@@ -28,7 +28,6 @@ _CONTRACT_HINT = (
 _INSTEAD = {
     "materialized": "Use `table` or `incremental` for now.",
     "enabled": "Move the file out of `models/` for now.",
-    "partitions": "For the layout of files use `partition_by:`.",
     "vars": "Set variables in mainstem.yml, or give `var()` a default.",
     "versions": "Give each version a file of its own.",
 }
@@ -42,6 +41,7 @@ class Settled:
     strategy: Strategy = "append"
     row_key: tuple[str, ...] = ()
     partition_by: tuple[LayoutColumn, ...] = ()
+    partitions: Partitioning | None = None
     on_code_change: OnCodeChange = "rebuild"
     upstream_mutable: bool = False
     volatile: str = ""
@@ -79,6 +79,7 @@ def settle(merged: Merged, volatile: str, problems: list[MainstemError]) -> Sett
     row_key = names_in(values.get("key"))
     partition_by = layout_in(merged, problems)
     strategy = _strategy(merged, materialized, row_key, partition_by, problems)
+    partitions = _partitions(merged, materialized, problems)
     checks, columns = checks_in(merged), columns_in(merged)
     contract = _contract(merged, columns, problems)
     shaping = {
@@ -87,12 +88,14 @@ def settle(merged: Merged, volatile: str, problems: list[MainstemError]) -> Sett
         "key": row_key,
         "partition_by": [str(column) for column in partition_by],
         "contract": contract,
+        **({"partitions": partitions.shape()} if partitions is not None else {}),
     }
     return Settled(
         materialized=materialized,
         strategy=strategy,
         row_key=row_key,
         partition_by=partition_by,
+        partitions=partitions,
         on_code_change=_on_code_change(merged, materialized, problems),
         upstream_mutable=values.get("upstream") == "mutable",
         volatile=_volatile(merged, volatile),
@@ -144,7 +147,7 @@ def _not_yet(merged: Merged, problems: list[MainstemError]) -> None:
     refused = {
         "materialized": values.get("materialized") == "history",
         "enabled": values.get("enabled") is False,
-        **{name: values.get(name) is not None for name in ("partitions", "vars", "versions")},
+        **{name: values.get(name) is not None for name in ("vars", "versions")},
     }
     problems.extend(
         ModelInvalid(
@@ -213,6 +216,31 @@ def _strategy(
         )
     strategy: Strategy = written
     return strategy
+
+
+def _partitions(
+    merged: Merged, materialized: Materialization, problems: list[MainstemError]
+) -> Partitioning | None:
+    written = merged.values.get("partitions")
+    if written is None:
+        return None
+    if materialized in {"view", "ephemeral"}:
+        problems.append(
+            ModelInvalid(
+                "A2033",
+                "`partitions` has no meaning for a model that is materialized as "
+                f"{materialized}: it stores no rows.",
+                hint="Set `materialized: table`.",
+                where=merged.where("partitions"),
+            )
+        )
+        return None
+    try:
+        return read_partitioning(written if isinstance(written, Mapping) else {})
+    except ModelInvalid as error:
+        error.where = merged.where("partitions")
+        problems.append(error)
+        return None
 
 
 def _on_code_change(

@@ -259,6 +259,7 @@ def _asset(
         execution=settled.execution,
         row_key=settled.row_key,
         partition_by=settled.partition_by,
+        partitions=settled.partitions,
         tags=settled.tags,
         owner=settled.owner,
         run_when=settled.run_when,

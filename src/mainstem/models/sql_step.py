@@ -12,6 +12,7 @@ from mainstem.models.contract import require_contract
 from mainstem.models.definition import SqlModel
 from mainstem.models.increment import Increment, write_increment
 from mainstem.models.inputs import pinned, register_inputs
+from mainstem.models.partition_rows import write_partitions
 from mainstem.models.quarantine import BadRows, Rule, part_rows
 from mainstem.models.resolved import CompiledSql, unknown_names
 from mainstem.models.row_key import key_columns, require_unique_files
@@ -105,6 +106,8 @@ class SqlStep:
     def _build(self, session: Session, context: StepContext) -> StepOutcome:
         if self.asset.materialized == "view":
             return self._build_view(session, context)
+        if context.partition is not None:
+            return self._build_partitions(session, context)
         current = self._increments(context)
         if current is not None:
             return self._build_increment(session, context, current)
@@ -158,6 +161,19 @@ class SqlStep:
         )
         context.progress(rows=row_count)
         changes, notes = bad.write(session, context, replaces=True) if bad else ((), ())
+        return StepOutcome(changes=(write, *changes), rows={key: row_count}, notes=notes)
+
+    def _build_partitions(self, session: Session, context: StepContext) -> StepOutcome:
+        key = self.asset.key
+        prepared = self._prepared(session, context, self.compiled.sql, newer_than=_always)
+        good, bad = self._part(session, context, prepared)
+        write, row_count, target = write_partitions(
+            session, context, self.asset, good, prepared.schema
+        )
+        if self._upserts and write.added:
+            require_unique_files(session, self.asset, write.added, target)
+        context.progress(rows=row_count)
+        changes, notes = bad.write(session, context, replaces=False) if bad else ((), ())
         return StepOutcome(changes=(write, *changes), rows={key: row_count}, notes=notes)
 
     @property

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from mainstem.project.lake import Lake
     from mainstem.project.lineage import LineageNode
     from mainstem.project.location import find_project
+    from mainstem.project.partitions import (
+        PartitionsStatus,
+        add_partitions,
+        delete_partitions,
+        remove_partitions,
+    )
     from mainstem.project.permission import require_permission
     from mainstem.project.project import Project, open_project
     from mainstem.project.remote import remote_worker
@@ -45,6 +51,10 @@ if TYPE_CHECKING:
 _HOME = {
     "Validation": "mainstem.project.validating",
     "validate": "mainstem.project.validating",
+    "remove_partitions": "mainstem.project.partitions",
+    "delete_partitions": "mainstem.project.partitions",
+    "add_partitions": "mainstem.project.partitions",
+    "PartitionsStatus": "mainstem.project.partitions",
     "Alert": "mainstem.observers",
     "AlertRule": "mainstem.observers",
     "Failure": "mainstem.observers",
@@ -107,6 +117,7 @@ __all__ = [
     "ListedAsset",
     "LogEntry",
     "OpenRows",
+    "PartitionsStatus",
     "Project",
     "RowDiff",
     "RowsFormat",
@@ -118,9 +129,11 @@ __all__ = [
     "Validation",
     "Watch",
     "Why",
+    "add_partitions",
     "collect",
     "create_from_file",
     "create_project",
+    "delete_partitions",
     "examine",
     "export_rows",
     "find_project",
@@ -130,6 +143,7 @@ __all__ = [
     "options_of_run",
     "place_of",
     "remote_worker",
+    "remove_partitions",
     "require_permission",
     "validate",
 ]

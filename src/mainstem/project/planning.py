@@ -6,16 +6,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mainstem.config import Variables
 from mainstem.graph import (
     Facts,
     Graph,
+    PartsDecision,
     Plan,
     PlanOptions,
     PlanRequest,
     ReadThrough,
+    VersionLookup,
+    decide_parts,
     make_plan,
     stale_assets,
 )
@@ -25,7 +28,7 @@ from mainstem.project.loaded import LoadedProject
 from mainstem.project.problems import raise_problems
 from mainstem.project.services import Services
 from mainstem.project.sources import Sources, coming_columns, views_below
-from mainstem.runs import gather_facts, with_known_texts
+from mainstem.runs import gather_facts, with_known_texts, with_partition_facts, with_partition_keys
 from mainstem.state import reverted_commits
 from mainstem.types import AssetKey
 
@@ -62,9 +65,10 @@ class Planning:
         self._branch = branch
         self._work = work
 
-    def options(self, asked: Mapping[str, bool | None]) -> PlanOptions:
+    def options(self, asked: Mapping[str, Any]) -> PlanOptions:
         """Complete what a command asked for by what the environment does with sources."""
         given = {name: value for name, value in asked.items() if value is not None}
+        given["partitions"] = _wanted(given.pop("partitions", None) or {}, self._loaded.graph)
         environment = self._loaded.environment
         # An environment that reads sources through loads them only when told to (SEMANTICS).
         is_own = self._branch == environment.branch_from
@@ -107,9 +111,28 @@ class Planning:
         plan = self.of_commit(at, entries)
         return found & {item.key for item in plan.assets if item.action == "build"}
 
+    def partitions(self, key: AssetKey, at: str) -> PartsDecision:
+        """Decide about the partitions of one asset, without a look at sources."""
+        entries = self._services.lake.entries(at)
+        graph = self.graph_at(entries)
+        lookup = VersionLookup(graph.effective, entries)
+        facts = self._facts(self._request(PlanOptions(ingest=False)), at=at, entries=entries)
+        asset = graph.effective[key]
+        return decide_parts(
+            asset,
+            inputs=lookup.inputs_of(asset),
+            parts_of=lookup.parts_of,
+            facts=lookup.with_records(facts),
+            options=PlanOptions(),
+            notes={},
+            assets=graph.effective,
+        )
+
     def graph_at(self, entries: Entries) -> Graph:
         """Give the project as it compares with what was built: equal text is equal code."""
-        return with_known_texts(self._loaded.graph, self._services.database, entries)
+        database = self._services.database
+        graph = with_partition_keys(self._loaded.graph, database)
+        return with_known_texts(graph, database, entries)
 
     def _request(
         self, options: PlanOptions, include: Sequence[str] = (), exclude: Sequence[str] = ()
@@ -152,6 +175,9 @@ class Planning:
             lineage_of=lambda asset: analysis().lineage_of(asset.key),
             schema_of=lambda asset: analysis().schema_of(asset.key),
         )
+        facts = with_partition_facts(
+            facts, services.lake, services.database, branch=branch, clock=services.clock
+        )
         return replace(
             facts,
             read_through=self._read_through(options),
@@ -164,3 +190,18 @@ class Planning:
         lake, branch = self._services.lake, self._loaded.environment.branch_from
         commit = lake.resolve(branch).id
         return ReadThrough(branch=branch, commit_id=commit, entries=lake.entries(commit))
+
+
+def _wanted(written: str | Sequence[str] | Mapping[str, str], graph: Graph) -> dict[str, str]:
+    """Give the wanted partitions by folded key; what stands alone is meant for all assets.
+
+    Raises:
+        AssetNotFound: A name is no asset.
+    """
+    if isinstance(written, Mapping):
+        return {
+            name if name == "*" else graph.resolve(name).folded: text
+            for name, text in written.items()
+        }
+    text = written if isinstance(written, str) else ",".join(written)
+    return {"*": text} if text else {}

@@ -37,6 +37,7 @@ from mainstem.project.describe import (
 from mainstem.project.loaded import LoadedProject, LoadRequest
 from mainstem.project.location import branch_of, find_project
 from mainstem.project.merging import merged_entries, with_work_left
+from mainstem.project.partitions import partitions_of
 from mainstem.project.planning import Planning
 from mainstem.project.problems import raise_problems
 from mainstem.project.recording import Recording
@@ -110,6 +111,8 @@ def open_project(
 
 class Project:
     """An open project; close it, or use it in a `with` block."""
+
+    partitions = partitions_of
 
     def __init__(
         self,
@@ -200,14 +203,10 @@ class Project:
         )
 
     @cached_property
-    def _planning(self) -> Planning:
-        return Planning(
-            self.loaded,
-            self.services,
-            self.variables,
-            branch=self.branch,
-            work=lambda: self.work,
-        )
+    def planning(self) -> Planning:
+        """What makes its plans."""
+        loaded, services, variables = self.loaded, self.services, self.variables
+        return Planning(loaded, services, variables, branch=self.branch, work=lambda: self.work)
 
     @cached_property
     def automation(self) -> Automation:
@@ -242,20 +241,20 @@ class Project:
         self,
         select: Selection = (),
         exclude: Selection = (),
-        **options: bool | None,
+        **options: Any,
     ) -> Plan:
         """Say what a run would do, and why, without touching data.
 
         Args:
             select: Assets (dbt's grammar); all without.
             exclude: Assets to leave out.
-            options: `full_refresh`, `rebuild`, `ingest`, `fresh`, `force`.
+            options: `full_refresh`, `rebuild`, `ingest`, `fresh`, `force`, `partitions`.
 
         Raises:
             ErrorGroup: The project's files are wrong.
             SqlInvalid: A model to be built reads a column that does not exist.
         """
-        planning = self._planning
+        planning = self.planning
         asked = planning.options(options)
         return planning.plan(self.reading_ref, asked, select, exclude)
 
@@ -293,7 +292,7 @@ class Project:
         raise_problems(self.problems)
         recording = self.recording
         recover(self.services.database, self.lake, self.clock, on_end=recording.end_run)
-        planned = self._planning.options(options_of_plan(options))
+        planned = self.planning.options(options_of_plan(options))
         asked = run_options(
             planned,
             options_of_run(options),
@@ -302,7 +301,7 @@ class Project:
             wait=wait,
             branch_from=self.loaded.environment.branch_from,
         )
-        plan = self._planning.plan(self.reading_ref, planned, select, exclude)
+        plan = self.planning.plan(self.reading_ref, planned, select, exclude)
         with recording.observing(on_event) as hear:
             finished = execute(
                 plan,
@@ -399,7 +398,7 @@ class Project:
     def listing(self, include: Selection = (), exclude: Selection = ()) -> list[ListedAsset]:
         """List assets with the rows they have."""
         keys, at = self._keys(include, exclude), self.reading_ref
-        return list_assets(self.graph, self.lake, at, keys, stale=self._planning.stale(at))
+        return list_assets(self.graph, self.lake, at, keys, stale=self.planning.stale(at))
 
     def lineage(self, name: str, *, downstream: bool = False) -> LineageNode:
         """Give the tree above (or below) an asset, or a column: `namespace.name.column`."""
@@ -445,8 +444,8 @@ class Project:
             if result.commit is not None
             else merged_entries(result, ours, theirs)
         )
-        plan = self._planning.of_commit(at, entries, branch=target)
-        return with_work_left(result, plan, self._planning.graph_at(entries), entries)
+        plan = self.planning.of_commit(at, entries, branch=target)
+        return with_work_left(result, plan, self.planning.graph_at(entries), entries)
 
     def revert(self, commit: str, *, keep_cursors: bool = False, message: str = "") -> Commit:
         """Undo a commit by a new one; what it built is not built again until something changes."""

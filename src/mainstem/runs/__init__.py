@@ -22,15 +22,19 @@ from mainstem.runs.execution import execute
 from mainstem.runs.facts import gather_facts, with_known_texts
 from mainstem.runs.identity import is_dead, own_identity
 from mainstem.runs.options import RunControl, RunOptions
+from mainstem.runs.part_facts import with_partition_facts, with_partition_keys
 from mainstem.runs.recovery import bury, recover
 from mainstem.runs.reverting import Reverted, revert_commit
+from mainstem.runs.rows import bounds_of, layout_of, prune, required_condition
 from mainstem.runs.services import Services
+from mainstem.runs.slicing import PartitionSlice
 from mainstem.runs.step import CancelToken, Gate, Step, StepContext, StepOutcome
 
 __all__ = [
     "CancelToken",
     "Gate",
     "OnEnd",
+    "PartitionSlice",
     "Reverted",
     "RunAsked",
     "RunControl",
@@ -50,12 +54,18 @@ __all__ = [
     "StepRetried",
     "StepStarted",
     "StepStatus",
+    "bounds_of",
     "bury",
     "execute",
     "gather_facts",
     "is_dead",
+    "layout_of",
     "own_identity",
+    "prune",
     "recover",
+    "required_condition",
     "revert_commit",
     "with_known_texts",
+    "with_partition_facts",
+    "with_partition_keys",
 ]

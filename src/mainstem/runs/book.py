@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mainstem import state
 from mainstem.database import Transaction
+from mainstem.graph import PartitionSet
 from mainstem.runs.event import StepFinished
 from mainstem.runs.moves import FinishStep
 from mainstem.runs.reporting import Course, finished, record
 from mainstem.runs.scope import Scope
+from mainstem.runs.tally import Tally
 from mainstem.types import AssetKey, CheckResult
 
 
@@ -21,6 +23,9 @@ class _Pending:
 
     steps: dict[AssetKey, state.StepRecord] = field(default_factory=dict)
     checks: list[CheckResult] = field(default_factory=list)
+    partitions: dict[tuple[AssetKey, str], state.PartitionStep] = field(default_factory=dict)
+    outcomes: dict[tuple[AssetKey, str], tuple[str, str] | None] = field(default_factory=dict)
+    """By asset and key of a partition: status and reason of a failure; nothing: it is well."""
 
 
 class Book:
@@ -30,17 +35,21 @@ class Book:
         self._scope = scope
         self._pending = _Pending()
         self.courses = [Course() for _ in scope.wiring.units]
-        self.done: dict[AssetKey, StepFinished] = {}
-        """By asset, the last that was told of it."""
+        self.done: dict[tuple[AssetKey, str], StepFinished] = {}
+        """By asset and partitions, the last that was told of it."""
+        self._tallies: dict[AssetKey, Tally] = {}
 
     def note(self, index: int, status: str) -> None:
         """Note how far a step is."""
         for key in self._scope.wiring.units[index].keys:
-            self._pending.steps[key] = self._record(index, key, status, None)
+            self._put(index, key, self._record(index, key, status, None))
 
     def add_results(self, index: int, results: Sequence[CheckResult]) -> None:
         """Note results of checks; a later one of the same check takes the place of the former."""
-        course = self.courses[index]
+        course, unit = self.courses[index], self._scope.wiring.units[index]
+        if unit.some is not None:
+            # The same check judges each partition: its results are told apart.
+            results = [_of_partition(one, unit.partition) for one in results]
         again = {result.check_id for result in results}
         course.checks = [item for item in course.checks if item.check_id not in again]
         course.checks.extend(results)
@@ -50,7 +59,8 @@ class Book:
         """Tell and note how a step ended."""
         index = instruction.step
         scope = self._scope
-        for key in scope.wiring.units[index].keys:
+        unit = scope.wiring.units[index]
+        for key in unit.keys:
             event = finished(
                 scope.services.graph.effective[key],
                 self.courses[index],
@@ -58,15 +68,19 @@ class Book:
                 instruction.reason,
                 scope.entries.get(key),
             )
-            self.done[key] = event
+            event = replace(event, partition=unit.partition)
+            self.done[key, unit.partition] = event
             scope.emit(event)
-            self._pending.steps[key] = self._record(index, key, event.status, event)
+            self._put(index, key, self._record(index, key, event.status, event))
+            if unit.some is not None:
+                self._note_outcome(unit.some, event)
 
     def save_steps(self, transaction: Transaction, keys: Sequence[AssetKey]) -> None:
         """Write the rows of some steps within a transaction that also does more."""
         steps = self._pending.steps
         rows = [steps.pop(key) for key in keys if key in steps]
         state.save_steps(transaction, self._scope.run.id, rows)
+        self._save_partitions(transaction)
 
     def flush(self, transaction: Transaction | None = None) -> None:
         """Write what was noted, in one transaction."""
@@ -80,7 +94,52 @@ class Book:
         now, run_id = self._scope.services.clock.now(), self._scope.run.id
         state.save_steps(transaction, run_id, pending.steps.values())
         state.add_check_results(transaction, run_id, pending.checks, at=now)
+        self._save_partitions(transaction)
         self._pending = _Pending()
+
+    def _put(self, index: int, key: AssetKey, record: state.StepRecord) -> None:
+        """Note the record of a step; those of one partitioned asset make up one row."""
+        unit = self._scope.wiring.units[index]
+        if unit.some is not None:
+            self._pending.partitions[key, unit.partition] = state.PartitionStep(
+                key=key,
+                partitions=unit.partition,
+                status=record.status,
+                reason=record.reason,
+                row_count=record.row_count,
+                elapsed_s=record.elapsed_s,
+                error=record.error,
+                started_at=record.started_at,
+                finished_at=record.finished_at,
+            )
+            record = self._tallies.setdefault(key, Tally()).put(unit.partition, record)
+        self._pending.steps[key] = record
+
+    def _note_outcome(self, some: PartitionSet, event: StepFinished) -> None:
+        """Note for each partition that its last attempt failed, or that it is well again."""
+        if event.status in {"failed", "held"}:
+            reason = event.error.summary if event.error is not None else event.reason
+            failed = dict.fromkeys(some, (event.status, reason))
+            self._pending.outcomes.update({(event.key, name): of for name, of in failed.items()})
+        elif event.status in {"built", "linked", "unchanged"}:
+            for one in some.each():
+                self._pending.outcomes[event.key, one.text()] = None
+
+    def _save_partitions(self, transaction: Transaction) -> None:
+        pending, run, now = self._pending, self._scope.run, self._scope.services.clock.now()
+        if pending.partitions:
+            state.save_partition_steps(transaction, run.id, pending.partitions.values())
+            pending.partitions = {}
+        for (key, name), found in pending.outcomes.items():
+            if found is None:
+                state.forget_failures(transaction, key, [name], branch=run.branch)
+                continue
+            status, reason = found
+            failure = state.PartitionFailure(
+                partition=name, status=status, run_id=run.id, reason=reason, failed_at=now
+            )
+            state.note_failures(transaction, key, [failure], branch=run.branch)
+        pending.outcomes = {}
 
     def _record(
         self, index: int, key: AssetKey, status: str, event: StepFinished | None
@@ -101,3 +160,8 @@ class Book:
             if work.asset.key == key:
                 return work.decision.action
         return self._scope.wiring.units[index].planned[key].action
+
+
+def _of_partition(result: CheckResult, partition: str) -> CheckResult:
+    message = f"{partition}: {result.message}" if result.message else partition
+    return replace(result, check_id=f"{result.check_id} [{partition}]", message=message)

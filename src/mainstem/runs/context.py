@@ -10,9 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from mainstem.database import Transaction
+from mainstem.graph import RowRule
 from mainstem.lake import Lake
 from mainstem.runs.cancelling import Cancellation
 from mainstem.runs.event import RunEvent, StepLogged, StepProgressed
+from mainstem.runs.rows import restricted
+from mainstem.runs.slicing import PartitionSlice
 from mainstem.runs.step import CancelToken
 from mainstem.types import AssetKey, Clock, LayoutColumn, Relation, Schema, WriteTarget
 
@@ -53,6 +56,30 @@ class RunBranch:
         return self.lake.relation(key, self.tip)
 
 
+class InputView:
+    """Inputs as one step sees them: some of them with the rows of partitions only."""
+
+    def __init__(
+        self, find: Callable[[AssetKey], Relation], reads: Mapping[AssetKey, RowRule]
+    ) -> None:
+        self._find = find
+        self._reads = reads
+        self._whole: dict[AssetKey, Relation] = {}
+        """What stands behind views that restrict."""
+
+    def relation(self, key: AssetKey) -> Relation:
+        """Give a relation; views over it that restrict name the whole, which is found too."""
+        if key in self._whole:
+            return self._whole[key]
+        found, rule = self._find(key), self._reads.get(key)
+        if rule is None:
+            return found
+        narrow, whole = restricted(found, rule)
+        if whole is not None:
+            self._whole[whole.key] = whole
+        return narrow
+
+
 class AttemptContext:
     """Meets `StepContext`; one for each attempt."""
 
@@ -70,6 +97,7 @@ class AttemptContext:
             Callable[[], AbstractContextManager[Transaction]], Callable[[RunEvent], None]
         ],
     ) -> None:
+        self.partition: PartitionSlice | None = None
         self.run_id = run_id
         self.attempt = attempt
         self.logical_time = logical_time
@@ -81,6 +109,14 @@ class AttemptContext:
         self._run_branch = branch
         self._pinned = branch.tip
         self._open_write, self._emit = services
+        self._inputs = InputView(lambda name: branch.lake.relation(name, self._pinned), {})
+
+    def restrict(self, slice_: PartitionSlice) -> None:
+        """Let the step build some partitions only, and see what they read of its inputs."""
+        self.partition = slice_
+        self._inputs = InputView(
+            lambda name: self._run_branch.lake.relation(name, self._pinned), slice_.reads
+        )
 
     def relation(self, key: AssetKey) -> Relation:
         """Give an input as pinned when the attempt began.
@@ -88,13 +124,13 @@ class AttemptContext:
         Raises:
             AssetNotFound: It was never built.
         """
-        return self._run_branch.lake.relation(key, self._pinned)
+        return self._inputs.relation(key)
 
     def current(self, key: AssetKey) -> Relation | None:
         """Give the step's own output as it is now on the branch."""
         if self._run_branch.lake.entry(key, self._pinned) is None:
             return None
-        return self.relation(key)
+        return self._run_branch.lake.relation(key, self._pinned)
 
     def cursor(self, key: AssetKey) -> Mapping[str, Any] | None:
         """Give the committed replication position of an ingested asset."""
@@ -121,7 +157,8 @@ class AttemptContext:
 
     def progress(self, *, rows: int | None = None, note: str = "") -> None:
         """Show how far the step is."""
-        self._emit(StepProgressed(key=self._key, rows=rows, note=note))
+        partition = self.partition.text if self.partition is not None else ""
+        self._emit(StepProgressed(key=self._key, rows=rows, note=note, partition=partition))
 
     def log(self, text: str, *, stream: Literal["stdout", "stderr", "log"] = "log") -> None:
         """Keep a line in the run's log."""

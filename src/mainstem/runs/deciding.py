@@ -17,7 +17,9 @@ from mainstem.graph import (
 from mainstem.lake import Entry
 from mainstem.runs.moves import Decided
 from mainstem.runs.options import RunOptions
+from mainstem.runs.portions import linked_partitions
 from mainstem.runs.services import Services
+from mainstem.runs.slicing import slice_of
 from mainstem.runs.staging import Work
 from mainstem.runs.step import Step
 from mainstem.runs.wiring import Unit
@@ -77,9 +79,24 @@ class Decider:
             prepared.unchanged = decisions[0].reason
         elif actions <= {"link", "fresh", "keep"}:
             self._link_or_build(unit, prepared)
-        else:
+        elif not self._link_partitions(prepared):
             self._build(unit, prepared)
         return prepared
+
+    def _link_partitions(self, prepared: PreparedStep) -> bool:
+        """Take partitions over that were built elsewhere, if all of the step's were, in one go."""
+        work = prepared.works[0]
+        if work.slice is None or work.decision.parts is None or not work.decision.parts.links:
+            return False
+        ((some, link), *more) = work.decision.parts.links
+        if more or some != work.slice.some:
+            return False
+        entry = linked_partitions(self._services.lake, work, link.commit_id)
+        if entry is None:
+            return False
+        prepared.links = {work.asset.key: entry}
+        prepared.works = [replace(work, linked_from=link.commit_id)]
+        return True
 
     def _work(self, unit: Unit, key: AssetKey) -> Work:
         graph = self._services.graph
@@ -90,16 +107,32 @@ class Decider:
             decision = self._source(unit.planned[key])
             return Work(asset=asset, decision=decision, inputs={}, before=entry)
         inputs = self._lookup.inputs_of(asset)
+        options = self._options
+        if unit.some is not None:
+            options = replace(options, partitions={key.folded: unit.partition})
         decision = decide_asset(
             asset,
             inputs=inputs,
             facts=self._facts,
-            options=self._options,
+            options=options,
             notes={},
             assets=graph.effective,
+            parts_of=self._lookup.parts_of,
         )
         known = {name: version for name, version in inputs.items() if version}
-        return Work(asset=asset, decision=decision, inputs=known, before=entry)
+        if unit.some is not None and decision.action == "link":
+            # A table with these partitions alone was there once: of it only they are wanted.
+            decision = replace(decision, action="build", link=None)
+        slice_ = None
+        if decision.parts is not None and decision.parts.build:
+            slice_ = slice_of(
+                asset,
+                decision.parts.build,
+                graph.effective,
+                now=self._facts.now,
+                starts_over=unit.planned[key].is_full_rebuild,
+            )
+        return Work(asset=asset, decision=decision, inputs=known, before=entry, slice=slice_)
 
     def _source(self, planned: PlannedAsset) -> Decision:
         """Read a source, or take it over from the branch that the plan found it on."""
@@ -120,7 +153,8 @@ class Decider:
             if entry is not None:
                 links[work.asset.key] = entry
         if len(links) == len(linked):
-            prepared.works, prepared.links = linked, links
+            prepared.works = [replace(work, slice=None) for work in linked]
+            prepared.links = links
         else:
             # What it would be taken from was swept away in between.
             self._build(unit, prepared)
@@ -138,6 +172,9 @@ class Decider:
 
     def _build(self, unit: Unit, prepared: PreparedStep) -> None:
         prepared.works = [replace(work, decision=_as_build(work)) for work in prepared.works]
+        for work in prepared.works:
+            is_whole = work.asset.partitions is None
+            assert is_whole or work.slice is not None, "partitions are built as a slice"
         first = prepared.works[0]
         planned = _planned(unit.planned[unit.key], first.decision)
         try:

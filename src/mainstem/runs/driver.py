@@ -72,6 +72,7 @@ from mainstem.runs.moves import (
     WaitForRetry,
     WaitForSlot,
 )
+from mainstem.runs.portions import view_of_gates
 from mainstem.runs.reporting import gate_reason
 from mainstem.runs.retrying import may_retry
 from mainstem.runs.scope import Scope
@@ -259,7 +260,8 @@ class Driver:
             yield self._stage(index, attempt, None)
         else:
             for key in self.scope.wiring.units[index].keys:
-                self.scope.emit(StepStarted(key=key, attempt=attempt))
+                partition = self.scope.wiring.units[index].partition
+                self.scope.emit(StepStarted(key=key, attempt=attempt, partition=partition))
             self.book.note(index, "running")
             starts.append(partial(self._start_thread, index, attempt))
 
@@ -295,7 +297,7 @@ class Driver:
             for work in self.book.courses[index].works
             if work.asset.kind != "file"
         )
-        return AttemptContext(
+        context = AttemptContext(
             scope.branch,
             run_id=scope.run.id,
             key=scope.wiring.units[index].key,
@@ -305,6 +307,10 @@ class Driver:
             names=(scope.plan.environment, scope.plan.branch),
             services=(scope.fenced, partial(self._tell, attempt)),
         )
+        for work in self.book.courses[index].works:
+            if work.slice is not None:
+                context.restrict(work.slice)
+        return context
 
     def _tell(self, attempt: int, event: RunEvent) -> None:
         """Pass on what a step says, from its own thread; what it logs is kept first."""
@@ -409,8 +415,10 @@ class Driver:
         self.live[index] = _Live(0, cancel)
         tip, lake = self.scope.branch.tip, self.scope.services.lake
 
-        def relation(key: AssetKey) -> Relation:
+        def find(key: AssetKey) -> Relation:
             return lake.relation(key, tip)
+
+        relation = view_of_gates(self.book.courses[index].works, find)
 
         def judge_it() -> None:
             results = tuple(evaluate(gate, relation, cancel) for gate in gates)

@@ -19,10 +19,12 @@ from mainstem.runs.event import RunFinished, StepFinished
 from mainstem.runs.judging import evaluate
 from mainstem.runs.machine import State, reconsider
 from mainstem.runs.moves import EndRun, FinishStep
+from mainstem.runs.portions import view_of_gates
 from mainstem.runs.publishing import Candidate, conclude, publish
 from mainstem.runs.reporting import Course, gate_reason
 from mainstem.runs.scope import Scope
 from mainstem.runs.step import Gate
+from mainstem.runs.withholding import without_held
 from mainstem.types import AssetKey, Relation
 
 
@@ -42,6 +44,8 @@ def publish_run(
 
     while True:
         candidate = _candidate(scope, book, end)
+        if candidate.keys:
+            candidate = replace(candidate, publish_from=without_held(scope, book, end))
         if not candidate.keys:
             with scope.services.database.write() as transaction:
                 conclude(transaction, candidate, scope.services, scope.options)
@@ -159,6 +163,11 @@ def _candidate(scope: Scope, book: Book, end: EndRun) -> Candidate:
         keys=tuple(dict.fromkeys(keys)),
         gates=gates,
         versions=[item for index in end.publish for item in _versions(book.courses[index])],
+        partitions=[
+            (unit.key, unit.partition)
+            for index in end.publish
+            if (unit := units[index]).some is not None
+        ],
         status=end.status,
         message=f"run {scope.run.id}: {_some(keys)}",
     )
@@ -181,7 +190,8 @@ def _judge_merged(
 ) -> Mapping[int, str]:
     held: dict[int, str] = {}
     for index, gate in gates:
-        (result,) = scope.journal.results((evaluate(gate, relation, Cancellation()),))
+        seen = view_of_gates(book.courses[index].works, relation)
+        (result,) = scope.journal.results((evaluate(gate, seen, Cancellation()),))
         book.add_results(index, (result,))
         if result.holds_publishing:
             reason = gate_reason(book.courses[index].checks)
@@ -191,7 +201,7 @@ def _judge_merged(
 
 def _what_readers_keep(scope: Scope, book: Book) -> dict[AssetKey, str]:
     found: dict[AssetKey, str] = {}
-    for key, event in book.done.items():
+    for (key, _partition), event in book.done.items():
         entry = scope.entries.get(key)
         if event.status not in {"held", "failed"} or entry is None:
             continue

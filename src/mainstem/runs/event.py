@@ -43,6 +43,8 @@ class StepStarted:
 
     key: AssetKey
     attempt: int
+    partition: str = ""
+    """Of a partitioned asset, as text: what this step builds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,7 @@ class StepProgressed:
     key: AssetKey
     rows: int | None = None
     note: str = ""
+    partition: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,8 @@ class StepFinished:
 
     key: AssetKey
     status: StepStatus
+    partition: str = ""
+    """Of a partitioned asset, as text: what this step built; the asset has others."""
     rows: int | None = None
     rows_before: int | None = None
     is_increment: bool = False
@@ -94,6 +99,11 @@ class StepFinished:
     reason: str = ""
     """For held, failed, skipped: half a sentence."""
     error: MainstemError | None = None
+
+    @property
+    def name(self) -> str:
+        """The asset, and which partitions of it."""
+        return f"{self.key} {self.partition}".rstrip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from mainstem import state
@@ -17,6 +18,7 @@ from mainstem.runs.heartbeat import Heartbeat
 from mainstem.runs.identity import own_identity
 from mainstem.runs.needs import with_needs
 from mainstem.runs.options import RunControl, RunOptions
+from mainstem.runs.part_facts import with_partition_keys
 from mainstem.runs.recovery import clear_the_way, wait_for
 from mainstem.runs.scope import open_scope
 from mainstem.runs.services import Services
@@ -60,7 +62,10 @@ def execute(
     services.database.migrate(state.ALL_MIGRATIONS)
     with services.database.read() as transaction:
         taken = state.memory_taken(transaction)
-    wiring = with_needs(wire(plan, services.graph, services.gates_of), services.graph, taken)
+    graph = with_partition_keys(services.graph, services.database)
+    services = replace(services, graph=graph)
+    wired = wire(plan, graph, services.gates_of, now=services.clock.now())
+    wiring = with_needs(wired, graph, taken)
     if not wiring.units:
         finished = RunFinished(run_id=0, status="nothing_to_do", branch=plan.branch, steps=skipped)
         emit(finished)

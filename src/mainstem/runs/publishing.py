@@ -35,6 +35,10 @@ class Candidate:
     """Passing gates of what is published, with their step."""
     versions: Sequence[tuple[AssetKey, str]] = ()
     """What is published, as tombstones would name it."""
+    partitions: Sequence[tuple[AssetKey, str]] = ()
+    """What is published of partitioned assets."""
+    publish_from: str = ""
+    """Branch that has what is published and nothing that is held; `run_branch` may have more."""
     status: str
     message: str
 
@@ -83,7 +87,7 @@ def publish(
                 continue
             state.compare_fences(transaction, candidate.held)
             commit = lake.publish(
-                candidate.run_branch,
+                candidate.publish_from or candidate.run_branch,
                 target,
                 candidate.keys,
                 message=candidate.message,
@@ -91,10 +95,7 @@ def publish(
                 meta=_meta(candidate),
                 transaction=transaction,
             )
-            state.mark_published(transaction, candidate.run.id, candidate.keys, commit_id=commit.id)
-            if options.plan.force:
-                # What came back on purpose may be linked and built again like anything else.
-                state.clear_tombstones(transaction, target, candidate.versions)
+            _note_published(transaction, candidate, options, commit_id=commit.id)
             conclude(transaction, candidate, services, options, commit_id=commit.id)
             also(transaction)
             return commit, {}
@@ -103,6 +104,17 @@ def publish(
         f"`{target}` was moved by others {_LOSSES} times while run {candidate.run.id} published.",
         hint="Nothing was published. Run again: what was built is linked, not computed anew.",
     )
+
+
+def _note_published(
+    transaction: Transaction, candidate: Candidate, options: RunOptions, *, commit_id: str
+) -> None:
+    run, partitions = candidate.run, candidate.partitions
+    state.mark_published(transaction, run.id, candidate.keys, commit_id=commit_id)
+    state.publish_partitions(transaction, run.id, partitions, commit_id=commit_id)
+    if options.plan.force:
+        # What came back on purpose may be linked and built again like anything else.
+        state.clear_tombstones(transaction, run.branch, candidate.versions)
 
 
 def conclude(
@@ -167,7 +179,10 @@ def _judge_merged(
         )
     try:
         commit = lake.publish(
-            candidate.run_branch, name, candidate.keys, message="candidate to judge"
+            candidate.publish_from or candidate.run_branch,
+            name,
+            candidate.keys,
+            message="candidate to judge",
         )
         return judge(affected, lambda key: lake.relation(key, commit.id))
     finally:

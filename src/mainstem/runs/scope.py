@@ -17,6 +17,7 @@ from mainstem.runs.event import RunEvent
 from mainstem.runs.facts import gather_facts, with_known_texts
 from mainstem.runs.journal import Journal
 from mainstem.runs.options import RunOptions
+from mainstem.runs.part_facts import with_partition_facts
 from mainstem.runs.services import Services
 from mainstem.runs.staging import Stamp
 from mainstem.runs.wiring import Wiring
@@ -68,6 +69,7 @@ def open_scope(
     services = replace(services, graph=graph)
     lookup = VersionLookup(graph.effective, entries)
     facts = gather_facts(services.database, entries=entries, branch=plan.branch, clock=clock)
+    facts = with_partition_facts(facts, lake, services.database, branch=plan.branch, clock=clock)
     return Scope(
         plan=plan,
         services=services,

@@ -6,8 +6,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mainstem import state
+from mainstem.graph import confirmed, overlaid, parts_of, volatile_version
 from mainstem.lake import Commit, Intent, LinkWrite
 from mainstem.runs.book import Book
+from mainstem.runs.portions import link_write
 from mainstem.runs.reporting import Course
 from mainstem.runs.scope import Scope
 from mainstem.runs.staging import (
@@ -19,7 +21,7 @@ from mainstem.runs.staging import (
     view_records,
 )
 from mainstem.runs.step import StepOutcome
-from mainstem.types import CursorWrite
+from mainstem.types import AssetKey, CursorWrite
 
 
 class Stager:
@@ -28,6 +30,8 @@ class Stager:
     def __init__(self, scope: Scope, book: Book) -> None:
         self._scope = scope
         self._book = book
+        self._begun: set[AssetKey] = set()
+        """Tables that start over in this run and have been written to."""
 
     def stage(self, index: int, outcome: StepOutcome | None) -> bool:
         """Commit an outcome, or the links of a step that has none.
@@ -41,6 +45,7 @@ class Stager:
         """
         course = self._book.courses[index]
         course.outcome = outcome
+        course.works = [self._with_parts(work) for work in course.works]
         staged = self._staged(course, outcome)
         if staged.changes:
             self._commit(index, staged)
@@ -54,10 +59,43 @@ class Stager:
             lookup.settle(key, version)
         for asset in staged.defined:
             lookup.define(asset)
+        for work in course.works:
+            if work.slice is not None and work.asset.key in staged.settled:
+                lookup.settle_parts(work.asset.key, work.parts)
+                self._begun.add(work.asset.key)
+            elif work.asset.partitions is not None and work.asset.key in course.links:
+                taken = course.links[work.asset.key].provenance
+                parts = parts_of(taken, work.asset.partitions.definition)
+                lookup.settle_parts(work.asset.key, parts)
         return bool(staged.keys)
+
+    def _with_parts(self, work: Work) -> Work:
+        """Say what the table's partitions come from with those of this step among them."""
+        parts = work.decision.parts
+        if work.slice is None or parts is None:
+            return work
+        scope, key = self._scope, work.asset.key
+        begins = work.slice.starts_over and key not in self._begun
+        before = () if begins else scope.lookup.parts_of(key)
+        new = parts.new
+        if not work.asset.is_repeatable:
+            run_id = scope.run.id
+            new = tuple(replace(one, version=volatile_version(one.version, run_id)) for one in new)
+        return replace(
+            work,
+            before=scope.services.lake.entry(key, scope.branch.tip),
+            parts=confirmed(overlaid(before, work.slice.some, new), parts.confirmed),
+            begins=begins,
+        )
 
     def _staged(self, course: Course, outcome: StepOutcome | None) -> Staged:
         scope = self._scope
+        if outcome is None and any(work.linked_from for work in course.works):
+            links = [
+                link_write(scope.services.lake, work, scope.branch.tip) for work in course.works
+            ]
+            outcome = StepOutcome(changes=tuple(links))
+            return stage_outcome(outcome, course.works, facts=scope.facts, stamp=scope.stamp)
         if outcome is None:
             return stage_links(
                 course.links,
@@ -122,5 +160,29 @@ class Stager:
                     for work in course.works
                 ],
             )
+            state.add_built_partitions(
+                transaction,
+                [item for work in course.works for item in self._built(work, commit.id)],
+            )
             self._book.save_steps(transaction, unit.keys)
         scope.branch.tip = commit.id
+
+    def _built(self, work: Work, commit_id: str) -> list[state.StoredPartitions]:
+        """Note where the partitions of a step can be taken over from."""
+        stamp = self._scope.stamp
+        if work.slice is None or not work.asset.is_repeatable:
+            return []
+        return [
+            state.StoredPartitions(
+                key=work.asset.key,
+                version=part.version,
+                partitions=shared.text(is_stored=True),
+                run_id=stamp.run_id,
+                branch=stamp.branch,
+                commit_id=commit_id,
+                created_at=stamp.now,
+                expires_at=stamp.expires_at,
+            )
+            for part in work.parts
+            if (shared := part.some & work.slice.some)
+        ]

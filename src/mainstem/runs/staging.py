@@ -8,8 +8,19 @@ from dataclasses import field, replace
 from datetime import datetime
 
 from mainstem.errors import InternalError
-from mainstem.graph import Asset, Decision, Facts, VersionLookup, fingerprint, volatile_version
+from mainstem.graph import (
+    Asset,
+    Decision,
+    Facts,
+    Parts,
+    VersionLookup,
+    fingerprint,
+    parts_version,
+    record_of_parts,
+    volatile_version,
+)
 from mainstem.lake import Entry, Intent, LinkWrite
+from mainstem.runs.slicing import PartitionSlice
 from mainstem.runs.step import StepOutcome
 from mainstem.state import StoredVersion
 from mainstem.types import (
@@ -33,6 +44,14 @@ class Work:
     inputs: Mapping[AssetKey, str]
     before: Entry | None
     """What the run's base has."""
+    slice: PartitionSlice | None = None
+    """Partitions that the step builds."""
+    linked_from: str = ""
+    """Commit that those are taken over from."""
+    parts: Parts = ()
+    """What all partitions of the table come from, once the step's are staged."""
+    begins: bool = False
+    """It is the first step of this run to write to a table that starts over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +99,12 @@ def stage_outcome(
             staged.changes.append(_side_change(change, works, stamp))
             continue
         provenance = _provenance(change, work, stamp)
-        staged.changes.append(replace(change, provenance=provenance))
+        written = replace(change, provenance=provenance)
+        if work.begins and isinstance(written, TableWrite):
+            written = replace(written, operation="overwrite")
+        staged.changes.append(written)
         rows = outcome.rows.get(change.key, 0)
-        operation = change.operation if isinstance(change, TableWrite) else "view"
+        operation = written.operation if isinstance(written, TableWrite) else "view"
         _record(staged, work, provenance, operation=operation, rows=rows, facts=facts, stamp=stamp)
     changed = {change.key for change in outcome.changes if not isinstance(change, CursorWrite)}
     for work in works:
@@ -179,6 +201,8 @@ def view_records(
 
 def _provenance(change: TableWrite | ViewWrite, work: Work, stamp: Stamp) -> Provenance:
     given = change.provenance
+    if work.slice is not None:
+        return _of_partitions(given, work, stamp)
     is_ingested = given.origin == "ingested" and bool(given.data_version)
     mark = work.decision.fingerprint or fingerprint(work.asset.code_version, work.inputs)
     if is_ingested:
@@ -194,6 +218,30 @@ def _provenance(change: TableWrite | ViewWrite, work: Work, stamp: Stamp) -> Pro
         code_version=work.asset.code_version,
         inputs={str(key): value for key, value in work.inputs.items()},
         run_id=stamp.run_id,
+    )
+
+
+def _of_partitions(given: Provenance, work: Work, stamp: Stamp) -> Provenance:
+    """Say where a table comes from whose partitions came one by one.
+
+    Inputs that are partitioned themselves count partition by partition, not as a whole.
+    """
+    version = parts_version(work.parts)
+    mapped = {name for part in work.parts for name in part.inputs}
+    whole = {
+        key: value
+        for key, value in work.inputs.items()
+        if key.folded not in mapped
+        or any(part.inputs.get(key.folded) == value for part in work.parts)
+    }
+    return replace(
+        given,
+        data_version=version,
+        fingerprint=version,
+        code_version=work.asset.code_version,
+        inputs={str(key): value for key, value in whole.items()},
+        run_id=stamp.run_id,
+        partitions=record_of_parts(work.parts),
     )
 
 

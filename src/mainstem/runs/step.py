@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from mainstem.runs.slicing import PartitionSlice
 from mainstem.types import (
     AssetKey,
     Change,
@@ -49,6 +50,8 @@ class StepContext(Protocol):
     """The branch the run publishes to."""
     full_refresh: bool
     cancel: CancelToken
+    partition: PartitionSlice | None
+    """What to build of a partitioned asset; nothing: all of the asset."""
 
     def relation(self, key: AssetKey) -> Relation:
         """Give an input as pinned at the run's start, overlaid by this run's own outputs.

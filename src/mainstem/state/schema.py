@@ -9,6 +9,7 @@ from mainstem.state.launch import LAUNCH_MIGRATIONS
 from mainstem.state.leader import LEADER_MIGRATIONS
 from mainstem.state.listing import LISTING_MIGRATIONS
 from mainstem.state.migrations import MIGRATIONS
+from mainstem.state.partition import PARTITION_MIGRATIONS
 from mainstem.state.pool import POOL_MIGRATIONS
 from mainstem.state.ticket import TICKET_MIGRATIONS
 
@@ -21,5 +22,6 @@ ALL_MIGRATIONS = (
     *LISTING_MIGRATIONS,
     *POOL_MIGRATIONS,
     *CONTROL_MIGRATIONS,
+    *PARTITION_MIGRATIONS,
 )
 """Runs write to tables of several areas: whoever works with one has all."""

@@ -34,6 +34,7 @@ from mainstem.types.schema import (
 from mainstem.types.sensing import Cursor, RunRequest, SensorAnswer, Skip
 from mainstem.types.size import bytes_in, bytes_text
 from mainstem.types.table import (
+    BuiltPartitions,
     Change,
     CursorWrite,
     DataFile,
@@ -55,6 +56,7 @@ __all__ = [
     "Asks",
     "AssetKey",
     "Backoff",
+    "BuiltPartitions",
     "Change",
     "CheckResult",
     "CheckSpec",

@@ -107,6 +107,19 @@ class WriteTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltPartitions:
+    """Partitions of one table that were built from the same: a run of its run-length record."""
+
+    partitions: str
+    """The set as text (`mainstem.graph.PartitionSet`)."""
+    version: str
+    """Of each of them: the fingerprint of code and of what it read of each input when built."""
+    code_version: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """By input: the version as of which they are right, or what its mapped partitions were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """Where a version came from: kept with the table's entry in the commit."""
 
@@ -122,6 +135,8 @@ class Provenance:
     run_id: int = 0
     cursor_interval: str = ""
     """For ingested data: which part of the source, so that merges know what is disjoint."""
+    partitions: tuple[BuiltPartitions, ...] = ()
+    """Of a partitioned table: what each partition came from; the data version is their hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,7 @@ class LakeContext:
         self.environment, self.branch = "local", "main"
         self.full_refresh = False
         self.cancel = NeverCancelled()
+        self.partition = None
         self.lines, self.progressed = [], []
 
     def relation(self, key):

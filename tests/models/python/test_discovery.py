@@ -189,8 +189,8 @@ def test_an_unknown_option_names_the_nearest_and_spares_the_other_assets(found):
     assert "`materialized`" in discovered.errors[0].hint
 
 
-def test_partitions_say_that_they_come_later(found):
-    text = "from mainstem import asset\n@asset(partitions='monthly')\ndef a(x): ...\n"
+def test_contracts_say_that_they_come_later(found):
+    text = "from mainstem import asset\n@asset(contract=True)\ndef a(x): ...\n"
     (error,) = found(text).errors
 
     assert error.code == "A7106"

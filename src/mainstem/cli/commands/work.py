@@ -43,6 +43,13 @@ work_options = stack(
         "--ingest/--no-ingest", default=None, help="Read sources, or leave them as they are."
     ),
     click.option("--fresh", is_flag=True, help="Read sources again within their `fresh_for`."),
+    click.option(
+        "--partition",
+        "partitions",
+        multiple=True,
+        metavar="SET",
+        help="2013-05, 2013-01..2013-06, latest, missing, failed: no others are built.",
+    ),
     click.option("--force", is_flag=True, help="Build again what was reverted."),
     json_option,
 )

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from mainstem.cli.render.checks import finding_lines, finding_width
 from mainstem.cli.render.look import Look, Mark
 from mainstem.cli.render.words import count, listing, plural, seconds
 from mainstem.runs import RunFinished, RunStarted, StepFinished, StepRetried
+from mainstem.types import AssetKey
 
 _MARK: dict[str, Mark] = {
     "built": "ok",
@@ -19,6 +22,7 @@ _MARK: dict[str, Mark] = {
     "cancelled": "skip",
 }
 _INDENT = 8
+_PARTITIONS_SHOWN = 3
 
 
 def started_line(event: RunStarted, look: Look) -> str:
@@ -42,7 +46,7 @@ def step_line(event: StepFinished, look: Look, *, key_width: int) -> str:
     note = _note(event)
     took = "" if event.status in {"skipped", "cancelled"} else seconds(event.elapsed_s)
     tail = f"{took:<8}{note}" if took else note
-    head = f"  {look.mark(step_mark(event))} {event.key!s:<{key_width + 4}}"
+    head = f"  {look.mark(step_mark(event))} {event.name:<{key_width + 4}}"
     return f"{head}{rows}     {tail}".rstrip()
 
 
@@ -63,10 +67,8 @@ def finished_lines(event: RunFinished, look: Look) -> list[str]:
         key_width = max((len(str(step.key)) for step in event.steps), default=0)
         lines += [step_line(step, look, key_width=key_width) for step in event.steps]
     lines.append(_outcome(event))
-    width = finding_width([str(step.key) for step in event.steps if _has_finding(step)])
-    for step in event.steps:
-        if step.status in {"held", "failed"}:
-            lines += _held(step, event, look, width)
+    width = finding_width([step.name for step in event.steps if _has_finding(step)])
+    lines += _all_held(event, look, width)
     for step in event.steps:
         warned = [result for result in step.checks if result.verdict == "warned"]
         for result in warned:
@@ -74,6 +76,23 @@ def finished_lines(event: RunFinished, look: Look) -> list[str]:
         for warning in step.warnings:
             lines.append(f"  {look.paint('WARN', 'yellow')}  {step.key!s:<{width}}{warning}")
     return [*lines, *_stale(event, look)]
+
+
+def _all_held(event: RunFinished, look: Look, width: int) -> list[str]:
+    """Say what was held; of many partitions of one asset the first few, and how many more."""
+    lines: list[str] = []
+    told: Counter[AssetKey] = Counter()
+    for step in event.steps:
+        if step.status not in {"held", "failed"}:
+            continue
+        told[step.key] += 1
+        if not step.partition or told[step.key] <= _PARTITIONS_SHOWN:
+            lines += _held(step, event, look, width)
+    for key, number in told.items():
+        if number > _PARTITIONS_SHOWN:
+            more = plural(number - _PARTITIONS_SHOWN, "more partition")
+            lines.append(f"        and {more} of {key}: mainstem partitions {key}")
+    return lines
 
 
 def _rows(event: StepFinished) -> str:
@@ -122,15 +141,12 @@ def _outcome(event: RunFinished) -> str:
     if event.status == "cancelled":
         kept = f" What was finished is on branch {event.run_branch}." if event.run_branch else ""
         return f"Cancelled after {took}: nothing was published to {event.branch}.{kept}"
-    total = len(event.steps)
+    total = len({step.key for step in event.steps})
     if not event.commit_id:
         return f"Published nothing to {event.branch}, {took}."
-    done = count(len(event.published))
-    some = (
-        f"{done} of {plural(total, 'asset')}"
-        if len(event.published) != total
-        else plural(total, "asset")
-    )
+    published = len(set(event.published))
+    done = count(published)
+    some = f"{done} of {plural(total, 'asset')}" if published != total else plural(total, "asset")
     return f"Published {some} to {event.branch} in commit {event.commit_id[:8]}, {took}."
 
 
@@ -151,11 +167,11 @@ def _held(step: StepFinished, event: RunFinished, look: Look, width: int) -> lis
         lines += finding_lines(result, "HELD", look, key_width=width, show_all_hint=False)
     if step.error is not None:
         place = f"{step.error.where}: " if step.error.where and str(step.error.where) else ""
-        lines.append(f"  {word}  {step.key!s:<{width}}{place}{step.error.summary}")
+        lines.append(f"  {word}  {step.name:<{width}}{place}{step.error.summary}")
         lines += [f"{margin}{line}" for line in step.error.hint.splitlines()]
         lines += [margin + look.paint(line, "dim") for line in step.error.details.splitlines()]
     elif not failures:
-        lines.append(f"  {word}  {step.key!s:<{width}}{step.reason}")
+        lines.append(f"  {word}  {step.name:<{width}}{step.reason}")
     keep = event.held_readers_keep.get(step.key, "")
     readers = f"readers keep {keep}" if keep else "readers see nothing of it"
     if event.run_branch and step.status == "held":

@@ -22,16 +22,24 @@ from mainstem.graph.partition.names import DynamicPartitions, StaticPartitions, 
 from mainstem.graph.partition.partition_set import PartitionRange, PartitionSet
 from mainstem.graph.partition.partitioning import (
     Partitioning,
-    product_partitioning,
     read_partitioning,
 )
-from mainstem.graph.partition.rows import ColumnRule, RowRule, TimeRange, row_rule
+from mainstem.graph.partition.rows import (
+    Bounds,
+    ColumnRule,
+    RowRule,
+    TimeRange,
+    partitions_within,
+    row_rule,
+)
+from mainstem.graph.partition.spans import Point
 from mainstem.graph.partition.text import RESERVED
 from mainstem.graph.partition.windows import GRAINS, Grain, TimePartitions, time_partitions
 
 __all__ = [
     "GRAINS",
     "RESERVED",
+    "Bounds",
     "ColumnRule",
     "Dimension",
     "DynamicPartitions",
@@ -43,13 +51,14 @@ __all__ = [
     "PartitionSet",
     "Partitioning",
     "Partitions",
+    "Point",
     "ProductPartitions",
     "RowRule",
     "StaticPartitions",
     "TimePartitions",
     "TimeRange",
     "infer_mapping",
-    "product_partitioning",
+    "partitions_within",
     "product_partitions",
     "read_partitioning",
     "read_rule",

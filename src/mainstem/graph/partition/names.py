@@ -44,6 +44,10 @@ class StaticPartitions:
             raise _unknown(key, self.names)
         return found
 
+    def knows(self, key: str) -> bool:
+        """Tell whether there is a partition of that name."""
+        return key in self._ordinals
+
     def span_of(self, text: str) -> Spans:
         """Give the partition of a name."""
         at = self.ordinal(text)
@@ -97,6 +101,10 @@ class DynamicPartitions:
         if found is None:
             raise _unknown(key, tuple(self._ordinals), dynamic=self.name)
         return found
+
+    def knows(self, key: str) -> bool:
+        """Tell whether there is a partition of that name."""
+        return key in self._ordinals
 
     def span_of(self, text: str) -> Spans:
         """Give the partition of a name."""

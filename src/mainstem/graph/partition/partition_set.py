@@ -65,7 +65,12 @@ class PartitionSet:
 
     @classmethod
     def parse(
-        cls, text: str, definition: Partitions, *, within: PartitionSet | None = None
+        cls,
+        text: str,
+        definition: Partitions,
+        *,
+        within: PartitionSet | None = None,
+        is_stored: bool = False,
     ) -> PartitionSet:
         """Read the text form: `2013-01..2013-06,2013-09`, `2013-05|eu`, `..2013-06|*`.
 
@@ -74,6 +79,7 @@ class PartitionSet:
             definition: Whose partitions.
             within: What open ranges and `*` stand for; what is beyond it is left out. Without it
                 these are refused.
+            is_stored: Names that there are no more are left out.
 
         Raises:
             SelectionInvalid: It cannot be read, or names what is not there.
@@ -94,7 +100,7 @@ class PartitionSet:
             box = []
             for number, (ranges, dimension) in enumerate(zip(item, dimensions, strict=True)):
                 own = bounds[number] if bounds is not None else None
-                parts = [_spans_of(one, dimension, own) for one in ranges]
+                parts = [_spans_of(one, dimension, own, is_stored=is_stored) for one in ranges]
                 spans = algebra.union_of(parts) if parts else _all(own, text)
                 box.append([(first, stop) for first, stop, _below in spans])
             found.append(algebra.of_box(box))
@@ -258,8 +264,10 @@ def _is_open(text: str) -> bool:
     )
 
 
-def _spans_of(written: KeyRange, of: Dimension, bound: Spans | None) -> Spans:
+def _spans_of(written: KeyRange, of: Dimension, bound: Spans | None, *, is_stored: bool) -> Spans:
     if written.first == written.last and written.first is not None:
+        if is_stored and not isinstance(of, TimePartitions) and not of.knows(written.first):
+            return EMPTY
         return of.span_of(written.first)
     if isinstance(of, DynamicPartitions):
         raise SelectionInvalid(

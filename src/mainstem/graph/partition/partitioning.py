@@ -49,6 +49,11 @@ class Partitioning:
         """
         return f"{self.definition.shape()} by {','.join(self.columns)} {sorted(self.inputs)}"
 
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether which partitions there are is kept in the project's state."""
+        return any(isinstance(of, DynamicPartitions) for of in self.definition.dimensions)
+
     def with_keys(self, keys: Mapping[str, tuple[tuple[int, str], ...]]) -> Partitioning:
         """Give the same with the keys of dynamic dimensions as they are now."""
         dimensions: tuple[Dimension, ...] = tuple(
@@ -76,25 +81,6 @@ def read_partitioning(written: Mapping[str, Any]) -> Partitioning:
         raise _invalid("`product` stands alone and names its dimensions")
     dimensions = [(str(name), *_dimension(of, str(name))) for name, of in product.items()]
     return _with_options(*_product(dimensions), options)
-
-
-def product_partitioning(dimensions: Mapping[str, Partitioning], **options: Any) -> Partitioning:
-    """Combine partitionings of one dimension.
-
-    Args:
-        dimensions: By name. A column that only goes by its grain goes by the dimension's name.
-        **options: `inputs` and `batch`.
-
-    Raises:
-        ModelInvalid: They are fewer than two, or one is a product itself.
-    """
-    parts = []
-    for name, of in dimensions.items():
-        if isinstance(of.definition, ProductPartitions):
-            raise _invalid(f"dimension `{name}` is a product itself")
-        (column,) = of.columns
-        parts.append((name, of.definition, name if column == _own_name(of.definition) else column))
-    return _with_options(*_product(parts), options)
 
 
 def _product(

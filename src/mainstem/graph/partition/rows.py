@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from mainstem.graph.partition import spans as algebra
 from mainstem.graph.partition.definition import Dimension
 from mainstem.graph.partition.partition_set import PartitionSet
 from mainstem.graph.partition.windows import TimePartitions
-from mainstem.graph.partition.zone import is_ambiguous, wall_of, zone_of
+from mainstem.graph.partition.zone import instant_of, is_ambiguous, wall_of, zone_of
 from mainstem.types import dataclass
 
 _STEP = timedelta(minutes=15)
@@ -47,6 +47,7 @@ RowRule = tuple[tuple[ColumnRule, ...], ...]
 """Rows that meet all rules of one of the entries; none: no row."""
 
 _FEW = 10_000
+_TICK = timedelta(microseconds=1)
 
 
 def row_rule(some: PartitionSet, columns: Sequence[str]) -> RowRule:
@@ -98,3 +99,59 @@ def _time_range(of: TimePartitions, first: int, stop: int) -> TimeRange:
         last=of.key(stop - 1),
         keys=tuple(of.key(at) for at in range(first, stop)) if stop - first <= _FEW else (),
     )
+
+
+Bounds = Mapping[str, tuple[object, object]]
+"""Lowest and highest value of columns, by folded name: times, dates or text."""
+
+
+def partitions_within(
+    bounds: Bounds, columns: Sequence[str], existing: PartitionSet
+) -> PartitionSet:
+    """Give the partitions that rows with values within bounds may belong to.
+
+    Args:
+        bounds: Of the rows; a column that is missing may have any value.
+        columns: For each dimension its column.
+        existing: No others are given.
+    """
+    definition = existing.definition
+    box = []
+    for column, of in zip(columns, definition.dimensions, strict=True):
+        found = bounds.get(column.casefold())
+        spans = None if found is None else _spans_within(*found, of)
+        if spans is None and len(definition.dimensions) == 1:
+            return existing
+        box.append(spans)
+    whole = [
+        {pair for one in algebra.boxes(existing.spans) for pair in one[number]}
+        for number in range(len(box))
+    ]
+    made = algebra.of_box(
+        [
+            sorted(whole[number]) if spans is None else [(a, b) for a, b, _below in spans]
+            for number, spans in enumerate(box)
+        ]
+    )
+    return PartitionSet(definition, made) & existing
+
+
+def _spans_within(low: object, high: object, of: Dimension) -> algebra.Spans | None:
+    """Give the partitions between two values of a column; nothing if that cannot be told."""
+    if isinstance(of, TimePartitions):
+        first, last = _instant(low, of.zone), _instant(high, of.zone, is_last=True)
+        if first is None or last is None or last < first:
+            return None
+        return of.covering(first, last + _TICK)
+    if isinstance(low, str) and low == high:
+        return of.span_of(low) if of.knows(low) else algebra.EMPTY
+    return None
+
+
+def _instant(value: object, zone: str, *, is_last: bool = False) -> datetime | None:
+    if isinstance(value, datetime):
+        return value if value.tzinfo is not None else instant_of(value, zone_of(zone))
+    if isinstance(value, date):
+        wall = datetime.combine(value, time.max if is_last else time())
+        return instant_of(wall, zone_of(zone))
+    return None

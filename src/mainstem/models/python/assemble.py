@@ -120,12 +120,14 @@ def _asset(
         raw["materialized"] = "table"  # said of a folder, it is meant for its SQL models
     options = parse_options(raw, where=where)
     materialized = _materialized(model, options, where)
+    _refuse_partitions(model, options, materialized, where)
     columns = raw.get("columns")
     configuration = {name: getattr(options, name) for name in _OF_DATA} | {
         "materialized": materialized,
         "partition_by": layout_text(options.partition_by),
         "inputs": {each.name: (str(each.key), each.form) for each in model.parameters},
         "this": model.this,
+        **({"partitions": options.partitions.shape()} if options.partitions is not None else {}),
     }
     read = _variables_read(model.code.variables, made.variables)
     parts = {"rows": model.code.digest, "config": _digest(configuration)}
@@ -147,6 +149,7 @@ def _asset(
         execution=options.execution,
         row_key=options.row_key,
         partition_by=options.partition_by,
+        partitions=options.partitions,
         group=made.group,
         tags=tuple(dict.fromkeys(options.tags)),
         owner=options.owner,
@@ -176,6 +179,20 @@ def _resolved(each: Parameter, names: Names, namespace: str, where: Where) -> Pa
 
 def _distinct(keys: Any) -> tuple[AssetKey, ...]:
     return tuple(dict.fromkeys(key for key in keys if key is not None))
+
+
+def _refuse_partitions(
+    model: PythonModel, options: Options, materialized: Materialization, where: Where
+) -> None:
+    """Refuse what this version cannot divide: several tables at once, and effects."""
+    if options.partitions is not None and (model.is_multi or materialized == "none"):
+        what = "a multi_asset" if model.is_multi else "an effect, which writes no rows"
+        raise ModelInvalid(
+            "A7103",
+            f"{where.asset} has `partitions`, but is {what}.",
+            hint="Give each asset a function of its own that returns its rows.",
+            where=where,
+        )
 
 
 def _materialized(model: PythonModel, options: Options, where: Where) -> Materialization:

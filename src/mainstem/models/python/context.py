@@ -16,6 +16,20 @@ def _unheard(*_: object) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """What a function is to build: one partition, or neighbours if it takes several (`batch`)."""
+
+    key: str
+    """As text: `2013-05`, or `2013-05..2013-07` of several."""
+    start: datetime | None = None
+    """Aware, in the partitions' zone; nothing without a dimension of time."""
+    end: datetime | None = None
+    """The first moment that is not part of it."""
+    keys: tuple[str, ...] = ()
+    """Of each partition."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The run that a function is part of; built by tests as they like."""
 
@@ -26,6 +40,8 @@ class Context:
     environment: str = "local"
     branch: str = "main"
     full_refresh: bool = False
+    partition: Partition | None = None
+    """Of a partitioned asset: what to build; inputs partitioned alike have its rows only."""
     vars: Mapping[str, Any] = field(default_factory=dict)
     """Variables of the project; those read by name become part of the code's identity."""
     log: Callable[[str], object] = _unheard

@@ -31,6 +31,8 @@ class AssetOptions(TypedDict, total=False):
     materialized: Literal["table", "incremental", "none"]
     strategy: Literal["append", "upsert", "replace_partitions"]
     partition_by: Sequence[str]
+    partitions: Mapping[str, Any]
+    """From `mainstem.partitions`: the unit of work."""
     on_code_change: Literal["rebuild", "forward"]
     upstream: Literal["mutable"]
     rebuild: str

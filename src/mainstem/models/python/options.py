@@ -13,7 +13,7 @@ from typing import Any, Literal, cast, get_args
 
 from mainstem.config import read_execution
 from mainstem.errors import ModelInvalid, Where
-from mainstem.graph import OnCodeChange
+from mainstem.graph import OnCodeChange, Partitioning, read_partitioning
 from mainstem.models.python.plain import wrong_value
 from mainstem.types import Execution, LayoutColumn, Transform, seconds_in
 
@@ -30,6 +30,7 @@ class Options:
     row_key: tuple[str, ...] = ()
     strategy: Strategy = "append"
     partition_by: tuple[LayoutColumn, ...] = ()
+    partitions: Partitioning | None = None
     on_code_change: OnCodeChange = "rebuild"
     upstream_mutable: bool = False
     rebuild: Literal["", "on_change", "always"] = ""
@@ -79,6 +80,7 @@ def parse_options(raw: Mapping[str, Any], *, where: Where) -> Options:
         row_key=row_key,
         strategy=cast("Strategy", strategy),
         partition_by=partition_by,
+        partitions=_partitions(raw, where),
         on_code_change=cast(
             "OnCodeChange", read.one_of("on_code_change", get_args(OnCodeChange), forward)
         ),
@@ -136,6 +138,19 @@ def _layout(text: str, where: Where) -> LayoutColumn:
             "partition_by", text, f"a column, or {', '.join(allowed[1:])} of one", where
         )
     return LayoutColumn(column=found[2] or found[3], transform=cast("Transform", transform))
+
+
+def _partitions(raw: Mapping[str, Any], where: Where) -> Partitioning | None:
+    written = raw.get("partitions")
+    if written is None:
+        return None
+    if not isinstance(written, Mapping):
+        raise wrong_value("partitions", written, 'such as monthly("2013-01-01")', where)
+    try:
+        return read_partitioning(written)
+    except ModelInvalid as error:
+        error.where = where
+        raise
 
 
 def _refuse_contradictions(options: Options, where: Where) -> None:

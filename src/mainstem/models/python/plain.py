@@ -12,7 +12,6 @@ from mainstem.models.python.declaration import AssetOptions, CheckOptions, Senso
 from mainstem.types import AssetKey, did_you_mean
 
 LATER: Mapping[str, str] = {
-    "partitions": "Partitions as units of work come later; `partition_by=` lays out files now.",
     "contract": "Contracts of Python models come later; `schema` as a check says what must hold.",
 }
 ASSET_OPTIONS = frozenset(AssetOptions.__annotations__)

@@ -183,6 +183,7 @@ class Executor:
             environment=facts.environment,
             branch=facts.branch,
             full_refresh=facts.full_refresh,
+            partition=facts.partition,
             vars=facts.variables,
             log=lambda text: self._channel.send(Noted(text=str(text))),
             progress=self._progress,

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from mainstem.errors import MainstemError
+from mainstem.models.python.context import Partition
 from mainstem.models.python.definition import Discovered, Form
 from mainstem.types import (
     AssetKey,
@@ -49,6 +50,7 @@ class Facts:
     environment: str = "local"
     branch: str = "main"
     full_refresh: bool = False
+    partition: Partition | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
 
 

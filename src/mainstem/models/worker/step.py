@@ -7,9 +7,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mainstem.errors import InternalError, MainstemError, ModelInvalid, Where
+from mainstem.errors import InternalError, MainstemError, ModelInvalid, StepFailed, Where
 from mainstem.graph import Asset
+from mainstem.models.partition_rows import (
+    files_to_replace,
+    partition_write,
+    require_own_rows,
+)
+from mainstem.models.partition_rows import layout as layout_for
 from mainstem.models.python.assemble import PythonAsset
+from mainstem.models.python.context import Partition
 from mainstem.models.python.definition import Parameter
 from mainstem.models.quarantine import Rule, quarantine_key
 from mainstem.models.worker.message import (
@@ -26,7 +33,7 @@ from mainstem.models.worker.message import (
     Written,
 )
 from mainstem.models.worker.port import StepExecutor
-from mainstem.runs import StepContext, StepOutcome
+from mainstem.runs import PartitionSlice, StepContext, StepOutcome, required_condition
 from mainstem.types import (
     AssetKey,
     Operation,
@@ -216,6 +223,10 @@ class _Attempt:
             is_there = isinstance(self._context.current(key), TableRef)
             mode = "append" if is_there else "overwrite"
         layout = asset.partition_by if key == asset.key else ()
+        slice_ = self._context.partition
+        if slice_ is not None and key == asset.key:
+            required_condition(slice_.rows, schema, key)
+            layout = layout_for(asset, slice_, schema)
         target = self._context.target(
             key, schema, partition_by=layout, replaces=mode == "overwrite"
         )
@@ -234,6 +245,13 @@ class _Attempt:
     def _change(self, written: Written) -> TableWrite:
         target, mode = self._targets[written.key]
         asset = self._assets.get(written.key)
+        slice_ = self._context.partition
+        if slice_ is not None and asset is not None:
+            require_own_rows(asset, slice_, target, written.added)
+            exact, mixed = files_to_replace(self._context, asset, slice_)
+            if mixed:
+                raise _mixed_files(asset, slice_)
+            return partition_write(asset, target, written.added, exact)
         current = self._context.current(written.key) if mode != "overwrite" else None
         operation: Operation = mode
         return TableWrite(
@@ -260,8 +278,17 @@ def facts_of(context: StepContext, variables: Mapping[str, Any]) -> Facts:
         environment=context.environment,
         branch=context.branch,
         full_refresh=context.full_refresh,
+        partition=partition_of(context.partition),
         variables=variables,
     )
+
+
+def partition_of(slice_: PartitionSlice | None) -> Partition | None:
+    """Give what a function may know of the partitions that it builds."""
+    if slice_ is None:
+        return None
+    start, end = slice_.window or (None, None)
+    return Partition(key=slice_.text, start=start, end=end, keys=slice_.keys)
 
 
 def closure_of(relation: Relation, find: Callable[[AssetKey], Relation]) -> tuple[Relation, ...]:
@@ -294,8 +321,20 @@ def _expected(asset: Asset, context: StepContext, *, starts_over: bool) -> Expec
     )
 
 
+def _mixed_files(asset: Asset, slice_: PartitionSlice) -> StepFailed:
+    return StepFailed(
+        "A2069",
+        f"{asset.key} has files with rows of {slice_.text} and of other partitions together, "
+        "so that one cannot be replaced alone.",
+        hint=f"Build all of it once: mainstem run --select {asset.key} --full-refresh.",
+    )
+
+
 def _mode(asset: Asset, context: StepContext, *, starts_over: bool) -> Mode:
     """Tell how the rows meet those that are there."""
+    if context.partition is not None:
+        # Each partition has files of its own; what they replace is told when they are written.
+        return "overwrite" if context.partition.starts_over else "append"
     if asset.materialized != "incremental" or starts_over:
         return "overwrite"
     if not isinstance(context.current(asset.key), TableRef):

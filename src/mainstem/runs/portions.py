@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Partitions of a table as changes of its files: taken over from elsewhere, or withdrawn.
+
+Each partition is built into files of its own, so its files can be told by their statistics and
+moved without being read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from mainstem.errors import AssetNotFound, RefNotFound
+from mainstem.graph import PartitionSet, row_rule
+from mainstem.lake import Entry, Lake
+from mainstem.runs.context import InputView
+from mainstem.runs.rows import prune, with_files
+from mainstem.runs.staging import Work
+from mainstem.types import AssetKey, DataFile, Provenance, Relation, TableRef, TableWrite
+
+
+def linked_partitions(lake: Lake, work: Work, commit_id: str) -> Entry | None:
+    """Give the entry of a commit that has the partitions of a step, in files of their own."""
+    try:
+        entry = lake.entry(work.asset.key, commit_id)
+        table = lake.relation(work.asset.key, commit_id)
+    except (RefNotFound, AssetNotFound):
+        return None
+    if entry is None or work.slice is None or not isinstance(table, TableRef):
+        return None
+    files = prune(table, work.slice.rows)
+    if files.mixed:
+        return None
+    return replace(
+        entry,
+        row_count=sum(file.record_count for file in files.exact),
+        file_count=len(files.exact),
+        size_bytes=sum(file.size_bytes for file in files.exact),
+    )
+
+
+def link_write(lake: Lake, work: Work, tip: str) -> TableWrite:
+    """Take the files of a step's partitions over, in place of those that a branch has."""
+    key = work.asset.key
+    assert work.slice is not None, "only partitions are taken over by files"
+    source = lake.relation(key, work.linked_from)
+    assert isinstance(source, TableRef), "a partitioned asset is a table"
+    added = prune(source, work.slice.rows).exact
+    removed = () if work.slice.starts_over else _files(lake, key, tip, work)
+    return write_of(source, added, removed)
+
+
+def write_of(
+    table: TableRef, added: tuple[DataFile, ...], removed: tuple[DataFile, ...]
+) -> TableWrite:
+    """Replace files of a table by others of the same table."""
+    kept = {file.path for file in added}
+    gone = tuple(file.path for file in removed if file.path not in kept)
+    there = {file.path for file in removed}
+    return TableWrite(
+        key=table.key,
+        operation="upsert" if gone else "append",
+        provenance=Provenance(origin="derived", data_version=""),
+        schema=table.schema,
+        spec=table.spec,
+        table_id=table.table_id,
+        added=tuple(file for file in added if file.path not in there),
+        removed=gone,
+    )
+
+
+def view_of_gates(
+    works: Sequence[Work], find: Callable[[AssetKey], Relation]
+) -> Callable[[AssetKey], Relation]:
+    """Let gates see what their step built: of a partitioned asset its partitions only.
+
+    Other tables are restricted as the step's inputs are.
+    """
+    slices = {work.asset.key: work.slice for work in works if work.slice is not None}
+    if not slices:
+        return find
+    own, slice_ = next(iter(slices.items()))
+    others = InputView(find, slice_.reads)
+
+    def relation(key: AssetKey) -> Relation:
+        if key != own:
+            return others.relation(key)
+        table = find(key)
+        if not isinstance(table, TableRef):
+            return table
+        return with_files(table, prune(table, slice_.rows).exact)
+
+    return relation
+
+
+def files_of(table: TableRef, some: PartitionSet, columns: tuple[str, ...]) -> tuple[DataFile, ...]:
+    """Give the files that hold rows of partitions and no others."""
+    return prune(table, row_rule(some, columns)).exact
+
+
+def _files(lake: Lake, key: AssetKey, tip: str, work: Work) -> tuple[DataFile, ...]:
+    assert work.slice is not None, "only partitions are taken over by files"
+    if lake.entry(key, tip) is None:
+        return ()
+    table = lake.relation(key, tip)
+    return prune(table, work.slice.rows).exact if isinstance(table, TableRef) else ()
