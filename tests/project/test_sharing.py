@@ -66,3 +66,25 @@ def test_each_run_has_a_control_of_its_own(folder, shared):
     finished = project.run()
 
     assert (stopped.status, finished.status) == ("cancelled", "succeeded")
+
+
+def test_secrets_of_all_that_share_are_masked_and_looked_up_once(tmp_path):
+    shared, looks = Shared(tmp_path, process={}, clock=SystemClock()), []
+
+    def secrets(*values):
+        def look():
+            looks.append(values)
+            return frozenset(values)
+
+        return look
+
+    shared.hide(secrets("first-secret"))
+    before = shared.redactor()
+    shared.hide(secrets("second-secret"))
+    text = shared.redactor().text("first-secret, second-secret")
+    shared.hide(secrets("second-secret"))
+
+    assert before.text("first-secret, second-secret") == "****, second-secret"
+    assert text == "****, ****"
+    assert shared.redactor() is shared.redactor()
+    assert len(looks) == 3

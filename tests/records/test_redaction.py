@@ -138,3 +138,19 @@ def test_masking_is_fast_enough_for_floods():
     elapsed = time.process_time() - start
 
     assert elapsed < 2.0, f"{64 * len(piece) / elapsed / 1e6:.0f} MB/s"
+
+
+@pytest.mark.parametrize("left", range(4, 20))
+def test_what_a_cut_has_left_of_a_secret_is_masked_on_both_sides(left):
+    secret = "correct-horse-battery"
+    elision = "\n  ... 123 characters left out ...\n"
+    error = StepFailed(
+        "A7110",
+        f"main.a raised ValueError: no {secret[:left]}…",
+        details=f"before {secret[:left]}{elision}{secret[-left:]} after",
+    )
+
+    Redactor([secret]).error(error)
+
+    assert error.summary == "main.a raised ValueError: no ****…"
+    assert error.details == f"before ****{elision}**** after"

@@ -44,8 +44,8 @@ class Shared:
         self._executors: dict[tuple[str, str], StepExecutor] = {}
         self._closers: list[Callable[[], None]] = []
         self._secrets: list[Callable[[], frozenset[str]]] = []
+        self._hidden = frozenset[str]()
         self._redactor = Redactor()
-        self._redacted = 0
 
     def hide(self, secrets: Callable[[], frozenset[str]]) -> None:
         """Add secrets to those that are masked; looked up when something is to be masked."""
@@ -55,9 +55,11 @@ class Shared:
     def redactor(self) -> Redactor:
         """Give what masks the secrets of all environments: they share workers, hence output."""
         with self._lock:
-            if self._redacted != len(self._secrets):
-                found = frozenset[str]().union(*(secrets() for secrets in self._secrets))
-                self._redactor, self._redacted = Redactor(found), len(self._secrets)
+            # Secrets of a state of the files before stay: runs that began with them go on.
+            found = self._hidden.union(*(secrets() for secrets in self._secrets))
+            self._secrets.clear()
+            if found != self._hidden:
+                self._hidden, self._redactor = found, Redactor(found)
             return self._redactor
 
     def database(self, url: str) -> Database:

@@ -30,6 +30,9 @@ _SHORTEST_LINE = 8
 _SHORTEST_ENCODED = 8
 _WORDS = frozenset({"true", "false", "none", "null", "default", "localhost"})
 
+_CUT = re.compile(r"…|\n  \.\.\. \d+ characters left out \.\.\.\n")
+"""How a worker marks what it has left out of messages and tracebacks."""
+
 T = TypeVar("T")
 
 
@@ -85,12 +88,27 @@ class Redactor:
         """Mask the fields of an error, in place: its identity and traceback stay."""
         if self._forms:
             where = error.where
-            for name in ("summary", "hint", "details", "known"):
-                setattr(error, name, self.value(getattr(error, name)))
+            for name in ("summary", "hint", "details"):
+                setattr(error, name, self._at_cuts(self.text(getattr(error, name))))
+            error.known = self.value(error.known)
             if where is not None:
                 error.where = self.fields(where)
             error.args = (error.code, error.summary)
         return error
+
+    def _at_cuts(self, text: str) -> str:
+        """Mask what is left of a secret where a worker has cut a text before it was masked."""
+        cuts = list(_CUT.finditer(text))
+        for cut in reversed(cuts):
+            left, right = text[: cut.start()], text[cut.end() :]
+            before = max((_overlap(left, form) for form in self._forms), default=0)
+            after = max((_overlap(form, right) for form in self._forms), default=0)
+            if before:
+                left = left[:-before] + MASK
+            if after:
+                right = MASK + right[after:]
+            text = left + cut[0] + right
+        return text
 
     def stream(self) -> RedactingStream:
         """Begin a stream of bytes, such as what a process prints."""
@@ -147,6 +165,14 @@ class RedactingStream:
             if index < len(self._sorted) and self._sorted[index].startswith(tail):
                 return place
         return len(data)
+
+
+def _overlap(text: str, following: str) -> int:
+    """Give how many letters at the end of one text are the beginning of another; few are none."""
+    for count in range(min(len(text), len(following)), SHORTEST - 1, -1):
+        if text.endswith(following[:count]):
+            return count
+    return 0
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from mainstem.errors import MainstemError, ModelInvalid, StepFailed, Where
 
 _OUR_FOLDER = str(Path(mainstem.errors.__file__).parent)
 _DETAILS_LIMIT = 20_000
+_MESSAGE_LIMIT = 500
 
 
 def import_failed(error: BaseException, file: str, root: Path) -> MainstemError:
@@ -93,7 +94,9 @@ def described(error: BaseException) -> str:
         message = str(error).strip()
     first = message.split("\n", 1)[0].rstrip(".")
     name = type(error).__qualname__
-    return f"{name}: {first[:500]}" if first else name
+    if len(first) > _MESSAGE_LIMIT:
+        first = f"{first[:_MESSAGE_LIMIT]}…"
+    return f"{name}: {first}" if first else name
 
 
 def user_traceback(error: BaseException) -> str:
