@@ -313,7 +313,8 @@ def test_thousands_of_schedules_that_are_not_due_cost_one_look_at_an_index(datab
             "explain query plan select name from trigger_state where kind = 'schedule' "
             "and next_at <= 1"
         )
-        due = record.due_triggers(transaction, "schedule", utc("2026-01-02 02:59"))
+        now = utc("2026-01-02 02:59")
+        due = record.due_triggers(transaction, "schedule", now, ahead=now, limit=10)
 
     assert due == []
     assert "trigger_next" in str(plan)
@@ -332,3 +333,25 @@ def test_what_was_asked_by_hand_does_not_hold_a_tick_back(database, utc):
     (tick,) = loop.evaluate(utc("2026-01-02 03:00"))
 
     assert tick.outcome == "launched"
+
+
+def test_very_many_that_are_due_at_once_are_launched_in_several_turns(database, utc):
+    loop = Loop(database, *(schedule(name=f"job_{number}") for number in range(450)))
+    loop.sync(utc("2026-01-01 12:00"))
+    now = utc("2026-01-02 03:00:01")
+
+    counts = [len(loop.evaluate(now)) for _ in range(4)]
+
+    assert counts == [200, 200, 50, 0]
+    assert loop.next_wake == utc("2026-01-03 03:00")
+
+
+def test_a_server_with_older_files_does_not_silence_a_schedule_that_it_does_not_know(database, utc):
+    newer, older = Loop(database, schedule()), Loop(database)
+    newer.sync(utc("2026-01-01 12:00"))
+    assert older.evaluate(utc("2026-01-02 03:00:01")) == []
+
+    newer.sync(utc("2026-01-02 03:00:10"))
+    newer.evaluate(utc("2026-01-02 03:00:11"))
+
+    assert newer.launched == ["2026-01-02T03:00"]

@@ -103,4 +103,6 @@ def test_a_scheduled_job_runs_by_itself(folder, open_server, watch):
 
     with server.database.read() as transaction:
         launch = state.launch_of(transaction, first.launch_id)
+        run = state.run_of(transaction, launch.run_id)
     assert (launch.request.origin, launch.request.source) == ("schedule", "often")
+    assert run.logical_time == launch.request.logical_time

@@ -11,12 +11,12 @@ from mainstem.automation.cron import cron_of
 from mainstem.automation.schedule import Schedule
 from mainstem.automation.target import Target
 from mainstem.automation.timing import Timing
-from mainstem.config import Settings, names_of
+from mainstem.config import RUN_KEYS, Settings, names_of
 from mainstem.errors import ConfigInvalid, MainstemError, Where
 from mainstem.types import did_you_mean, duration_of, nearest
 
 _SHORTEST = timedelta(seconds=1)
-_PLAN_OPTIONS = ("full_refresh", "vars", "publish", "retries", "timeout")
+_OPTIONS = ("full_refresh", "vars", *sorted(RUN_KEYS))
 
 
 def targets_of(settings: Settings) -> dict[str, Target]:
@@ -138,7 +138,7 @@ def place(settings: Settings, base: str, key: str) -> Where:
 
 def _target(name: str, options: Mapping[str, Any]) -> Target:
     partition = options.get("partition")
-    chosen = {key: options[key] for key in _PLAN_OPTIONS if options.get(key) is not None}
+    chosen = {key: options[key] for key in _OPTIONS if options.get(key) is not None}
     return Target(
         job=name,
         environment=options.get("environment") or "",

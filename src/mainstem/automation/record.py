@@ -82,17 +82,23 @@ def trigger_states(
     return [_state(row) for row in rows]
 
 
-def due_triggers(transaction: Transaction, kind: TriggerKind, now: datetime) -> list[TriggerState]:
-    """Give those whose next moment has come, and those that were looked at in what is now future.
+def due_triggers(
+    transaction: Transaction, kind: TriggerKind, now: datetime, *, ahead: datetime, limit: int
+) -> list[TriggerState]:
+    """Give those whose next moment has come, longest due first.
 
-    The latter is what a clock that was set back leaves.
+    Args:
+        transaction: Of the caller.
+        kind: Of the triggers.
+        now: Of the clock.
+        ahead: Those that were looked at later than this are due, too: the clock was set back.
+        limit: At most so many.
     """
-    at = to_us(now)
     rows = transaction.execute(
         f"select {_STATE} from trigger_state where kind = ? and next_at <= ? "
         f"union select {_STATE} from trigger_state where kind = ? and evaluated_until > ? "
-        "order by 2",
-        (kind, at, kind, at),
+        "order by 9, 2 limit ?",
+        (kind, to_us(now), kind, to_us(ahead), limit),
     )
     return [_state(row) for row in rows]
 

@@ -63,13 +63,16 @@ def due_ticks(schedule: Schedule, evaluated_until: datetime, now: datetime) -> t
         In order; several missed ticks that are skipped for one reason come as one.
     """
     timing = schedule.timing
-    last = timing.latest(evaluated_until, now)
-    if last is None:
+    due = list(islice(timing.within(evaluated_until, now), 2))
+    if not due:
         return ()
+    # Mostly one is due, and nothing was missed; otherwise the latest is looked for from the end.
+    last = due[0] if len(due) == 1 else timing.latest(due[0], now)
+    assert last is not None, "there are two at least"
     if schedule.catchup == "all":
         return _all(timing, evaluated_until, last)
     older = _skipped(
-        _before(timing, evaluated_until, last),
+        _before(timing, evaluated_until, last) if len(due) > 1 else (),
         f"a later tick was due at the same time (catchup: {schedule.catchup})",
     )
     if schedule.catchup == "none" and now - last > ON_TIME:

@@ -31,6 +31,8 @@ from mainstem.types import dataclass, did_you_mean, nearest
 
 SET_BACK = timedelta(seconds=60)
 """A clock this far behind what was evaluated has been set back, not merely corrected."""
+AT_ONCE = 200
+"""Schedules in one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,8 @@ def evaluate_schedules(
 ) -> list[TickRecord]:
     """Write the ticks that are due, and ask for their launches.
 
-    Costs nothing for schedules that are not due: those are found by an index.
+    Costs nothing for schedules that are not due: those are found by an index. If very many are,
+    some are left for the next call, so that others may write meanwhile.
 
     Args:
         transaction: Of the caller; all of it happens, or nothing.
@@ -96,14 +99,17 @@ def evaluate_schedules(
             schedule goes on from there: ticks that were written do not fire again.
     """
     written: list[TickRecord] = []
-    for state in due_triggers(transaction, "schedule", now):
+    due = due_triggers(transaction, "schedule", now, ahead=now + SET_BACK, limit=AT_ONCE)
+    for state in due:
         schedule = schedules.get(state.name)
         if schedule is None or not state.is_active:
+            # Of a project that another server has loaded: `sync_schedules` wakes it there.
+            until = min(state.evaluated_until, now)
+            save_trigger(transaction, replace(state, next_at=None, evaluated_until=until))
             continue
         if state.evaluated_until > now:
-            if state.evaluated_until - now > SET_BACK:
-                back = replace(state, evaluated_until=now, next_at=schedule.timing.next(now))
-                save_trigger(transaction, back)
+            back = replace(state, evaluated_until=now, next_at=schedule.timing.next(now))
+            save_trigger(transaction, back)
             continue
         for tick in due_ticks(schedule, state.evaluated_until, now):
             record = _fire(transaction, schedule, tick, now)
@@ -187,6 +193,8 @@ def _seen(schedule: Schedule, before: TriggerState | None, now: datetime) -> Tri
     if timing != before.timing or state.is_active != before.is_active:
         state = replace(state, since=now, evaluated_until=now)
         return replace(state, next_at=schedule.timing.next(now) if state.is_active else None)
+    if state.is_active and state.next_at is None:
+        return replace(state, next_at=schedule.timing.next(state.evaluated_until))
     return state
 
 
@@ -225,9 +233,11 @@ def _held_back(transaction: Transaction, schedule: Schedule) -> str:
     if schedule.catchup == "all":
         return ""
     rows = transaction.execute(
-        "select max(launch_id) from tick where kind = 'schedule' and name = ?", (schedule.name,)
+        "select launch_id from tick where kind = 'schedule' and name = ? "
+        "and launch_id is not null order by scheduled_for desc limit 1",
+        (schedule.name,),
     )
-    launch = launch_of(transaction, rows[0][0]) if rows[0][0] is not None else None
+    launch = launch_of(transaction, rows[0][0]) if rows else None
     if launch is None or launch.status != "queued":
         return ""
     return f"launch {launch.id} of an earlier tick has not started yet"

@@ -157,7 +157,7 @@ class Launcher:
             control=live.control,
             on_event=partial(self._hear, live),
             on_begin=partial(self._begin, live, project),
-            **_run_options(request.options),
+            **_run_options(request),
         )
 
     def _begin(self, live: _Live, project: Project, transaction: Transaction, run_id: int) -> None:
@@ -214,8 +214,10 @@ _STATUS: Mapping[str, LaunchStatus] = {
 }
 
 
-def _run_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name not in _NOT_OF_A_RUN}
+def _run_options(request: LaunchRequest) -> dict[str, Any]:
+    chosen = {name: value for name, value in request.options.items() if name not in _NOT_OF_A_RUN}
+    # `now()` of a tick's run is the time that the tick was due, however late it began.
+    return {"logical_time": request.logical_time, **chosen} if request.logical_time else chosen
 
 
 def _text_of(error: BaseException) -> str:
