@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / ".venvs"
-_USERS = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+USERS = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 """As on a user's machine, where Python keeps compiled modules: some build machines forbid it."""
 
 
@@ -65,7 +65,7 @@ def cpu_of(command, *, cwd=None, env=None, check=True):
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env={**_USERS, **(env or {})},
+        env={**USERS, **(env or {})},
         capture_output=True,
         text=True,
         check=False,
