@@ -67,17 +67,22 @@ def test_expired_branches_of_runs_go_and_what_is_published_stays(edited, mainste
     assert mainstem("query", "select * from main.total", "--at", "main~1", "--json").code == 0
 
 
-def test_a_dry_run_tells_the_same_and_removes_nothing(edited):
+def test_a_dry_run_tells_the_same_and_removes_nothing(edited, mainstem):
+    (edited / "models/total.sql").write_text(
+        "/* ---\nmaterialized: table\n--- */\nselect error('x')"
+    )
+    assert mainstem("run").code == 2
     before = _files(edited)
-    told = _collect(edited, 40 * DAY, dry_run=True)
+    told = _collect(edited, 500 * DAY, dry_run=True)
     after = {path for path in _files(edited) if not path.name.startswith("mainstem.db")}
-    done = _collect(edited, 40 * DAY)
+    done = _collect(edited, 500 * DAY)
 
     assert {path for path in before if not path.name.startswith("mainstem.db")} <= after
     assert (told.branches, told.files, told.file_bytes) == (
         done.branches, done.files, done.file_bytes,
     )  # fmt: skip
     assert told.is_dry_run
+    assert told.failures == done.failures == 1
 
 
 def test_old_logs_and_history_go_by_their_retention(edited):

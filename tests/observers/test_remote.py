@@ -100,14 +100,16 @@ def test_telemetry_gets_a_trace_of_the_run_and_its_figures(folder, receiver):
     url = f"http://127.0.0.1:{receiver.port}"
     _run(folder, f"telemetry: {{otlp: '{url}', headers: {{x-tenant: acme}}}}")
 
-    spans, names = [], set()
+    spans, names, deltas = [], set(), set()
     for path, raw in zip(receiver.paths, receiver.raw, strict=True):
         if path == "/v1/traces":
             for resource in ExportTraceServiceRequest.FromString(raw).resource_spans:
                 spans += [span for scope in resource.scope_spans for span in scope.spans]
         elif path == "/v1/metrics":
             for resource in ExportMetricsServiceRequest.FromString(raw).resource_metrics:
-                names |= {one.name for scope in resource.scope_metrics for one in scope.metrics}
+                found = [one for scope in resource.scope_metrics for one in scope.metrics]
+                names |= {one.name for one in found}
+                deltas |= {one.sum.aggregation_temporality for one in found if one.HasField("sum")}
     by_name = {span.name: span for span in spans}
     assert set(by_name) == {"run", "seeds.numbers", "main.total", "main.broken"}
     assert all(
@@ -116,6 +118,7 @@ def test_telemetry_gets_a_trace_of_the_run_and_its_figures(folder, receiver):
     assert len({span.trace_id for span in spans}) == 1
     assert by_name["main.broken"].status.code == 2
     assert by_name["main.total"].end_time_unix_nano > by_name["main.total"].start_time_unix_nano
+    assert deltas == {1}
     assert {"mainstem.steps", "mainstem.rows", "mainstem.bytes", "mainstem.run.duration"} <= names
     assert receiver.headers[0]["X-Tenant" if "X-Tenant" in receiver.headers[0] else "x-tenant"]
 

@@ -15,8 +15,11 @@ from datetime import datetime
 from opentelemetry import context, trace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    PeriodicExportingMetricReader,
+)
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -53,7 +56,14 @@ class Telemetry:
             )
         )
         exporter = OTLPMetricExporter(
-            f"{base}/v1/metrics", headers=dict(headers), timeout=_TIMEOUT_S
+            f"{base}/v1/metrics",
+            headers=dict(headers),
+            timeout=_TIMEOUT_S,
+            # Each run counts for itself, maybe beside others: sums are the receiver's affair.
+            preferred_temporality={
+                Counter: AggregationTemporality.DELTA,
+                Histogram: AggregationTemporality.DELTA,
+            },
         )
         self._metrics = MeterProvider(
             metric_readers=[PeriodicExportingMetricReader(exporter)],

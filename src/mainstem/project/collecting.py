@@ -7,6 +7,7 @@ time, which is stretched for those that have run for longer.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,17 +50,18 @@ def collect(services: Services, recording: Recording, *, dry_run: bool) -> Colle
     """Remove garbage; with `dry_run` only tell what would go."""
     database, lake = services.database, services.lake
     now = services.clock.now()
-    versions = failures = alerts = 0
     with database.read() as transaction:
         running = unfinished_runs(transaction)
         keep = {run.base_commit for run in running} | linkable_commits(transaction, now=now)
-    if not dry_run:
-        retention = recording.retention
-        with database.write() as transaction:
-            versions = expire_versions(transaction, now=now)
-            prune_history(transaction, before=now - retention.steps)
-            failures = forget_failures(transaction, before=now - retention.history)
-            alerts = forget_alerts(transaction, before=now - retention.logs)
+    retention = recording.retention
+    versions = failures = alerts = 0
+    with contextlib.suppress(_OnlyAsked), database.write() as transaction:
+        versions = expire_versions(transaction, now=now)
+        prune_history(transaction, before=now - retention.steps)
+        failures = forget_failures(transaction, before=now - retention.history)
+        alerts = forget_alerts(transaction, before=now - retention.logs)
+        if dry_run:
+            raise _OnlyAsked
     grace = max(GRACE, *(_age(run.started_at, now) for run in running), timedelta())
     swept: Swept = lake.sweep(dry_run=dry_run, grace=grace, keep=keep)
     return Collected(
@@ -74,6 +76,10 @@ def collect(services: Services, recording: Recording, *, dry_run: bool) -> Colle
         alerts=alerts,
         is_dry_run=dry_run,
     )
+
+
+class _OnlyAsked(Exception):  # not an error
+    """Rolls back what a dry run would have done."""
 
 
 def _age(started_at: datetime, now: datetime) -> timedelta:

@@ -82,8 +82,6 @@ class RecordFiles:
             for path, run_id, size, changed in self._runs()
             if run_id not in running and changed < now - retention.logs
         ]
-        if not dry_run:
-            self._pack((now.astimezone(UTC) - 2 * _DAY).date())
         first_day = (now.astimezone(UTC) - retention.history).date()
         days = [
             (path, path.stat().st_size)
@@ -95,6 +93,7 @@ class RecordFiles:
                 shutil.rmtree(path, ignore_errors=True)
             for path, _size in days:
                 path.unlink(missing_ok=True)
+            self._pack((now.astimezone(UTC) - 2 * _DAY).date())
         return Pruned(
             logs=len(logs),
             log_bytes=sum(size for _path, size in logs),
