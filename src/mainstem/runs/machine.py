@@ -216,7 +216,7 @@ class _Turn:
 
     def _set(self, index: int, **changes: Any) -> None:
         before = self.marks[index]
-        after = self.marks[index] = replace(before, **changes)
+        after = self.marks[index] = before._replace(**changes)
         self.open += (after.moment not in ENDED) - (before.moment not in ENDED)
         self.late += (after.moment == "late") - (before.moment == "late")
 
