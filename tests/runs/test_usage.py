@@ -4,10 +4,17 @@
 import threading
 
 import apsw
+import pytest
 
 from mainstem import state
 from mainstem.runs.meter import Meter
 from mainstem.types import SystemClock
+
+
+@pytest.fixture
+def database_url(tmp_path):
+    """One adapter is enough: bytes are counted where pages can be."""
+    return f"sqlite:///{tmp_path / 'lake.db'}"
 
 
 def _burn(times=300_000):
