@@ -101,3 +101,21 @@ def test_a_job_runs_with_its_own_environment_and_variables(built, mainstem):
     assert done.objects[-1]["branch"] == "dev"
     count = mainstem("query", "select count(*) as n from big", "--branch", "dev", "--json")
     assert count.document == [{"n": 1}]
+
+
+def test_a_job_runs_the_partitions_that_it_names(built, mainstem):
+    (built / "mainstem.yml").write_text(
+        "name: shop\njobs:\n  last: {select: regions, cron: 0 3 * * *, partition: latest}\n"
+    )
+    (built / "models/regions.sql").write_text(
+        "/* ---\nmaterialized: incremental\n"
+        "partitions: {static: [eu, us, asia], column: region}\n--- */\n"
+        "select * from (values ('eu', 1), ('us', 2), ('asia', 3)) as given(region, n)"
+    )
+
+    tried = mainstem("schedule", "dry-run", "last")
+    done = mainstem("run", "--job", "last")
+
+    assert (tried.code, done.code) == (0, 0), done.err
+    rows = mainstem("query", "select region from regions", "--json").document
+    assert rows == [{"region": "asia"}]

@@ -66,3 +66,20 @@ def test_what_was_promised_is_late_through_the_server(folder, open_server, clock
     assert turn() == "unknown"
     clock.pass_s(3700)
     assert turn() == "late"
+
+
+def test_the_partitions_of_a_job_and_of_a_run_request_reach_the_run(folder, open_server, watch):
+    (folder / "models/one.sql").write_text(
+        "/* ---\nmaterialized: incremental\n"
+        "partitions: {static: [eu, us, asia], column: region}\n--- */\n"
+        "select * from (values ('eu', 1), ('us', 2), ('asia', 3)) as given(region, a)"
+    )
+    server = open_server()
+    server.start()
+    events = watch(server, after=0)
+    request = LaunchRequest(origin="sensor", select=("one",), partitions={"main.one": "us"})
+
+    launched = server.launch(request)
+    events.until("launch", "finished", launch_id=launched.id, status="succeeded")
+
+    assert server.project.sql("select region from one").to_pydict() == {"region": ["us"]}

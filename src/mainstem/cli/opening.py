@@ -61,6 +61,7 @@ def job_options(project: Project, job: str, asked: Mapping[str, Any]) -> dict[st
         "select": target.select,
         "exclude": target.exclude,
         "fresh": True,
+        "partitions": asked.get("partitions") or dict(target.partitions),
         "full_refresh": bool(asked.get("full_refresh") or target.options.get("full_refresh")),
         **options_of_run(target.options),
     }

@@ -84,9 +84,7 @@ class Reopened(Protocol):
         """Everything wrong in the project's files."""
         ...
 
-    def plan(
-        self, select: Sequence[str] = (), exclude: Sequence[str] = (), **options: bool | None
-    ) -> Plan:
+    def plan(self, select: Sequence[str] = (), exclude: Sequence[str] = (), **options: Any) -> Plan:
         """Say what a run would do."""
         ...
 
@@ -192,7 +190,12 @@ class Automation:
                 branch=project.branch,
                 select=request.select,
                 options=request.options,
-                plan=project.plan(request.select, request.exclude, **chosen),
+                plan=project.plan(
+                    request.select,
+                    request.exclude,
+                    partitions=dict(request.partitions),
+                    **chosen,
+                ),
             )
 
     def ticks(self, name: str = "", *, limit: int = 20) -> list[TickRecord]:

@@ -217,7 +217,11 @@ _STATUS: Mapping[str, LaunchStatus] = {
 def _run_options(request: LaunchRequest) -> dict[str, Any]:
     chosen = {name: value for name, value in request.options.items() if name not in _NOT_OF_A_RUN}
     # `now()` of a tick's run is the time that the tick was due, however late it began.
-    return {"logical_time": request.logical_time, **chosen} if request.logical_time else chosen
+    if request.logical_time is not None:
+        chosen["logical_time"] = request.logical_time
+    if request.partitions:
+        chosen["partitions"] = dict(request.partitions)
+    return chosen
 
 
 def _text_of(error: BaseException) -> str:
