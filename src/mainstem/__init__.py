@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mainstem import errors
     from mainstem.models import (
         Context,
+        ItemFailed,
         accepted_values,
         asset,
         between,
@@ -36,6 +37,7 @@ __all__ = [
     "AssetKey",
     "Context",
     "Cursor",
+    "ItemFailed",
     "Lake",
     "Project",
     "RunRequest",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         sql,
         unique,
     )
-    from mainstem.models.python.context import Context
+    from mainstem.models.python.context import Context, ItemFailed
     from mainstem.models.python.current import is_current
     from mainstem.models.python.declaration import asset, check, multi_asset, sensor
     from mainstem.models.python.definition import Discovered, PythonCheck, PythonModel, PythonSensor
@@ -55,6 +55,7 @@ _HOME = {
     "CheckFile": "check_file",
     "CompiledSql": "resolved",
     "Context": "python.context",
+    "ItemFailed": "python.context",
     "Discovered": "python.definition",
     "Properties": "properties",
     "PropertyIndex": "properties",
@@ -115,6 +116,7 @@ __all__ = [
     "Context",
     "Discovered",
     "Foreground",
+    "ItemFailed",
     "Properties",
     "PropertyIndex",
     "PythonAsset",

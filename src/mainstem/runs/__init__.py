@@ -21,6 +21,7 @@ from mainstem.runs.event import (
 from mainstem.runs.execution import execute
 from mainstem.runs.facts import gather_facts, with_known_texts
 from mainstem.runs.identity import is_dead, own_identity
+from mainstem.runs.items import ItemJournal
 from mainstem.runs.options import RunControl, RunOptions
 from mainstem.runs.part_facts import with_partition_facts, with_partition_keys
 from mainstem.runs.recovery import bury, recover
@@ -33,6 +34,7 @@ from mainstem.runs.step import CancelToken, Gate, Step, StepContext, StepOutcome
 __all__ = [
     "CancelToken",
     "Gate",
+    "ItemJournal",
     "OnEnd",
     "PartitionSlice",
     "Reverted",

@@ -14,6 +14,7 @@ from mainstem.graph import RowRule
 from mainstem.lake import Lake
 from mainstem.runs.cancelling import Cancellation
 from mainstem.runs.event import RunEvent, StepLogged, StepProgressed
+from mainstem.runs.items import ItemFolder, ItemJournal
 from mainstem.runs.rows import restricted
 from mainstem.runs.slicing import PartitionSlice
 from mainstem.runs.step import CancelToken
@@ -94,7 +95,9 @@ class AttemptContext:
         full_refresh: bool,
         names: tuple[str, str],
         services: tuple[
-            Callable[[], AbstractContextManager[Transaction]], Callable[[RunEvent], None]
+            Callable[[], AbstractContextManager[Transaction]],
+            Callable[[RunEvent], None],
+            ItemFolder,
         ],
     ) -> None:
         self.partition: PartitionSlice | None = None
@@ -108,7 +111,7 @@ class AttemptContext:
         self._key = key
         self._run_branch = branch
         self._pinned = branch.tip
-        self._open_write, self._emit = services
+        self._open_write, self._emit, self._items = services
         self._inputs = InputView(lambda name: branch.lake.relation(name, self._pinned), {})
 
     def restrict(self, slice_: PartitionSlice) -> None:
@@ -154,6 +157,11 @@ class AttemptContext:
             partition_by=partition_by,
             replaces=replaces,
         )
+
+    def items(self, code: str) -> ItemJournal:
+        """Give what keeps results of the items of one loop, for other attempts of this run."""
+        of = "" if self.partition is None else f"[{self.partition.text}]"
+        return self._items.journal(f"{self._key.folded}{of}", code)
 
     def progress(self, *, rows: int | None = None, note: str = "") -> None:
         """Show how far the step is."""

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from mainstem.errors import EngineUnavailable, LeaseLost, MainstemError, StepFailed
 from mainstem.runs.book import Book
@@ -42,6 +43,7 @@ from mainstem.runs.inbox import (
     SlotLost,
     TimedOut,
 )
+from mainstem.runs.items import ItemFolder
 from mainstem.runs.judging import evaluate
 from mainstem.runs.machine import State, decide
 from mainstem.runs.meter import Meter
@@ -122,6 +124,9 @@ class Driver:
         self.inbox = Inbox(self.clock)
         self.threads = Threads()
         self.meter = Meter(self.clock)
+        services = scope.services
+        folder = Path(services.lake.warehouse) if services.logs is None else services.logs.folder
+        self.items = ItemFolder(folder, scope.run.id, services.database, self.clock)
         self.slots = Slots(scope, lambda asset: self.inbox.put(SlotLost(asset)))
         self.end: EndRun | None = None
 
@@ -158,6 +163,7 @@ class Driver:
             for live in self.live.values():
                 live.cancel.cancel("cancelled")
             self.threads.close()
+            self.items.remove()
         elapsed_s = self.clock.monotonic_s() - began_s
         return summary(self.scope, self.book, end, commit, skipped=skipped, elapsed_s=elapsed_s)
 
@@ -219,7 +225,7 @@ class Driver:
                 raise error
             case SlotLost(asset):
                 for index, live in list(self.live.items()):
-                    if live.attempt and self.scope.wiring.units[index].key.folded == asset:
+                    if live.attempt and self.scope.wiring.units[index].name == asset:
                         self._stop(index, live, "slot")
             case TimedOut(index, attempt):
                 timed_out = self.live.get(index)
@@ -305,7 +311,7 @@ class Driver:
             logical_time=scope.run.logical_time,
             full_refresh=is_full,
             names=(scope.plan.environment, scope.plan.branch),
-            services=(scope.fenced, partial(self._tell, attempt)),
+            services=(scope.fenced, partial(self._tell, attempt), self.items),
         )
         for work in self.book.courses[index].works:
             if work.slice is not None:

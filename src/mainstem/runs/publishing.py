@@ -150,6 +150,7 @@ def conclude(
     state.release(transaction, candidate.held)
     state.free_slots(transaction, candidate.run.id)
     state.forget_requests(transaction, candidate.run.id)
+    state.forget_items(transaction, candidate.run.id)
 
 
 def _meta(candidate: Candidate) -> dict[str, object]:

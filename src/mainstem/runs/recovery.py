@@ -62,6 +62,7 @@ def bury(
     state.steal(transaction, run_id)
     state.free_slots(transaction, run_id)
     state.forget_requests(transaction, run_id)
+    state.forget_items(transaction, run_id)
     kept = _close_branch(transaction, lake, branch, clock=clock)
     state.finish_run(
         transaction,

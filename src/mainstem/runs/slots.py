@@ -35,7 +35,7 @@ class Slots:
         self._on_lost = on_lost
         self._lock = threading.Lock()
         self._held: dict[str, frozenset[str]] = {}
-        """By folded key of the step, the pools of which it holds slots."""
+        """By name of the step, the pools of which it holds slots."""
         self._wait_s: dict[tuple[str, ...], float] = {}
         self._refusals: dict[tuple[str, ...], int] = {}
         self._looked_s = float("-inf")
@@ -45,7 +45,7 @@ class Slots:
         scope = self._scope
         unit, pools = scope.wiring.units[index], scope.wiring.shape.nodes[index].pools
         asks = [_ask(name, unit.asks, scope.services.pools) for name in pools]
-        name = unit.key.folded
+        name = unit.name
         holder = state.Holder(
             run_id=scope.run.id, asset=name, attempt=attempt, owner=scope.run.process.owner
         )
@@ -68,7 +68,7 @@ class Slots:
 
     def release(self, index: int) -> None:
         """Give back what a step holds; the next claim may have it in the same turn."""
-        name = self._scope.wiring.units[index].key.folded
+        name = self._scope.wiring.units[index].name
         with self._lock:
             held = self._held.pop(name, None)
         if held:

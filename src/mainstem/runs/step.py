@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from mainstem.runs.items import ItemJournal
 from mainstem.runs.slicing import PartitionSlice
 from mainstem.types import (
     AssetKey,
@@ -89,6 +90,10 @@ class StepContext(Protocol):
         Raises:
             SchemaDrifted: A type change that is no legal promotion (only with `replaces=False`).
         """
+        ...
+
+    def items(self, code: str) -> ItemJournal:
+        """Give what keeps results of the items of one loop, for other attempts of this run."""
         ...
 
     def progress(self, *, rows: int | None = None, note: str = "") -> None:

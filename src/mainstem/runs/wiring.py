@@ -37,6 +37,12 @@ class Unit:
         return self.keys[0]
 
     @property
+    def name(self) -> str:
+        """What tells it from the run's other steps: `marts.delays`, `marts.delays[2013-05]`."""
+        partition = self.partition
+        return f"{self.key.folded}[{partition}]" if partition else self.key.folded
+
+    @property
     def partition(self) -> str:
         """The partitions as text; empty for an asset without."""
         return self.some.text() if self.some is not None else ""

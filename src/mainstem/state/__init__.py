@@ -42,6 +42,7 @@ from mainstem.state.counts import (
     steps_by_status,
 )
 from mainstem.state.ended import failed_since, updated_at
+from mainstem.state.item import add_items, forget_items, items_done
 from mainstem.state.launch import (
     LAUNCH_MIGRATIONS,
     Launch,
@@ -218,6 +219,7 @@ __all__ = [
     "add_built_partitions",
     "add_check_results",
     "add_event",
+    "add_items",
     "add_partition_keys",
     "add_token",
     "add_tombstones",
@@ -248,6 +250,7 @@ __all__ = [
     "finish_launch",
     "finish_run",
     "forget_failures",
+    "forget_items",
     "forget_requests",
     "free_slots",
     "from_us",
@@ -255,6 +258,7 @@ __all__ = [
     "has_claimable",
     "hold_tickets",
     "insert_run",
+    "items_done",
     "last_built_at",
     "last_step",
     "last_success",

@@ -64,7 +64,7 @@ class Holder:
 
     run_id: int
     asset: str
-    """Folded key of the step."""
+    """Name of the step: a folded key, with the partitions that it builds, if any."""
     attempt: int
     owner: str
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from mainstem.state.access import ACCESS_MIGRATIONS
 from mainstem.state.control import CONTROL_MIGRATIONS
+from mainstem.state.item import ITEM_MIGRATIONS
 from mainstem.state.launch import LAUNCH_MIGRATIONS
 from mainstem.state.leader import LEADER_MIGRATIONS
 from mainstem.state.listing import LISTING_MIGRATIONS
@@ -23,5 +24,6 @@ ALL_MIGRATIONS = (
     *POOL_MIGRATIONS,
     *CONTROL_MIGRATIONS,
     *PARTITION_MIGRATIONS,
+    *ITEM_MIGRATIONS,
 )
 """Runs write to tables of several areas: whoever works with one has all."""

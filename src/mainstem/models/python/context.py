@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, Protocol
 
+from mainstem.errors import MainstemError
 from mainstem.types import dataclass
 
 
@@ -30,6 +31,55 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemFailed:
+    """Stands for the result of an item that failed, with `context.map(..., on_error="keep")`."""
+
+    key: str
+    error: MainstemError
+
+
+class MapItems(Protocol):
+    """`context.map`."""
+
+    def __call__(
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        key: Callable[[Any], str] | None = None,
+        on_error: Literal["fail", "keep"] = "fail",
+    ) -> list[Any]:
+        """Call a function for each item, in warm workers at once; results are kept.
+
+        Another attempt of the step does only the items that have no result yet.
+
+        Args:
+            function: At the top level of a module, to run in other workers; others, such as
+                lambdas, run in threads of this one.
+            items: What pickle takes; no two are equal.
+            key: Gives the name under which an item's result is kept; by default made of the item.
+            on_error: `fail`: once all items were tried, the step fails; `keep`: an `ItemFailed`
+                stands for each item that failed.
+
+        Returns:
+            The results, in the order of the items.
+        """
+        ...
+
+
+def _one_by_one(
+    function: Callable[[Any], Any],
+    items: Iterable[Any],
+    *,
+    key: Callable[[Any], str] | None = None,
+    on_error: Literal["fail", "keep"] = "fail",
+) -> list[Any]:
+    """Do items where no run keeps results: in tests and in checks."""
+    del key, on_error
+    return [function(item) for item in items]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The run that a function is part of; built by tests as they like."""
 
@@ -48,3 +98,5 @@ class Context:
     """Keep a line in the run's log."""
     progress: Callable[[int | None, str], object] = _unheard
     """Show rows done so far, and a note."""
+    map: MapItems = _one_by_one
+    """Call a function for each of many items, at once, with results that are kept."""

@@ -23,6 +23,8 @@ from mainstem.models.worker.message import (
     Asked,
     Build,
     Built,
+    Call,
+    Called,
     Facts,
     Failed,
     Finished,
@@ -96,12 +98,25 @@ class Executor:
                 return self._guarded(request, self._build)
             case Judge():
                 return self._guarded(request, self._judge)
+            case Call():
+                return self._do_item(request)
             case Sense():
                 return self._guarded(request, self._sense)
             case _:
                 return Failed(
                     error=InternalError("A9071", f"unknown request {type(request).__name__}.")
                 )
+
+    def _do_item(self, request: Call) -> Answer:
+        """Do an item of another worker's loop."""
+        try:
+            size = _mapping().call(self._root, request)
+        except BaseException as error:
+            if isinstance(error, Stopped):
+                raise
+            failed = run_failed(error, f"item {request.key}", self._root)
+            return Failed(error=failed, modules=self._newly_imported())
+        return Called(size=size, modules=self._newly_imported())
 
     def _load(self, request: Load) -> Answer:
         project = _load().Project(self._root)
@@ -167,7 +182,10 @@ class Executor:
     def _arguments(self, request: Build | Judge, opened: ExitStack) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
         if request.takes_context:
-            arguments["context"] = self._context(request.facts)
+            context = self._context(request.facts)
+            if isinstance(request, Build):
+                context = replace(context, map=self._map_for(_name_of(request)))
+            arguments["context"] = context
         for each in request.given:
             if each.form == "nothing" or not each.relations:
                 arguments[each.parameter] = None
@@ -188,6 +206,18 @@ class Executor:
             log=lambda text: self._channel.send(Noted(text=str(text))),
             progress=self._progress,
         )
+
+    def _map_for(self, asset: str) -> Callable[..., list[Any]]:
+        """Give `context.map`; what it needs is imported when it is called."""
+        made: list[Any] = []
+
+        def fan_out(*given: Any, **options: Any) -> list[Any]:
+            if not made:
+                made.append(_mapping().Mapper(self._root, self._channel, asset))
+            found: list[Any] = made[0](*given, **options)
+            return found
+
+        return fan_out
 
     def _progress(self, rows: int | None = None, note: str = "") -> None:
         self._channel.send(Noted(text=str(note), rows=rows, is_progress=True))
@@ -267,6 +297,11 @@ def _name_of(request: Any) -> str:
             return f"sensor {request.sensor}"
         case _:
             return str(request.outputs[0].key)
+
+
+def _mapping() -> Any:
+    """Import what fans out; few functions do."""
+    return importlib.import_module("mainstem.models.worker.mapping")
 
 
 def _load() -> Any:

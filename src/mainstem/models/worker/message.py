@@ -118,6 +118,59 @@ class Sense:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A function that any worker of the project finds."""
+
+    file: str
+    """Of the project; empty: the module is installed."""
+    module: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Do one item of a loop: answered by `Called` or `Failed`."""
+
+    function: Function
+    item: bytes
+    path: str
+    """Where its result goes."""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapItems:
+    """A function fans out, and waits: answered by `Mapped`."""
+
+    loop: str
+    function: Function | None
+    """`None`: only the asking process can do the items."""
+    items: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """What is known of the items."""
+
+    folder: str
+    done: Mapping[str, str]
+    """Files with results, by key."""
+    failed: Mapping[str, MainstemError] = field(default_factory=dict)
+    is_complete: bool = False
+    """All were done or failed; otherwise the asking process does those that are missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemEnded:
+    """The asking process did an item."""
+
+    loop: str
+    key: str
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loading:
     """The worker is about to import a file: if it dies now, this file did it."""
 
@@ -195,6 +248,13 @@ class Built(Answer):
     written: tuple[Written, ...] = ()
     returned_nothing: bool = False
     usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called(Answer):
+    """An item is done."""
+
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -68,6 +69,7 @@ class WorkerPool:
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
+        self._lent = 0
         self._is_shrinking = False
         self._changed = threading.Condition()
         self._is_closed = False
@@ -133,6 +135,23 @@ class WorkerPool:
             was_cancelled = cancel is not None and cancel.is_cancelled
             self._give_back(worker, is_reusable=is_reusable and not was_cancelled)
 
+    @property
+    def limit(self) -> int:
+        """Processes at most."""
+        return self._limit
+
+    @contextmanager
+    def lending(self) -> Iterator[None]:
+        """Let one process more run, while one that runs only waits for others."""
+        with self._changed:
+            self._lent += 1
+            self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._lent -= 1
+
     def kill(self) -> None:
         """Kill every worker and its children now: the second Ctrl-C."""
         with self._changed:
@@ -169,7 +188,7 @@ class WorkerPool:
                             self._busy.add(worker)
                             return worker
                         outdated.append(worker)
-                    if len(self._busy) + self._starting < self._limit:
+                    if len(self._busy) + self._starting < self._limit + self._lent:
                         self._starting += 1
                         break
                     self._changed.wait(_WAIT_S if cancel is not None else None)

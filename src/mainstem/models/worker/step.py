@@ -19,6 +19,7 @@ from mainstem.models.python.assemble import PythonAsset
 from mainstem.models.python.context import Partition
 from mainstem.models.python.definition import Parameter
 from mainstem.models.quarantine import Rule, quarantine_key
+from mainstem.models.worker.fanout import FanOut
 from mainstem.models.worker.message import (
     Asked,
     Build,
@@ -27,6 +28,8 @@ from mainstem.models.worker.message import (
     Facts,
     Failed,
     Given,
+    ItemEnded,
+    MapItems,
     Mode,
     Noted,
     Told,
@@ -92,25 +95,41 @@ class PythonStep:
         attempt = _Attempt(
             self._assets, context, self._rules, starts_over=self._starts_over(context)
         )
+        fan_out = FanOut(
+            self._executor, context, asset=str(self.outputs[0]), code=self._model.code.digest
+        )
+
+        def answer(message: Any) -> object | None:
+            match message:
+                case MapItems():
+                    return fan_out.answer(message)
+                case ItemEnded():
+                    fan_out.ended(message)
+                    return None
+                case _:
+                    return attempt.answer(message)
+
         request = self._request(context)
         name = str(self.outputs[0])
         try:
-            answer = self._executor.run(
+            last = self._executor.run(
                 request,
                 asset=name,
-                answer=attempt.answer,
+                answer=answer,
                 log=lambda text, stream: context.log(text, stream=stream),
                 cancel=context.cancel,
             )
-            if isinstance(answer, Failed):
-                raise answer.error
+            if isinstance(last, Failed):
+                raise last.error
         except MainstemError as error:
             if error.where is None:
                 error.where = Where(file=self._model.file, line=self._model.line, asset=name)
             raise
-        if not isinstance(answer, Built):
-            raise InternalError("A9072", f"{name} was answered with {type(answer).__name__}.")
-        return attempt.outcome(answer)
+        finally:
+            fan_out.close()
+        if not isinstance(last, Built):
+            raise InternalError("A9072", f"{name} was answered with {type(last).__name__}.")
+        return attempt.outcome(last)
 
     def _request(self, context: StepContext) -> Build:
         model = self._model
