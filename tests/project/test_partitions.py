@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import orjson
 import pytest
 from click.testing import CliRunner
@@ -488,3 +492,101 @@ def test_the_command_line_shows_ranges(flights, monkeypatch):
     assert "built            6  2013-01..2013-06" in done.output
     assert "missing          6  2013-07..2013-12" in done.output
     assert orjson.loads(told.output)["partitions"]["built"]["count"] == 6
+
+
+KILLED = """
+import os, signal, sys
+import mainstem
+from mainstem.runs import StepFinished
+
+done = []
+def hear(event):
+    if isinstance(event, StepFinished) and event.partition and event.status == "built":
+        done.append(event.partition)
+        if len(done) == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+with mainstem.open(sys.argv[1]) as project:
+    project.run(on_event=hear)
+"""
+
+
+def test_what_was_built_before_a_kill_is_linked_by_the_next_run(flights):
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(flights.path)], check=False)
+
+    finished = flights.run()
+
+    statuses = _statuses(finished)
+    assert killed.returncode == -signal.SIGKILL
+    assert sum(status == "linked" for status in statuses.values()) >= 5
+    assert set(statuses.values()) == {"linked", "built"}
+    assert flights.rows(PER_MONTH.format("marts.monthly")) == [(month, 3) for month in MONTHS]
+
+
+def test_an_incremental_model_with_partitions_builds_each_from_all_its_rows(flights):
+    flights.write(
+        "models/marts/monthly.sql",
+        """/* ---
+materialized: incremental
+key: [flown]
+partitions: {by: month, column: flown, start: 2013-01-01, end: 2014-01-01}
+partition_by: [month(flown)]
+--- */
+select flown, delay from raw.flights as f where {{ newer_than('f.flown', lookback='3 days') }}
+""",
+    )
+    flights.run()
+    flights.land("f1", ["2013-02-20"])
+
+    finished = flights.run()
+
+    assert [name for name, status in _statuses(finished).items() if status == "built"] == [
+        "2013-02"
+    ]
+    assert dict(flights.rows(PER_MONTH.format("marts.monthly")))["2013-02"] == 4
+
+
+def test_an_input_that_is_declared_to_be_read_whole_builds_all_partitions(flights):
+    model = _model("select flown, delay from raw.flights")
+    whole = model.replace("end: 2014-01-01", "end: 2014-01-01, inputs: {raw.flights: all}")
+    flights.write("models/marts/monthly.sql", whole)
+    flights.run()
+    flights.land("f1", ["2013-05-20"])
+
+    assert set(_statuses(flights.run()).values()) == {"built"}
+
+
+def test_a_trailing_window_is_built_again_for_all_that_read_the_month(flights):
+    model = _model(
+        "select m.flown, (select count(*) from raw.flights as f) as n from raw.flights as m"
+    )
+    trailing = model.replace(
+        "end: 2014-01-01", "end: 2014-01-01, inputs: {raw.flights: {trailing: 2}}"
+    )
+    flights.write("models/marts/monthly.sql", trailing)
+    flights.run()
+    flights.land("f1", ["2013-05-20"])
+
+    finished = flights.run()
+
+    built = {name for name, status in _statuses(finished).items() if status == "built"}
+    assert built == {"2013-05", "2013-06"}
+    counts = flights.rows(
+        "select distinct strftime(flown, '%Y-%m'), n from marts.monthly order by 1"
+    )
+    assert dict(counts)["2013-01"] == 3
+    assert dict(counts)["2013-06"] == 7
+
+
+def test_months_of_another_zone_are_replaced_exactly(flights):
+    flights.land("f0", ["2013-01-31", "2013-02-01"])
+    flights.write("data/f1.csv", "flown,delay\n2013-01-31 23:30:00,1\n")
+    zoned = _model(
+        "select flown at time zone 'UTC' as at_utc, delay from raw.flights", column="at_utc"
+    ).replace("end: 2014-01-01", "end: 2013-03-01, zone: Europe/Berlin, inputs: {raw.flights: all}")
+    flights.write("models/marts/monthly.sql", zoned)
+    flights.run()
+    flights.run(partitions="2013-02", rebuild=True)
+
+    rows = flights.rows("select count(*), count(distinct at_utc) from marts.monthly")
+    assert rows == [(3, 3)]

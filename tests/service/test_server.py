@@ -34,6 +34,22 @@ def test_a_launch_becomes_a_run_and_ends_with_it(server, watch):
     assert server.status().running == ()
 
 
+def test_a_launch_may_want_some_partitions_only(server, watch, folder):
+    (folder / "models" / "monthly.sql").write_text(
+        "/* ---\nmaterialized: table\n"
+        "partitions: {by: month, column: day, start: 2013-01-01, end: 2014-01-01}\n--- */\n"
+        "select unnest([date '2013-02-05', date '2013-03-05']) as day\n"
+    )
+    server.reload()
+    events = watch(server)
+
+    wanted = {"monthly": "2013-02..2013-03"}
+    launch = server.launch(replace(MANUAL, select=("monthly",), partitions=wanted))
+    events.until("launch", "finished", launch_id=launch.id, status="succeeded")
+
+    assert server.project.partitions("monthly").built.text() == "2013-02..2013-03"
+
+
 def test_a_launch_with_nothing_to_do_succeeds_without_a_run(server, watch):
     events = watch(server)
     server.launch(MANUAL)

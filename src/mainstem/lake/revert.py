@@ -216,6 +216,9 @@ class _Reverting:
             now.provenance,
             data_version=derived_version("revert", now.provenance.data_version, self._target.id),
             fingerprint="",
+            # Which partitions the rows that came and went belong to is not known here: all of
+            # them count as never built.
+            partitions=(),
         )
         write = TableWrite(
             key=now.key,

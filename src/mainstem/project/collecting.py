@@ -16,7 +16,14 @@ from mainstem.observers import forget_alerts, forget_failures
 from mainstem.project.recording import Recording
 from mainstem.project.services import Services
 from mainstem.records import Pruned
-from mainstem.state import expire_versions, linkable_commits, prune_history, unfinished_runs
+from mainstem.state import (
+    expire_versions,
+    linkable_commits,
+    partition_commits,
+    prune_history,
+    prune_partitions,
+    unfinished_runs,
+)
 
 GRACE = timedelta(days=7)
 
@@ -62,6 +69,15 @@ def collect(services: Services, recording: Recording, *, dry_run: bool) -> Colle
         alerts = forget_alerts(transaction, before=now - retention.logs)
         if dry_run:
             raise _OnlyAsked
+        keep |= partition_commits(transaction, now=now)
+    if not dry_run:
+        retention = recording.retention
+        with database.write() as transaction:
+            versions = expire_versions(transaction, now=now)
+            prune_history(transaction, before=now - retention.steps)
+            prune_partitions(transaction, before=now - retention.steps, now=now)
+            failures = forget_failures(transaction, before=now - retention.history)
+            alerts = forget_alerts(transaction, before=now - retention.logs)
     grace = max(GRACE, *(_age(run.started_at, now) for run in running), timedelta())
     swept: Swept = lake.sweep(dry_run=dry_run, grace=grace, keep=keep)
     return Collected(

@@ -167,6 +167,18 @@ def partition_commits(transaction: Transaction, *, now: datetime) -> frozenset[s
     return frozenset(row[0] for row in rows)
 
 
+def prune_partitions(transaction: Transaction, *, before: datetime, now: datetime) -> None:
+    """Forget what nobody may take over any more, and the results of runs long past."""
+    transaction.execute(
+        "delete from partition_built where expires_at is not null and expires_at < ?",
+        (to_us(now),),
+    )
+    transaction.execute(
+        "delete from partition_step where finished_at is not null and finished_at < ?",
+        (to_us(before),),
+    )
+
+
 def save_partition_steps(
     transaction: Transaction, run_id: int, steps: Iterable[PartitionStep]
 ) -> None:
