@@ -43,6 +43,7 @@ COMMANDS = (
     Listed("table", "versions", "table", "A table's files, history and Iceberg metadata."),
     Listed("dev", "operate", "serve", "Serve while you edit: files are followed, errors shown."),
     Listed("serve", "operate", "serve", "Run schedules, launches and the API until stopped."),
+    Listed("backfill", "operate", "backfill", "Build partitions of the past, and steer it."),
     Listed("queue", "operate", "queue", "List launches, and cancel one."),
     Listed("worker", "operate", "worker", "Carry out Python steps of runs on other machines."),
     Listed("runs", "operate", "runs", "List runs, show one, read its log; failures."),

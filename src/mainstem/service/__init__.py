@@ -4,6 +4,7 @@
 Knows nothing of HTTP; `api` mounts a `Server`, and the CLI starts one.
 """
 
+from mainstem.service.backfill import BackfilledAsset, BackfillReport, Backfills
 from mainstem.service.bus import EventBus, Filter, Subscription
 from mainstem.service.event import ServerEvent, Topic
 from mainstem.service.launcher import RunningLaunch
@@ -12,6 +13,9 @@ from mainstem.service.server import Server, ServerStatus, TriggersOf, Upkeep
 from mainstem.service.trigger import LeaderWrite, Trigger
 
 __all__ = [
+    "BackfillReport",
+    "BackfilledAsset",
+    "Backfills",
     "EventBus",
     "Filter",
     "LeaderWrite",

@@ -67,7 +67,10 @@ class Projects:
         """
         variables = request.options.get("vars") or {}
         environment = request.environment or self._environment
-        if not (variables or request.environment or request.branch):
+        own = (self.current.environment, self.current.branch)
+        asked = (request.environment or own[0], request.branch or own[1])
+        # Without a branch another environment has one of its own.
+        if not variables and asked == own:
             return self.current
         name = orjson.dumps(
             [environment, request.branch, dict(variables)], option=orjson.OPT_SORT_KEYS

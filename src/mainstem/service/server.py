@@ -23,6 +23,7 @@ from mainstem.errors import MainstemError
 from mainstem.project import Project, find_project
 from mainstem.runs import is_dead, own_identity, recover
 from mainstem.service.automatic import project_triggers
+from mainstem.service.backfill import BackfillRounds, Backfills
 from mainstem.service.bell import Bell
 from mainstem.service.bus import EventBus, Filter, Subscription
 from mainstem.service.claims import Claims
@@ -196,6 +197,11 @@ class Server:
         self.bus.close()
         self.projects.close()
 
+    @property
+    def backfills(self) -> Backfills:
+        """Stored plans to build partitions, of this server's environment."""
+        return Backfills(self.project, wake=self._call_triggers)
+
     def launch(self, request: LaunchRequest) -> Launch:
         """Ask for a run; begins within milliseconds if a slot is free and this server leads.
 
@@ -309,7 +315,12 @@ class Server:
             self._bell.ring()
 
     def _replace_triggers(self, project: Project) -> None:
-        self._triggers.replace(self._triggers_of(project))
+        rounds = BackfillRounds(self.database, self.projects.of, self.bus)
+        self._triggers.replace([rounds, *self._triggers_of(project)])
+
+    def _call_triggers(self) -> None:
+        self._triggers.call(of_runs=True)
+        self._bell.ring()
 
     def _keep_up(self) -> None:
         self._courier.call()

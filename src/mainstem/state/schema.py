@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from mainstem.state.access import ACCESS_MIGRATIONS
+from mainstem.state.backfill import BACKFILL_MIGRATIONS
 from mainstem.state.control import CONTROL_MIGRATIONS
 from mainstem.state.item import ITEM_MIGRATIONS
 from mainstem.state.launch import LAUNCH_MIGRATIONS
@@ -17,6 +18,7 @@ from mainstem.state.ticket import TICKET_MIGRATIONS
 ALL_MIGRATIONS = (
     *MIGRATIONS,
     *ACCESS_MIGRATIONS,
+    *BACKFILL_MIGRATIONS,
     *LAUNCH_MIGRATIONS,
     *LEADER_MIGRATIONS,
     *TICKET_MIGRATIONS,
