@@ -64,3 +64,16 @@ def test_what_is_no_promise_is_refused(written, code):
         promise_of(written, Where(asset="main.total"))
 
     assert raised.value.code == code
+
+
+def test_a_partition_is_waited_for_from_its_end_whatever_else_was_built(utc):
+    since, updated = utc("2025-01-01 00:00"), utc("2026-01-10 20:00")
+    ended = utc("2026-01-10 00:00")
+
+    def status(promise, now):
+        found = freshness_of(promise, updated, since=since, now=now, pending_since=ended)
+        return found.status, found.due_at
+
+    assert status(SIX_HOURS, utc("2026-01-10 05:00")) == ("fresh", utc("2026-01-10 06:00"))
+    assert status(SIX_HOURS, utc("2026-01-10 21:00")) == ("late", utc("2026-01-10 06:00"))
+    assert status(EIGHT, utc("2026-01-10 21:00")) == ("late", utc("2026-01-10 07:00"))

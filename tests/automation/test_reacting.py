@@ -225,3 +225,27 @@ def test_a_promise_is_late_once_and_recovers(project, clock):
     assert statuses(1) == [("late", "")]
     project.run(["total"], rebuild=True)
     assert statuses(0) == [("fresh", "recovered")]
+
+
+def test_the_promise_of_a_partitioned_asset_is_about_its_latest_complete_partition(
+    folder, clock, utc
+):
+    (folder / "models/daily.sql").write_text(
+        "/* ---\nmaterialized: incremental\nfreshness: {within: 6h}\n"
+        "partitions: {by: day, column: day, start: 2025-12-30}\n--- */\n"
+        "select date '2025-12-30' as day, 1 as n"
+    )
+    with mainstem.open(folder, clock=clock) as project:
+
+        def standing():
+            (found,) = [one for one in project.automation.promises.all() if one.key.name == "daily"]
+            return found.freshness.status, found.freshness.due_at
+
+        project.automation.promises.turn(Server(project).write, clock.time)
+        clock.time += timedelta(hours=1)
+        project.run(["daily"], partitions="2025-12-30")
+        assert standing() == ("fresh", utc("2026-01-01 06:00"))
+        clock.time += timedelta(hours=6)
+        assert standing()[0] == "late"
+        project.run(["daily"])
+        assert standing()[0] == "fresh"

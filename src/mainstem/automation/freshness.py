@@ -76,7 +76,12 @@ def promise_of(written: Mapping[str, Any], where: Where) -> Promise:
 
 
 def freshness_of(
-    promise: Promise, updated_at: datetime | None, *, since: datetime, now: datetime
+    promise: Promise,
+    updated_at: datetime | None,
+    *,
+    since: datetime,
+    now: datetime,
+    pending_since: datetime | None = None,
 ) -> Freshness:
     """Tell whether a promise is kept.
 
@@ -85,30 +90,32 @@ def freshness_of(
         updated_at: When the asset was brought up to date last; nothing if never.
         since: When the promise was made: it is not broken for the time before.
         now: Of the clock.
+        pending_since: Of a partitioned asset: when the first partition that is not built was over;
+            from then on it is waited for, whatever else was built.
     """
-    if promise.within is not None:
+    if pending_since is not None:
+        begun = max(pending_since, since)
+        due = _deadlines(promise, begun)[0] if promise.within is None else begun + promise.within
+    elif promise.within is not None:
         due = (updated_at or since) + promise.within
     else:
-        due = _due_by(promise, updated_at or since)
+        # An update counts for the deadline that follows it; the one after that needs another.
+        due = _deadlines(promise, updated_at or since)[1]
     if due < now:
         return Freshness(status="late", due_at=due, updated_at=updated_at)
     status: Literal["fresh", "unknown"] = "unknown" if updated_at is None else "fresh"
     return Freshness(status=status, due_at=due, updated_at=updated_at)
 
 
-def _due_by(promise: Promise, updated_at: datetime) -> datetime:
-    """Give the first time of day for which an update does not count any more.
-
-    An update counts for the deadline that follows it; the one after that needs another.
-    """
+def _deadlines(promise: Promise, after: datetime) -> list[datetime]:
+    """Give the times of day by which it is promised, later than a moment."""
     assert promise.by is not None, "a promise has one of the two"
     home = zone_of(promise.zone)
-    day = updated_at.astimezone(home).date()
+    day = after.astimezone(home).date()
     deadlines = (
         moment_of(datetime.combine(day + count * _DAY, promise.by), home) for count in range(4)
     )
-    later = [deadline for deadline in deadlines if deadline > updated_at]
-    return later[1]
+    return [deadline for deadline in deadlines if deadline > after]
 
 
 def _wrong(what: str, where: Where) -> ConfigInvalid:

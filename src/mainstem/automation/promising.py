@@ -29,6 +29,7 @@ def judge_promises(
     promises: Mapping[AssetKey, Promise],
     updated: Mapping[AssetKey, datetime],
     *,
+    pending: Mapping[AssetKey, datetime],
     branch: str,
     now: datetime,
 ) -> list[Standing]:
@@ -40,6 +41,7 @@ def judge_promises(
         transaction: Of the caller.
         promises: By asset.
         updated: When each was brought up to date last.
+        pending: Of partitioned ones: since when a partition is waited for.
         branch: Where.
         now: Of the clock.
     """
@@ -56,7 +58,7 @@ def judge_promises(
         is_same = text == promise.text
         begun = from_us(since) if is_same else now
         at = updated.get(key)
-        freshness = freshness_of(promise, at, since=begun, now=now)
+        freshness = freshness_of(promise, at, since=begun, now=now, pending_since=pending.get(key))
         change: Literal["", "late", "recovered"] = ""
         if freshness.status == "late" and not (is_same and status == "late"):
             change = "late"
@@ -88,6 +90,7 @@ def standings(
     promises: Mapping[AssetKey, Promise],
     updated: Mapping[AssetKey, datetime],
     *,
+    pending: Mapping[AssetKey, datetime],
     branch: str,
     now: datetime,
 ) -> list[Standing]:
@@ -103,7 +106,11 @@ def standings(
             key=key,
             promise=promise.text,
             freshness=freshness_of(
-                promise, updated.get(key), since=since.get(key.folded, now), now=now
+                promise,
+                updated.get(key),
+                since=since.get(key.folded, now),
+                now=now,
+                pending_since=pending.get(key),
             ),
         )
         for key, promise in promises.items()

@@ -23,6 +23,7 @@ from mainstem.database import Transaction
 from mainstem.errors import SelectionInvalid
 from mainstem.graph import Graph, select, stale_assets
 from mainstem.lake import Entry
+from mainstem.project.reacting import pending_partitions
 from mainstem.state import (
     Launch,
     RunRecord,
@@ -294,7 +295,14 @@ def _promise(transaction: Transaction, key: AssetKey, seen: Seen) -> list[Standi
     if promise is None:
         return []
     updated = updated_at(transaction, seen.branch, [key])
-    return standings(transaction, {key: promise}, updated, branch=seen.branch, now=seen.now)
+    return standings(
+        transaction,
+        {key: promise},
+        updated,
+        pending=pending_partitions(seen.graph, [key], seen.entries, seen.now),
+        branch=seen.branch,
+        now=seen.now,
+    )
 
 
 def _selects(
