@@ -36,14 +36,13 @@ class Trace:
     connection is lost within a commit it can be told what became of it (ADR 0015).
     """
 
-    __slots__ = ("number", "schema_id", "token")
+    __slots__ = ("latest", "schema_id")
 
     def __init__(self) -> None:
         self.schema_id = 0
-        self.number = 0
-        """The highest number seen."""
-        self.token = ""
-        """Of the write that has this number, if it was ours."""
+        self.latest: tuple[int, str] = (0, "")
+        """The highest number seen, and the token of that write if it was ours; one value, since
+        threads that write replace it while others connect."""
 
     def compare(self, number: int, url: str) -> None:
         """Compare the number of the latest write with what was seen before.
@@ -51,14 +50,14 @@ class Trace:
         Raises:
             DatabaseUnavailable: It is lower: the database was set back.
         """
-        if number < self.number:
+        if number < self.latest[0]:
             raise moved(url, "was set back to an earlier state")
         self.saw(number)
 
     def saw(self, number: int, token: str = "") -> None:
         """Remember the latest write."""
-        if number > self.number:
-            self.number, self.token = number, token
+        if number > self.latest[0]:
+            self.latest = number, token
 
 
 class Connector:
@@ -175,21 +174,23 @@ class Connector:
         return rows[0][0] if rows else None
 
     def _compare(self, connection: Connection) -> None:
+        # Before any look: a write of another thread, after it, is not in what is found.
+        seen, own = self.trace.latest
         if _one(connection, "select to_regclass('database_write')") is None:
-            if self.trace.number:
+            if seen:
                 raise moved(self.url, "was replaced by another")
             connection.execute(f"begin; select pg_advisory_xact_lock({self.lock_key})")
             connection.execute(_TRACE)
             connection.execute("commit")
-        if not self.trace.number:
+        if not seen:
             return
         rows = connection.execute(
             "select number, token from database_write where slot = $1",
-            (self.trace.number % SLOTS,),
+            (seen % SLOTS,),
         ).fetchall()
         number, token = rows[0] if rows else (0, "")
-        is_other = number == self.trace.number and self.trace.token not in {"", token}
-        if number < self.trace.number or is_other:
+        is_other = number == seen and own not in {"", token}
+        if number < seen or is_other:
             raise moved(self.url, "was set back to an earlier state")
 
 
