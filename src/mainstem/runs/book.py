@@ -24,8 +24,10 @@ class _Pending:
     steps: dict[AssetKey, state.StepRecord] = field(default_factory=dict)
     checks: list[CheckResult] = field(default_factory=list)
     partitions: dict[tuple[AssetKey, str], state.PartitionStep] = field(default_factory=dict)
-    outcomes: dict[tuple[AssetKey, str], tuple[str, str] | None] = field(default_factory=dict)
-    """By asset and key of a partition: status and reason of a failure; nothing: it is well."""
+    failures: dict[tuple[AssetKey, str], tuple[str, str]] = field(default_factory=dict)
+    """By asset and partition: status and reason."""
+    well: dict[AssetKey, PartitionSet] = field(default_factory=dict)
+    """Partitions that came through: what failed before is forgotten."""
 
 
 class Book:
@@ -119,27 +121,32 @@ class Book:
         """Note for each partition that its last attempt failed, or that it is well again."""
         if event.status in {"failed", "held"}:
             reason = event.error.summary if event.error is not None else event.reason
-            failed = dict.fromkeys(some, (event.status, reason))
-            self._pending.outcomes.update({(event.key, name): of for name, of in failed.items()})
-        elif event.status in {"built", "linked", "unchanged"}:
             for one in some.each():
-                self._pending.outcomes[event.key, one.text()] = None
+                self._pending.failures[event.key, one.text()] = (event.status, reason)
+        elif event.status in {"built", "linked", "unchanged"}:
+            known = self._pending.well.get(event.key)
+            self._pending.well[event.key] = some if known is None else known | some
 
     def _save_partitions(self, transaction: Transaction) -> None:
         pending, run, now = self._pending, self._scope.run, self._scope.services.clock.now()
         if pending.partitions:
             state.save_partition_steps(transaction, run.id, pending.partitions.values())
             pending.partitions = {}
-        for (key, name), found in pending.outcomes.items():
-            if found is None:
-                state.forget_failures(transaction, key, [name], branch=run.branch)
-                continue
-            status, reason = found
+        for key, some in pending.well.items():
+            # There may be a hundred thousand that are well, and few that ever failed.
+            failed = state.partition_failures(transaction, key, branch=run.branch)
+            cured = [
+                item.partition
+                for item in failed
+                if PartitionSet.parse(item.partition, some.definition, is_stored=True) <= some
+            ]
+            state.forget_failures(transaction, key, cured, branch=run.branch)
+        for (key, name), (status, reason) in pending.failures.items():
             failure = state.PartitionFailure(
                 partition=name, status=status, run_id=run.id, reason=reason, failed_at=now
             )
             state.note_failures(transaction, key, [failure], branch=run.branch)
-        pending.outcomes = {}
+        pending.failures, pending.well = {}, {}
 
     def _record(
         self, index: int, key: AssetKey, status: str, event: StepFinished | None

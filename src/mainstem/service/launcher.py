@@ -157,7 +157,7 @@ class Launcher:
             control=live.control,
             on_event=partial(self._hear, live),
             on_begin=partial(self._begin, live, project),
-            **{"partitions": dict(request.partitions), **_run_options(request)},
+            **_run_options(request),
         )
 
     def _begin(self, live: _Live, project: Project, transaction: Transaction, run_id: int) -> None:
