@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         PartitionsStatus,
         add_partitions,
         delete_partitions,
+        partitions_of,
         remove_partitions,
     )
     from mainstem.project.permission import require_permission
@@ -83,6 +84,7 @@ _HOME = {
     "Shared": "mainstem.project.sharing",
     "Watch": "mainstem.project.watching",
     "Why": "mainstem.project.why",
+    "WhyFact": "mainstem.project.why",
     "create_from_file": "mainstem.project.create",
     "create_project": "mainstem.project.create",
     "examine": "mainstem.project.doctor",
@@ -91,6 +93,7 @@ _HOME = {
     "find_rows": "mainstem.project.rows",
     "open_project": "mainstem.project.project",
     "open_rows": "mainstem.project.rows",
+    "partitions_of": "mainstem.project.partitions",
     "place_of": "mainstem.project.rows",
     "Controlling": "mainstem.project.controlling",
     "options_of_run": "mainstem.project.running",
@@ -129,6 +132,7 @@ __all__ = [
     "Validation",
     "Watch",
     "Why",
+    "WhyFact",
     "add_partitions",
     "collect",
     "create_from_file",
@@ -141,6 +145,7 @@ __all__ = [
     "open_project",
     "open_rows",
     "options_of_run",
+    "partitions_of",
     "place_of",
     "remote_worker",
     "remove_partitions",
@@ -148,7 +153,7 @@ __all__ = [
     "validate",
 ]
 
-_CALLED = {"RowsFormat": "Format", "export_rows": "export"}
+_CALLED = {"RowsFormat": "Format", "WhyFact": "Fact", "export_rows": "export"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import strawberry
 
 from mainstem.api.graphql import change
+from mainstem.api.graphql import control as of_control
 from mainstem.api.graphql import launch as of_launch
 from mainstem.api.graphql import project as of_project
 from mainstem.api.graphql import trigger as of_trigger
@@ -29,6 +30,17 @@ class Mutation:
         Role.RUNNER,
         of_launch.ask_again,
         "Launch what a run left undone; what it built is not built again.",
+    )
+    pause_run: of_control.RunControl = mutation(
+        Role.RUNNER, of_control.pause_run, "Have a run start no further step."
+    )
+    resume_run: of_control.RunControl = mutation(
+        Role.RUNNER, of_control.resume_run, "Have a paused run go on."
+    )
+    cancel_run: of_control.RunControl = mutation(
+        Role.RUNNER,
+        of_control.cancel_run,
+        "Stop a run, of whatever process: once cleanly, twice at once.",
     )
     create_branch: Branch = mutation(
         Role.RUNNER, change.create_branch, "Make a branch over all tables; copies no data."

@@ -12,6 +12,7 @@ from mainstem.api.graphql import asset as of_asset
 from mainstem.api.graphql import audit as of_audit
 from mainstem.api.graphql import check as of_check
 from mainstem.api.graphql import commit as of_commit
+from mainstem.api.graphql import control as of_control
 from mainstem.api.graphql import data as of_data
 from mainstem.api.graphql import launch as of_launch
 from mainstem.api.graphql import lineage as of_lineage
@@ -19,6 +20,7 @@ from mainstem.api.graphql import plan as of_plan
 from mainstem.api.graphql import project as of_project
 from mainstem.api.graphql import run as of_run
 from mainstem.api.graphql import trigger as of_trigger
+from mainstem.api.graphql import why as of_why
 from mainstem.api.graphql.paging import Connection
 
 
@@ -113,6 +115,16 @@ class Query:
     ticks: list[of_trigger.TriggerTick] = field(
         resolver=of_trigger.ticks,
         description="What became of each moment of schedules and each look of sensors.",
+    )
+    why: of_why.Why = field(
+        resolver=of_why.why,
+        description="Why an asset ran last, or did not, and what may run it next.",
+    )
+    partitions: of_why.Partitions = field(
+        resolver=of_why.partitions, description="How the partitions of an asset stand."
+    )
+    pools: list[of_control.Pool] = field(
+        resolver=of_control.pools, description="What steps share, and who holds it now."
     )
     audit: Connection[of_audit.Audit] = field(
         resolver=of_audit.audit_log,

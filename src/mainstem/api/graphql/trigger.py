@@ -25,6 +25,7 @@ from mainstem.automation import (
     Target,
     TickRecord,
 )
+from mainstem.automation import ticks as stored_ticks
 from mainstem.errors import UserError
 from mainstem.project import DryTick
 
@@ -35,6 +36,7 @@ class TriggerKind(Enum):
 
     SCHEDULE = "schedule"
     SENSOR = "sensor"
+    CONDITION = "condition"
 
 
 @strawberry.enum(description="What became of a tick.")
@@ -181,14 +183,13 @@ def hooks(info: Info) -> list[WebHook]:
 
 def ticks(
     info: Info,
-    kind: Annotated[TriggerKind, argument(description="Of schedules, or of sensors.")],
+    kind: Annotated[TriggerKind, argument(description="Of what.")],
     name: Annotated[str, argument(description="Only of this one; of all without.")] = "",
     first: First = 50,
 ) -> list[TriggerTick]:
     """Give what ticks became, newest first."""
-    automation, size = info.context.project.automation, size_of(first)
-    read = automation.ticks if kind is TriggerKind.SCHEDULE else automation.sensors.ticks
-    return [_tick(each) for each in read(name, limit=size)]
+    found = stored_ticks(info.context.transaction, kind.value, name=name, limit=size_of(first))
+    return [_tick(each) for each in found]
 
 
 def switch_schedule(
