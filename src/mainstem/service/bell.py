@@ -7,6 +7,10 @@ import threading
 
 from mainstem.database import Watch
 
+_LOOK_S = 0.2
+"""Between two looks for commits of others: their launches may wait so long, ours do not. Looking
+as often as a watch would cost half of what an idle server takes."""
+
 
 class Bell:
     """A flag that is waited for, by one thread."""
@@ -18,8 +22,6 @@ class Bell:
     def ring(self) -> None:
         """Let who waits go on, now or when it waits next."""
         self._rung.set()
-        if self._watch is not None:
-            self._watch.wake()
 
     def listen(self, watch: Watch | None) -> None:
         """Ring for commits of other processes, too; by the thread that waits."""
@@ -29,8 +31,8 @@ class Bell:
 
     def wait(self, seconds: float) -> None:
         """Wait for the bell, at most so long, and forget that it rang."""
-        if self._watch is None:
-            self._rung.wait(seconds)
-        elif not self._rung.is_set():
-            self._watch.wait(seconds)
+        while seconds > 0 and not self._rung.wait(min(seconds, _LOOK_S)):
+            seconds -= _LOOK_S
+            if self._watch is not None and self._watch.wait(0.0):
+                break
         self._rung.clear()

@@ -10,7 +10,7 @@ from mainstem.cli.output import Output
 from mainstem.cli.serving import Serving, serve
 
 PORT = 4680
-_SERVE_WATCH_S = 2.0
+_SERVE_WATCH_S = 5.0
 _DEV_WATCH_S = 0.5
 
 listen_options = stack(

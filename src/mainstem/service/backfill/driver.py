@@ -38,7 +38,7 @@ from mainstem.service.trigger import LeaderWrite
 from mainstem.state import Backfill, BackfillLaunch, BackfillStatus, Launch, LaunchRequest
 from mainstem.types import AssetKey
 
-_LOOK = timedelta(seconds=2)
+_LOOK = timedelta(seconds=5)
 """Other processes make and change backfills."""
 _GOING_ON = frozenset({"queued", "running"})
 
