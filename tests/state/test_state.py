@@ -302,3 +302,14 @@ def test_what_a_step_used_is_kept(transaction):
     (kept,) = state.steps(transaction, 1)
 
     assert (kept.usage, kept.size_bytes) == (usage, 1 << 33)
+
+
+def test_leases_are_counted_that_somebody_holds_or_left(transaction):
+    run = _begin(transaction)
+    held = _acquire(transaction, run.id, AssetKey("a", "b"), AssetKey("a", "c"))
+    later = state.to_us(NOW + timedelta(days=1))
+
+    assert state.lease_counts(transaction, now_us=state.to_us(NOW)) == (2, 0)
+    assert state.lease_counts(transaction, now_us=later) == (0, 2)
+    state.release(transaction, held)
+    assert state.lease_counts(transaction, now_us=later) == (0, 0)

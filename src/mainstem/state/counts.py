@@ -39,9 +39,10 @@ def steps_by_status(transaction: Transaction, run_ids: Sequence[int]) -> dict[in
 
 
 def lease_counts(transaction: Transaction, *, now_us: int) -> tuple[int, int]:
-    """Count the leases that hold, and those that ran out and nobody took over."""
+    """Count the leases that hold, and those that ran out and nobody took over; not the free."""
     rows = transaction.execute(
-        "select coalesce(sum(case when expires_at > ? then 1 else 0 end), 0), count(*) from lease",
+        "select coalesce(sum(case when expires_at > ? then 1 else 0 end), 0), count(*) from lease "
+        "where run_id <> 0",
         (now_us,),
     )
     live, total = rows[0]
