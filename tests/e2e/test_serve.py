@@ -21,6 +21,7 @@ import pytest
 from mainstem import state
 from mainstem.automation import ticks
 from mainstem.project import open_project
+from mainstem.service import Backfills
 from mainstem.state import LaunchRequest
 
 pytestmark = pytest.mark.slow
@@ -268,3 +269,29 @@ def test_a_launch_is_cancelled_from_another_process(serve, project):
         state.cancel_launch(transaction, launch, now=project.clock.now())
 
     leader.until("launch", "finished", launch_id=launch, status="cancelled")
+
+
+MONTHLY = """/* ---
+materialized: table
+partitions: {by: month, column: month, start: 2013-01-01, end: 2014-01-01}
+--- */
+select unnest(range(timestamp '2013-01-01', timestamp '2014-01-01', interval 1 month)) as month
+"""
+
+
+def test_a_backfill_goes_on_where_a_killed_server_left_it(serve, folder):
+    (folder / "models" / "monthly.sql").write_text(MONTHLY)
+    with open_project(folder) as project:
+        leader, other = _pair(serve)
+        number = Backfills(project).create(["monthly"], pace={"chunk": 3}).backfill.id
+        leader.until("launch", "finished", status="succeeded")
+
+        leader.kill()
+        other.until("server", "leading")
+        while Backfills(project).show(number).backfill.status == "running":
+            other.until("backfill", "changed")
+
+        report = Backfills(project).show(number)
+        assert (report.backfill.status, report.done, report.launches) == ("succeeded", 12, ())
+        assert project.sql("select count(*) as n from monthly").to_pydict() == {"n": [12]}
+        assert _running(project) == []
