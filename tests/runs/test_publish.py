@@ -362,7 +362,7 @@ def test_what_a_step_prints_is_kept_with_the_run(world):
 
 def test_a_log_says_what_each_attempt_failed_with_and_what_followed(world):
     world.source("raw.a")
-    world.step_options["raw.a"] = {"retries": 1}
+    world.step_options["raw.a"] = Execution(retry=Retry(count=1))
     attempts = iter([True, False])
 
     def flaky(_step, context):

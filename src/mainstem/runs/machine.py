@@ -205,11 +205,11 @@ class _Turn:
                 self.instructions.append(Decide(index))
 
     def end_if_done(self) -> None:
-        if not self.open:
-            self.end()
-        elif self.open == self.late and not self.is_paused:
+        if self.open and self.open == self.late and not self.is_paused:
             for index in self._indexes({"late"}):
                 self._judge(index, "late")
+        if not self.open:
+            self.end()
 
     def _indexes(self, moments: Iterable[str]) -> list[int]:
         return [index for index, mark in enumerate(self.marks) if mark.moment in moments]
@@ -282,6 +282,11 @@ class _Turn:
     def _call_next(self, pools: tuple[str, ...]) -> None:
         index = self._first_in(pools)
         if index is not None:
+            rest = self.queues[pools].rest
+            if rest is None:
+                del self.queues[pools]
+            else:
+                self.queues[pools] = rest
             self._set(index, is_called=True)
             self._make_ready(index)
 
