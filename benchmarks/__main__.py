@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m benchmarks [NAME ...]`: run us and the peers side by side, print and keep the table."""
+"""`python -m benchmarks [NAME ...]`: run us and the peers side by side, print and keep the tables.
+
+Each benchmark has its section in RESULTS.md, with the day and the versions of when it ran.
+"""
 
 import importlib
 import os
 import platform
+import re
 import sys
 from datetime import date
 from importlib.metadata import version
@@ -11,33 +15,39 @@ from pathlib import Path
 
 from benchmarks.harness import Table
 
-NAMES = ("startup", "flights", "csv", "commits", "query", "models", "partitions")
+NAMES = ("startup", "flights", "csv", "commits", "query", "models", "orchestration")
+RESULTS = Path(__file__).with_name("RESULTS.md")
+_HEAD = """# Results
+
+CPU seconds of whole processes unless said otherwise, us and the peer in the same run.
+Made by `make bench`.
+"""
 
 
 def main():
-    chosen = sys.argv[1:] or NAMES
-    table = Table()
-    for name in chosen:
+    kept = _sections()
+    for name in sys.argv[1:] or NAMES:
+        table = Table()
         importlib.import_module(f"benchmarks.bench_{name}").run(table)
-    if tuple(chosen) == NAMES:
-        Path(__file__).with_name("RESULTS.md").write_text(_page(table))
-    print("\n" + table.markdown())
+        kept[name] = f"{_circumstances()}\n\n{table.markdown()}"
+        sections = [f"## {known}\n\n{kept[known]}" for known in NAMES if known in kept]
+        RESULTS.write_text("\n".join([_HEAD, *sections]))
+        print("\n" + table.markdown(), flush=True)
 
 
-def _page(table):
+def _sections():
+    """Give what is kept, by benchmark."""
+    _, *parts = re.split(r"^## (\w+)\n\n", RESULTS.read_text(), flags=re.MULTILINE)
+    return {
+        name: text.rstrip("\n") + "\n" for name, text in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def _circumstances():
     packages = ("duckdb", "pyarrow", "sqlglot", "apsw", "pyiceberg")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    machine = f"{platform.machine()}, {_cores()} cores, {platform.system()}"
-    return (
-        "# Results\n\n"
-        f"{date.today().isoformat()}; {machine}; Python {platform.python_version()}; {versions}.\n\n"
-        "CPU seconds of whole processes unless said otherwise, us and the peer in the same run.\n"
-        "Made by `make bench`.\n\n" + table.markdown()
-    )
-
-
-def _cores():
-    return os.cpu_count()
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
+    return f"{date.today().isoformat()}; {machine}; Python {platform.python_version()}; {versions}."
 
 
 if __name__ == "__main__":

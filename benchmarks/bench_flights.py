@@ -16,7 +16,7 @@ def run(table):
         cpu_of([mainstem, "init", "demo", "--template", "flights"], cwd=folder)
         demo = folder / "demo"
         ours, peer = [], []
-        for _ in range(3):
+        for _ in range(5):
             shutil.rmtree(demo / ".mainstem", ignore_errors=True)
             shutil.rmtree(folder / "plain", ignore_errors=True)
             ours.append(cpu_of([mainstem, "run"], cwd=demo)[0])
