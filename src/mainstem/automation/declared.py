@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from mainstem.automation.expression import Condition, condition_of
@@ -17,7 +17,7 @@ from mainstem.automation.target import Target
 from mainstem.config import Settings
 from mainstem.errors import ConfigInvalid, MainstemError, Where
 from mainstem.graph import Graph, select
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from mainstem.automation.job import place, target_of
 from mainstem.automation.target import Target
 from mainstem.config import Settings, names_of
 from mainstem.errors import ConfigInvalid, MainstemError, Where
-from mainstem.types import duration_of
+from mainstem.types import dataclass, duration_of
 
 Scheme = Literal["mainstem", "github", "stripe", "slack"]
 

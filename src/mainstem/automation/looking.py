@@ -8,7 +8,7 @@ again from the old cursor, and run keys keep it from launching twice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mainstem.automation.record import (
@@ -25,7 +25,7 @@ from mainstem.automation.target import Target
 from mainstem.database import Transaction
 from mainstem.errors import MainstemError, UserError
 from mainstem.state import LaunchRequest, enqueue
-from mainstem.types import RunRequest, SensorAnswer, did_you_mean, duration_text, nearest
+from mainstem.types import RunRequest, SensorAnswer, dataclass, did_you_mean, duration_text, nearest
 
 SLOWEST = timedelta(hours=1)
 """A sensor that fails again and again is looked at twice as seldom each time, up to this."""

@@ -8,7 +8,7 @@ acknowledged survives a power failure. What is not genuine is not stored at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -18,7 +18,7 @@ from mainstem.automation.hook import Hook, dedup_key, refusal, value_at
 from mainstem.database import Transaction
 from mainstem.errors import UserError
 from mainstem.state import LaunchRequest, enqueue, from_us, to_us
-from mainstem.types import did_you_mean, nearest
+from mainstem.types import dataclass, did_you_mean, nearest
 
 _HIDDEN = ("authorization", "cookie", "signature", "token", "secret", "proxy-authorization")
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import orjson
 
 from mainstem.database import Transaction
 from mainstem.state import from_us, to_us
+from mainstem.types import dataclass
 
 TriggerKind = Literal["schedule", "sensor", "condition"]
 Outcome = Literal["launched", "skipped", "failed"]

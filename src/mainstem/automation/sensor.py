@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from mainstem.automation.job import place, target_of
 from mainstem.automation.target import Target
 from mainstem.config import Settings, names_of
 from mainstem.errors import ConfigInvalid, MainstemError, ModelInvalid, Where
-from mainstem.types import duration_of
+from mainstem.types import dataclass, duration_of
 
 EVERY = timedelta(seconds=30)
 TIMEOUT = timedelta(seconds=60)

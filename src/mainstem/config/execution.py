@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from mainstem.types import Asks, Backoff, Execution, Pool, Retry, bytes_in, seconds_in
+from mainstem.types import Asks, Backoff, Execution, Pool, Retry, bytes_in, dataclass, seconds_in
 
 Refuse = Callable[[str, str], object]
 """Told the name of an option whose value is wrong, and what is allowed."""

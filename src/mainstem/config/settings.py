@@ -8,12 +8,12 @@ keeps its `${NAME}` until somebody asks `Variables` for it (`mainstem.config.var
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
 from mainstem.config.variable import Variables
 from mainstem.errors import ConfigInvalid, Where
-from mainstem.types import Pool, did_you_mean, nearest
+from mainstem.types import Pool, dataclass, did_you_mean, nearest
 
 IngestMode = Literal["load", "read_through"]
 

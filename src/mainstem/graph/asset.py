@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from mainstem.graph.partition import Partitioning
-from mainstem.types import AssetKey, CheckSpec, Execution, LayoutColumn, Schema
+from mainstem.types import AssetKey, CheckSpec, Execution, LayoutColumn, Schema, dataclass
 
 Kind = Literal["file", "seed", "sql", "python", "external"]
 Materialization = Literal["view", "table", "incremental", "ephemeral", "none"]

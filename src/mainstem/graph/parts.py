@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mainstem.graph.asset import Asset
 from mainstem.graph.partition import (
@@ -15,7 +15,7 @@ from mainstem.graph.partition import (
     PartitionSet,
     infer_mapping,
 )
-from mainstem.types import AssetKey, BuiltPartitions, Provenance
+from mainstem.types import AssetKey, BuiltPartitions, Provenance, dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from mainstem.graph import Materialization, OnCodeChange, Partitioning, read_par
 from mainstem.models.definition import RawCheck, Strategy
 from mainstem.models.described import checks_in, columns_in
 from mainstem.models.options import Merged, layout_in, names_in
-from mainstem.types import Execution, LayoutColumn, did_you_mean, seconds_in
+from mainstem.types import Execution, LayoutColumn, dataclass, did_you_mean, seconds_in
 
 _MATERIALIZED = ("view", "table", "incremental", "ephemeral")
 _STRATEGIES = ("append", "upsert", "delete_insert", "replace_partitions")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from hashlib import blake2b
 from pathlib import PurePosixPath
 from typing import Any
@@ -38,7 +38,7 @@ from mainstem.sql import (
     render,
     where_at,
 )
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 _LOOKBACK = re.compile(r"__newer_than__\([^()]*, '")
 

@@ -7,12 +7,11 @@ Functions over an open transaction: they are called in the one that ends a run.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mainstem.database import Migration, Transaction
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 FAILURE_MIGRATIONS = (
     Migration(

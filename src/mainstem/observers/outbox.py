@@ -8,7 +8,6 @@ that a receiver can tell that it has it already. Delivery is tried some times, t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ import orjson
 
 from mainstem.database import Database, Migration, Transaction
 from mainstem.observers.rule import Told
+from mainstem.types import dataclass
 
 ALERT_MIGRATIONS = (
     Migration(

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
+
+from mainstem.types import dataclass
 
 AlertEvent = Literal["failed", "held", "late", "recovered"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +21,7 @@ from mainstem.observers.failure import Failure, add_failure, fix_failures
 from mainstem.observers.fingerprint import Fingerprint, fingerprint_of, fingerprint_of_checks
 from mainstem.observers.rule import AlertEvent, AlertRule, tell
 from mainstem.runs import RunEnding, StepFinished
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 _WELL = frozenset({"built", "read", "linked", "unchanged"})
 _STALE_LIMIT = 100

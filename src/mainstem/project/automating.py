@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
@@ -39,7 +38,7 @@ from mainstem.project.sensing import Hooks, Sensors
 from mainstem.project.services import Services
 from mainstem.project.why import Seen, Why, why
 from mainstem.state import LaunchRequest
-from mainstem.types import SensorAnswer, did_you_mean, nearest
+from mainstem.types import SensorAnswer, dataclass, did_you_mean, nearest
 
 RUN_OPTIONS = ("full_refresh", "rebuild", "ingest", "fresh", "force")
 """Options of a launch that shape its plan."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from mainstem.models import is_current
 from mainstem.project.assembly import assemble
 from mainstem.project.loaded import LoadedProject, LoadRequest
 from mainstem.project.parsing import Parsed, Surrounding, parse_all, read_settings
+from mainstem.types import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,11 +8,11 @@ import gzip
 import os
 import shutil
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from mainstem.records.history import day_of
+from mainstem.types import dataclass
 
 _DAY = timedelta(days=1)
 _STAMP = "pruned"

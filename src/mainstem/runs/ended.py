@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from mainstem.database import Transaction
 from mainstem.runs.event import StepFinished
 from mainstem.state import RunRecord
+from mainstem.types import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ published together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from mainstem.runs.closure import Closure
@@ -46,6 +46,7 @@ from mainstem.runs.moves import (
 )
 from mainstem.runs.persistent import Chunks, Draft, Heap, pushed
 from mainstem.runs.shape import Shape
+from mainstem.types import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from mainstem.runs.event import RunStatus, StepStatus
-from mainstem.types import Retry
+from mainstem.types import Retry, dataclass
 
 GateMoment = Literal["early", "late"]
 

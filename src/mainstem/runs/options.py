@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from mainstem.database import Transaction
 from mainstem.graph import PlanOptions
-from mainstem.types import Retry
+from mainstem.types import Retry, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ quadratic. Nothing of runs is known here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from mainstem.types import dataclass
 
 Item = TypeVar("Item")
 _SHIFT = 6

@@ -8,7 +8,7 @@ package supplies the context.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -23,6 +23,7 @@ from mainstem.types import (
     Schema,
     Usage,
     WriteTarget,
+    dataclass,
 )
 
 

@@ -7,8 +7,10 @@ Nothing here shapes data, so nothing here is part of a fingerprint.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
+
+from mainstem.types.value import dataclass
 
 Backoff = Literal["fixed", "exponential"]
 

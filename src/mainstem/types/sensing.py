@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from mainstem.types.value import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,13 @@ the lake commits a `TableWrite`. A `DataFile` is named relative to the warehouse
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from mainstem.types.key import AssetKey
 from mainstem.types.layout import PartitionSpec, PartitionValue
 from mainstem.types.schema import Schema
+from mainstem.types.value import dataclass
 
 Physical = bool | int | float | str
 """A bound as a plain value that compares in the column's order: int for integers, dates (days),

@@ -8,7 +8,6 @@ measured once each, however often they are spread, so that no document makes thi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
@@ -27,6 +26,7 @@ from strawberry.extensions import SchemaExtension
 
 from mainstem.api.settings import ApiSettings
 from mainstem.errors import UserError
+from mainstem.types import dataclass
 
 _SIZES = {"first", "limit", "depth"}
 _LISTS = {"edges", "nodes"}

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 
 from mainstem.errors import UserError
+from mainstem.types import dataclass
 
 _KEYS = {"query", "variables", "operationName", "extensions"}
 

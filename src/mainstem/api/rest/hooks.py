@@ -7,7 +7,6 @@ Who calls is known by the signature, not by a token; one whose call is refused i
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import partial
 
 import orjson
@@ -19,6 +18,7 @@ from mainstem.api.problem import refused
 from mainstem.api.work import Deadline, Workbench
 from mainstem.automation import Receipt
 from mainstem.errors import UserError
+from mainstem.types import dataclass
 
 _LOG = logging.getLogger("mainstem.hooks")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import quote, unquote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from mainstem.errors import ConfigInvalid
+from mainstem.types import dataclass
 
 _SEARCH_PATH = re.compile(r"-c\s*search_path=(\"[^\"]+\"|[^\s,]+)")
 DEFAULT_SCHEMA = "mainstem"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from mainstem.graph.partition.definition import (
 from mainstem.graph.partition.mapping import MappingRule, read_rule
 from mainstem.graph.partition.names import DynamicPartitions, static_partitions
 from mainstem.graph.partition.windows import GRAINS, Grain, TimePartitions, time_partitions
-from mainstem.types import did_you_mean
+from mainstem.types import dataclass, did_you_mean
 
 _TIME_KEYS = frozenset({"by", "start", "end", "offset", "zone", "cron", "end_offset", "column"})
 _OWN_KEYS = frozenset({"inputs", "batch"})

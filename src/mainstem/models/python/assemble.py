@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -18,7 +18,7 @@ from mainstem.graph import Asset, Materialization, Names
 from mainstem.models.definition import RawCheck
 from mainstem.models.python.definition import Output, Parameter, PythonCheck, PythonModel
 from mainstem.models.python.options import Options, merged, parse_options
-from mainstem.types import AssetKey, layout_text
+from mainstem.types import AssetKey, dataclass, layout_text
 
 Layers = Callable[[AssetKey], tuple[Mapping[str, Any], ...]]
 """Options of an asset from outside its file, weakest first: mainstem.yml, property YAML."""

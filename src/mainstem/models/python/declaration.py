@@ -8,10 +8,12 @@ the file, so that one wrong option does not stop the import of the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from types import FunctionType
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
+
+from mainstem.types import dataclass
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 ATTRIBUTE = "__mainstem__"

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, cast, get_args
 
 from mainstem.config import read_execution
 from mainstem.errors import ModelInvalid, Where
 from mainstem.graph import OnCodeChange, Partitioning, read_partitioning
 from mainstem.models.python.plain import wrong_value
-from mainstem.types import Execution, LayoutColumn, Transform, seconds_in
+from mainstem.types import Execution, LayoutColumn, Transform, dataclass, seconds_in
 
 Strategy = Literal["append", "upsert", "replace_partitions"]
 Materialized = Literal["table", "incremental", "none"]

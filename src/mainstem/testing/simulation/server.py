@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import cast
@@ -23,6 +23,7 @@ from mainstem.service.leadership import Leadership
 from mainstem.state import Launch, LaunchStatus, ProcessIdentity
 from mainstem.testing.simulation.crash import MortalDatabase
 from mainstem.testing.simulation.surroundings import Surroundings
+from mainstem.types import dataclass
 
 CLAIM_S = 30.0
 _PLAN_OPTIONS = ("full_refresh", "rebuild", "fresh", "force")

@@ -8,7 +8,6 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -34,7 +33,7 @@ from mainstem.testing.simulation.clock import VirtualClock
 from mainstem.testing.simulation.crash import ServerDied
 from mainstem.testing.simulation.faults import broken_promises
 from mainstem.testing.simulation.server import SimulatedServer
-from mainstem.types import Engine, did_you_mean
+from mainstem.types import Engine, dataclass, did_you_mean
 
 _RESTART = timedelta(seconds=5)
 
