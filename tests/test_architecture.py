@@ -185,3 +185,15 @@ def test_every_error_code_has_a_page_and_every_page_a_code():
 
     assert sorted(used - pages) == []
     assert sorted(pages - used) == []
+
+
+def test_every_decision_has_a_number_of_its_own():
+    numbers = [page.stem[:4] for page in sorted((ROOT / "docs" / "adr").glob("*.md"))]
+    titled = [
+        page.name
+        for page in (ROOT / "docs" / "adr").glob("*.md")
+        if not page.read_text().startswith(f"# {page.stem[:4]}")
+    ]
+
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+    assert titled == []
