@@ -324,7 +324,6 @@ def test_the_result_can_be_cached():
         (header("tags: ['*/']"), "A2030", (2, 9), "YAML file"),
         ("/* ---\nmaterialized: table\nselect 1", "A2030", (1, 7), "--- */"),
         (header("materialized: history"), "A2034", (2, 1), "not there yet"),
-        (header("materialized: table\npartitions: {by: month}"), "A2034", (3, 1), "partition_by"),
         (header("enabled: false"), "A2034", (2, 1), "Move the file"),
         (header("rebuild: daily"), "A1012", (2, 10), "always"),
         (header("rebuild: 1d"), "A2033", (2, 1), "view"),

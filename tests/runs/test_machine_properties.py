@@ -64,6 +64,7 @@ class _World:
         self.state, self.data = state, data
         self.open, self.end, self.final = [], None, {}
         self.attempting = set()
+        self.holding = set()
         self.limit = {"a": data.draw(st.integers(1, 2)), "b": 1}
         self.due = set()
         self.polls = 0
@@ -88,13 +89,15 @@ class _World:
 
     def _used(self, pool):
         nodes = self.state.shape.nodes
-        return sum(pool in nodes[step].pools for step in self.attempting)
+        return sum(pool in nodes[step].pools for step in self.holding)
 
     def _carry_out(self, item):
         match item:
             case moves.Claim(step, _attempt):
                 pools = self.state.shape.nodes[step].pools
                 has_room = all(self._used(pool) < self.limit[pool] for pool in pools)
+                if has_room:
+                    self.holding.add(step)
                 yield moves.Claimed(step, is_granted=has_room)
             case moves.WaitForSlot(pools):
                 assert pools not in self.due
@@ -103,6 +106,7 @@ class _World:
             case moves.StartAttempt(step, _attempt):
                 node = self.state.shape.nodes[step]
                 assert set(node.parents) <= self.came_through
+                assert step in self.holding or not node.pools
                 self.attempting.add(step)
                 self.open.append(item)
             case moves.Decide() | moves.WaitForRetry() | moves.EvaluateGates():
@@ -110,7 +114,9 @@ class _World:
             case moves.AbandonAttempts():
                 self.open.clear()
                 self.attempting.clear()
+                self.holding.clear()
             case moves.FinishStep(step, status, _reason):
+                self.holding.discard(step)
                 self.final[step] = status
             case moves.EndRun():
                 assert self.end is None
@@ -139,6 +145,7 @@ class _World:
                 )
             case moves.StartAttempt(_step, attempt):
                 self.attempting.discard(step)
+                self.holding.discard(step)
                 luck = self.data.draw(st.integers(0, 4))
                 if luck == 0:
                     return moves.AttemptFailed(step, attempt, is_retryable=True)

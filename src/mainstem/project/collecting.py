@@ -60,24 +60,17 @@ def collect(services: Services, recording: Recording, *, dry_run: bool) -> Colle
     with database.read() as transaction:
         running = unfinished_runs(transaction)
         keep = {run.base_commit for run in running} | linkable_commits(transaction, now=now)
+        keep |= partition_commits(transaction, now=now)
     retention = recording.retention
     versions = failures = alerts = 0
     with contextlib.suppress(_OnlyAsked), database.write() as transaction:
         versions = expire_versions(transaction, now=now)
         prune_history(transaction, before=now - retention.steps)
+        prune_partitions(transaction, before=now - retention.steps, now=now)
         failures = forget_failures(transaction, before=now - retention.history)
         alerts = forget_alerts(transaction, before=now - retention.logs)
         if dry_run:
             raise _OnlyAsked
-        keep |= partition_commits(transaction, now=now)
-    if not dry_run:
-        retention = recording.retention
-        with database.write() as transaction:
-            versions = expire_versions(transaction, now=now)
-            prune_history(transaction, before=now - retention.steps)
-            prune_partitions(transaction, before=now - retention.steps, now=now)
-            failures = forget_failures(transaction, before=now - retention.history)
-            alerts = forget_alerts(transaction, before=now - retention.logs)
     grace = max(GRACE, *(_age(run.started_at, now) for run in running), timedelta())
     swept: Swept = lake.sweep(dry_run=dry_run, grace=grace, keep=keep)
     return Collected(

@@ -16,9 +16,13 @@ from mainstem.service import BackfillReport, Backfills
 from mainstem.types import SystemClock
 
 
-@click.group(name="backfill")
-def backfill_command() -> None:
-    """Build partitions of the past: make, watch and steer backfills."""
+@click.group(name="backfill", invoke_without_command=True)
+@json_option
+@click.pass_context
+def backfill_command(ctx: click.Context, *, is_json: bool) -> None:
+    """List backfills; or build partitions of the past: `backfill create`, and steer it."""
+    if ctx.invoked_subcommand is None:
+        _list(20, is_json=is_json)
 
 
 @backfill_command.command(name="create")
@@ -69,6 +73,10 @@ def create(
 @json_option
 def listing(*, limit: int, is_json: bool) -> None:
     """List backfills, newest first."""
+    _list(limit, is_json=is_json)
+
+
+def _list(limit: int, *, is_json: bool) -> None:
     output = Output.of_process(is_json=is_json)
     with project_of() as project:
         reports = Backfills(project).list(limit=limit)

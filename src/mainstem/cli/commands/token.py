@@ -16,9 +16,14 @@ from mainstem.state import StoredToken
 from mainstem.types import SystemClock
 
 
-@click.group(name="token")
-def token_command() -> None:
-    """Make, list and revoke tokens for the API."""
+@click.group(name="token", invoke_without_command=True)
+@environment_option
+@json_option
+@click.pass_context
+def token_command(ctx: click.Context, *, environment: str | None, is_json: bool) -> None:
+    """List tokens for the API; or `token create NAME`, `token revoke ID`."""
+    if ctx.invoked_subcommand is None:
+        _list(environment, is_json=is_json)
 
 
 @token_command.command(name="create")
@@ -56,6 +61,10 @@ def create(*, name: str, role: str, expires: str, environment: str | None, is_js
 @json_option
 def listing(*, environment: str | None, is_json: bool) -> None:
     """List tokens, those that ended too."""
+    _list(environment, is_json=is_json)
+
+
+def _list(environment: str | None, *, is_json: bool) -> None:
     output = Output.of_process(is_json=is_json)
     with project_of(environment=environment) as project:
         tokens = list_tokens(project.services.database)

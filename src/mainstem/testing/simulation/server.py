@@ -17,7 +17,7 @@ from mainstem.graph import Plan, PlanOptions, PlanRequest, make_plan
 from mainstem.lake import Lake
 from mainstem.project import Project
 from mainstem.project.running import run_options
-from mainstem.runs import RunFinished, Services, execute, gather_facts, recover
+from mainstem.runs import RunEnding, RunFinished, Services, execute, gather_facts, recover
 from mainstem.service.claims import Claims
 from mainstem.service.leadership import Leadership
 from mainstem.state import Launch, LaunchStatus, ProcessIdentity
@@ -187,3 +187,13 @@ class _Stand:
     services: SimulatedServer
     """Has the database."""
     lake: Lake
+
+    @property
+    def recording(self) -> _NoRecording:
+        """Nobody is told of simulated runs."""
+        return _NoRecording()
+
+
+class _NoRecording:
+    def end_run(self, transaction: Transaction, ending: RunEnding) -> None:
+        """Take note of the end of a run that was found dead."""
