@@ -8,11 +8,12 @@ from typing import get_args
 import pytest
 
 import mainstem
-from mainstem.api.graphql import asset, check, launch, plan, run, trigger
+from mainstem.api.graphql import asset, backfill, check, launch, plan, run, trigger
 from mainstem.automation.record import Outcome, TriggerKind
 from mainstem.graph import Action, Kind, Materialization
 from mainstem.runs.event import RunStatus, StepStatus
-from mainstem.state import LaunchStatus, Origin
+from mainstem.service.backfill.machine import Order
+from mainstem.state import BackfillStatus, LaunchStatus, Origin
 from mainstem.types.check import Severity, Verdict
 
 RUNS = Path(mainstem.__file__).parent / "runs"
@@ -30,6 +31,8 @@ NOTED = {
         ({*get_args(RunStatus), "running", "crashed"}, run.RunStatus),
         (get_args(LaunchStatus), launch.LaunchStatus),
         (get_args(Origin), launch.LaunchOrigin),
+        (get_args(BackfillStatus), backfill.BackfillStatus),
+        (get_args(Order), backfill.BackfillOrder),
         (get_args(Action), plan.PlanAction),
         (get_args(Kind), asset.AssetKind),
         (get_args(Materialization), asset.Materialization),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mainstem import state
 from mainstem.errors import UserError
-from mainstem.service import Filter, Reloaded, Subscription
+from mainstem.service import Backfills, Filter, Reloaded, Subscription
 from mainstem.state import Launch, LaunchRequest
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ class Host(Protocol):
     @property
     def project(self) -> Project:
         """The project; another one after it was loaded anew."""
+        ...
+
+    @property
+    def backfills(self) -> Backfills:
+        """Stored plans to build partitions."""
         ...
 
     def launch(self, request: LaunchRequest) -> Launch:
@@ -51,6 +56,11 @@ class Alone:
 
     def __init__(self, project: Project) -> None:
         self.project = project
+
+    @property
+    def backfills(self) -> Backfills:
+        """Stored plans to build partitions, which wait for a server, too."""
+        return Backfills(self.project)
 
     def launch(self, request: LaunchRequest) -> Launch:
         """Put a launch into the queue."""

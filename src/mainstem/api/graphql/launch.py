@@ -97,6 +97,10 @@ class LaunchInput:
         default_factory=list, description="Assets, in the grammar of `mainstem run`; empty: all."
     )
     exclude: list[str] = field(default_factory=list, description="Assets to leave out.")
+    partitions: str = field(
+        default="",
+        description="As `mainstem run --partition`: a range, `missing`; empty: all, or the job's.",
+    )
     branch: str = field(default="", description="Branch to publish to; empty: the environment's.")
     environment: str = field(default="", description="Empty: the default one.")
     options: PlanOptions | None = field(default=None, description="Of plan and run.")
@@ -163,6 +167,7 @@ def ask(
         branch=given.branch,
         select=tuple(given.select),
         exclude=tuple(given.exclude),
+        partitions={"*": given.partitions} if given.partitions else {},
         options=given.options.given() if given.options is not None else {},
         priority=max(-100, min(given.priority, 100)),
     )
@@ -178,7 +183,8 @@ def _ask_for_job(context: Context, given: LaunchInput) -> Launch:
         )
     target = context.project.automation.job(given.job)
     asked = target.request("api", context.principal.name, given.run_key[:200])
-    return node(context.host.launch(replace(asked, branch=given.branch)))
+    partitions = {"*": given.partitions} if given.partitions else asked.partitions
+    return node(context.host.launch(replace(asked, branch=given.branch, partitions=partitions)))
 
 
 def ask_again(info: Info, run: RunNumber) -> Launch:

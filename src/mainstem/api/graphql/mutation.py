@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import strawberry
 
+from mainstem.api.graphql import backfill as of_backfill
 from mainstem.api.graphql import change
 from mainstem.api.graphql import control as of_control
 from mainstem.api.graphql import launch as of_launch
@@ -41,6 +42,29 @@ class Mutation:
         Role.RUNNER,
         of_control.cancel_run,
         "Stop a run, of whatever process: once cleanly, twice at once.",
+    )
+    launch_backfill: of_backfill.Backfill = mutation(
+        Role.RUNNER,
+        of_backfill.launch_backfill,
+        "Build partitions of the past, in launches of a server.",
+    )
+    pause_backfill: of_backfill.Backfill = mutation(
+        Role.RUNNER,
+        of_backfill.pause_backfill,
+        "Have a backfill start nothing new; what runs may end.",
+    )
+    resume_backfill: of_backfill.Backfill = mutation(
+        Role.RUNNER, of_backfill.resume_backfill, "Have a paused backfill go on."
+    )
+    cancel_backfill: of_backfill.Backfill = mutation(
+        Role.RUNNER,
+        of_backfill.cancel_backfill,
+        "Have a backfill start nothing new for good, and stop what runs of it.",
+    )
+    retry_backfill: of_backfill.Backfill = mutation(
+        Role.RUNNER,
+        of_backfill.retry_backfill,
+        "Have a backfill do again what failed, and what waited for it.",
     )
     create_branch: Branch = mutation(
         Role.RUNNER, change.create_branch, "Make a branch over all tables; copies no data."

@@ -10,6 +10,7 @@ from strawberry import field
 
 from mainstem.api.graphql import asset as of_asset
 from mainstem.api.graphql import audit as of_audit
+from mainstem.api.graphql import backfill as of_backfill
 from mainstem.api.graphql import check as of_check
 from mainstem.api.graphql import commit as of_commit
 from mainstem.api.graphql import control as of_control
@@ -99,6 +100,13 @@ class Query:
     )
     launch: of_launch.Launch | None = field(
         resolver=of_launch.launch, description="One launch; null if there is none of that number."
+    )
+    backfills: list[of_backfill.Backfill] = field(
+        resolver=of_backfill.backfills, description="Backfills, newest first."
+    )
+    backfill: of_backfill.Backfill | None = field(
+        resolver=of_backfill.backfill,
+        description="How far one backfill is; null if there is none of that number.",
     )
     schedules: list[of_trigger.Schedule] = field(
         resolver=of_trigger.schedules, description="When jobs run by themselves."
