@@ -24,7 +24,7 @@ from mainstem.observers.tables import TableFacts
 from mainstem.runs import RunEvent, RunFinished, RunStarted, StepFinished, StepStarted
 from mainstem.types import AssetKey, Clock
 
-_PRODUCER = f"https://pypi.org/project/mainstem/{version('mainstem')}"
+_PRODUCER = f"pkg:pypi/mainstem@{version('mainstem')}"
 _SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/definitions/RunEvent"
 _FACETS = "https://openlineage.io/spec/facets"
 _TIMEOUT_S = 3.0
