@@ -48,12 +48,9 @@ types: $(STAMP)
 imports: $(STAMP)
 	@$(BIN)/lint-imports --no-cache
 
-# What fails beside others on a busy machine is tried once more, alone, and stands in the output.
-AGAIN = { echo "Failed above; once more, alone:"; $(BIN)/pytest -q --lf --lfnf none -n 0 -m
-
 tests: $(STAMP)
-	@$(BIN)/pytest -q -m "not slow" -n $(JOBS) || $(AGAIN) "not slow"; }
-	@$(BIN)/pytest -q -m slow -n $(JOBS) || $(AGAIN) slow; }
+	@$(BIN)/pytest -q -m "not slow" -n $(JOBS)
+	@$(BIN)/pytest -q -m slow -n $(JOBS)
 
 fix: $(STAMP) ## format, and mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet . || true
