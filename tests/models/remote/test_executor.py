@@ -149,7 +149,9 @@ def test_a_lost_worker_s_ticket_goes_to_another_and_the_zombie_speaks_to_nobody(
 
     assert not spoke
     assert not result.returned_nothing
-    assert desk.lines[-1] == "a worker was lost; started again on host-second"
+    # The test's clock leaps, so the run may think that it waited long before it sees the first one.
+    lines = [line for line in desk.lines if not line.startswith("waits for a worker")]
+    assert lines == ["a worker was lost; started again on host-second"]
 
 
 def test_a_step_that_costs_three_workers_is_given_up(desk):
