@@ -210,6 +210,25 @@ def test_a_launch_whose_run_had_ended_is_not_run_again(open_server, watch):
     assert len(server.project.runs()) == 1
 
 
+def test_a_launch_of_a_silent_server_is_taken_over_after_twice_the_lease(
+    open_server, folder, clock
+):
+    (folder / "mainstem.yml").write_text("name: shop\nserve: {lease: 1s}\n")
+    silent, other = open_server(clock=clock), open_server(clock=clock)
+    launch = silent.launch(replace(MANUAL, select=("one",)))
+    with silent.database.write() as transaction:
+        now = clock.now()
+        state.claim_launch(transaction, process=silent.process, slots=1, now=now, expires_at=now)
+
+    holders = []
+    for seconds in (0, 1.9, 1.0):
+        clock.pass_s(seconds)
+        other.loop.turn()
+        holders.append(_launch_of(other, launch.id).process.owner)
+
+    assert holders == [silent.process.owner] * 2 + [other.process.owner]
+
+
 def test_a_broken_file_keeps_the_last_good_graph_up_and_says_what_is_wrong(
     open_server, watch, folder
 ):

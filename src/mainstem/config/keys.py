@@ -304,7 +304,10 @@ _SERVE = Keys(
         ),
         "attempts": Key(_COUNT, "Times that a launch is begun before it counts as lost; 3."),
         "grace": Key(_DURATION, "How long runs may go on when the server is stopped; 30s."),
-        "lease": Key(_DURATION, "How long a server may be silent before another leads; 15s."),
+        "lease": Key(
+            _DURATION,
+            "Silence after which another server leads; 15s. What it held is free after twice that.",
+        ),
         "history_days": Key(_COUNT, "How long ended launches are remembered; 90."),
     },
 )

@@ -160,6 +160,11 @@ class ServeSettings:
     history_days: int = 90
     """Launches are remembered so long after they ended."""
 
+    @property
+    def hold_s(self) -> float:
+        """How long what a process holds (launches, leases, tickets) is its own if it is silent."""
+        return 2 * self.lease_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

@@ -44,6 +44,7 @@ from mainstem.project.recording import Recording
 from mainstem.project.run_log import LogEntry, RunLogReader
 from mainstem.project.running import (
     Kinds,
+    lease_of_runs,
     options_of_plan,
     options_of_run,
     pools_of,
@@ -307,7 +308,10 @@ class Project:
                 plan,
                 self._run_services(),
                 options=replace(
-                    asked, on_begin=on_begin, history_days=recording.retention.steps.days
+                    asked,
+                    on_begin=on_begin,
+                    history_days=recording.retention.steps.days,
+                    **lease_of_runs(self.settings.serve),
                 ),
                 on_event=hear,
                 control=control or self.control,

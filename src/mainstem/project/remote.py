@@ -42,5 +42,11 @@ def remote_worker(
         )
     services = project.services
     return models.RemoteWorker(
-        services.database, executor, services.workers, project.clock, slots=slots, tell=tell
+        services.database,
+        executor,
+        services.workers,
+        project.clock,
+        slots=slots,
+        tell=tell,
+        hold_s=project.settings.serve.hold_s,
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mainstem.config import RUN_KEYS, Settings, read_execution
+from mainstem.config import RUN_KEYS, ServeSettings, Settings, read_execution
 from mainstem.errors import ConfigInvalid
 from mainstem.graph import Asset, PlannedAsset, PlanOptions
 from mainstem.lake import Lake
@@ -77,6 +77,11 @@ def run_options(
         logical_time=asked.get("logical_time"),
         branch_from=branch_from,
     )
+
+
+def lease_of_runs(serve: ServeSettings) -> dict[str, Any]:
+    """Give, as options of a run, how long its leases hold and how often it renews them."""
+    return {"lease_s": serve.hold_s, "heartbeat_s": serve.hold_s / 6}
 
 
 def project_tables(lake: Lake, finished: RunFinished) -> None:

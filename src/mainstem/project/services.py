@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Literal
 
 from mainstem import models  # what works elsewhere is imported when a step asks for it
 from mainstem.automation import MIGRATIONS as AUTOMATION_MIGRATIONS
-from mainstem.config import Environment, Executor, Settings, Variables, secret_values
+from mainstem.config import (
+    Environment,
+    Executor,
+    ServeSettings,
+    Settings,
+    Variables,
+    secret_values,
+)
 from mainstem.database import Database
 from mainstem.errors import DatabaseUnavailable
 from mainstem.lake import Lake
@@ -53,12 +60,14 @@ class Services:
         self.debugger: StepExecutor | None = None
         """Carries out all Python steps, in place of what they ask for."""
         self._executors: Mapping[str, Executor] = {}
+        self._hold_s = ServeSettings().hold_s
 
     def configure(self, settings: Settings, environment: Environment, variables: Variables) -> None:
         """Say where catalog and data are; known only once mainstem.yml is read."""
         self._environment = environment
         self._variables = variables
         self._executors = settings.executors
+        self._hold_s = settings.serve.hold_s
         self.shared.hide(partial(secret_values, settings, environment, variables))
 
     @property
@@ -124,7 +133,9 @@ class Services:
         assert self._variables is not None, "opened before mainstem.yml was read"
         of = self._executors[name]
         if of.type == "remote":
-            return models.RemoteExecutor(lambda: self.database, name, self.clock)
+            return models.RemoteExecutor(
+                lambda: self.database, name, self.clock, hold_s=self._hold_s
+            )
         address = self._variables.expand(of.address, of=f"`address` of executor `{name}`")
         return self.shared.executor(replace(of, address=address))
 

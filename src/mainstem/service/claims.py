@@ -65,7 +65,6 @@ class Claims:
 
     Args:
         clock: Source of time.
-        silence_s: A claim that is not renewed for so long is its holder's no more.
         is_dead: Whether a process of this machine is known to be gone.
         project_of: Where a launch's run is recorded.
     """
@@ -74,12 +73,10 @@ class Claims:
         self,
         *,
         clock: Clock,
-        silence_s: float,
         is_dead: Callable[[ProcessIdentity], bool],
         project_of: Callable[[LaunchRequest], Project],
     ) -> None:
         self._clock = clock
-        self._silence_s = silence_s
         self._is_dead = is_dead
         self._project_of = project_of
         self._seen: dict[int, tuple[object, float]] = {}
@@ -105,14 +102,14 @@ class Claims:
         for launch in claimed:
             if launch.process is None or launch.process.owner == own:
                 continue
-            holder = self._holder(launch)
+            holder = self._holder(launch, settings.hold_s)
             if holder != "alive":
                 verdict = self._settle(launch, holder, write, settings)
                 if verdict != "keep":
                     found.append(Settled(launch=launch, verdict=verdict))
         return found
 
-    def _holder(self, launch: Launch) -> Holder:
+    def _holder(self, launch: Launch, silence_s: float) -> Holder:
         assert launch.process is not None, "a claimed launch has a holder"
         if self._is_dead(launch.process):
             return "dead"
@@ -121,7 +118,7 @@ class Claims:
         if before is None or before[0] != state_seen:
             self._seen[launch.id] = (state_seen, now_s)
             return "alive"
-        return "silent" if now_s - before[1] >= self._silence_s else "alive"
+        return "silent" if now_s - before[1] >= silence_s else "alive"
 
     def _settle(
         self, launch: Launch, holder: Holder, write: LeaderWrite, settings: ServeSettings

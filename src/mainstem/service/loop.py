@@ -33,9 +33,7 @@ _STOPPING_S = 0.2
 _BEAT_S = 2.0
 """Between two renewals of what this server holds; also how soon a cancel by others is seen."""
 _ROUND_S = 5.0
-"""Between two looks for launches of servers that are gone."""
-CLAIM_S = 30.0
-"""How long a claim holds without renewal: as long as the lease of a run."""
+"""Between two looks for launches of servers that are gone; more often where leases are short."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,11 +176,11 @@ class Loop:
     def _beat(self) -> None:
         """Renew the claims of what runs here, and hear what others ask of it."""
         parts = self._parts
-        now_s = parts.clock.monotonic_s()
-        if now_s - self._beat_s < _BEAT_S or not parts.launcher.running:
+        now_s, hold_s = parts.clock.monotonic_s(), parts.settings().hold_s
+        if now_s - self._beat_s < min(_BEAT_S, hold_s / 6) or not parts.launcher.running:
             return
         self._beat_s = now_s
-        expires_at = parts.clock.now() + timedelta(seconds=CLAIM_S)
+        expires_at = parts.clock.now() + timedelta(seconds=hold_s)
         with parts.database.write() as transaction:
             held = state.renew_claims(transaction, parts.process, expires_at=expires_at)
         told = {one.launch.id for one in parts.launcher.running if one.stops}
@@ -192,8 +190,8 @@ class Loop:
 
     def _settle(self) -> None:
         parts = self._parts
-        now_s = parts.clock.monotonic_s()
-        if now_s - self._round_s < _ROUND_S:
+        now_s, settings = parts.clock.monotonic_s(), parts.settings()
+        if now_s - self._round_s < min(_ROUND_S, settings.lease_s):
             return
         self._round_s = now_s
         with parts.database.read() as transaction:
@@ -202,7 +200,7 @@ class Loop:
             claimed,
             parts.leadership.write,
             own=parts.process.owner,
-            settings=parts.settings(),
+            settings=settings,
         )
         for one in settled:
             self._tell_settled(one)
@@ -237,7 +235,7 @@ class Loop:
                 process=parts.process,
                 slots=settings.max_runs,
                 now=now,
-                expires_at=now + timedelta(seconds=CLAIM_S),
+                expires_at=now + timedelta(seconds=settings.hold_s),
                 weights=weights,
             ):
                 claimed.append(launch)

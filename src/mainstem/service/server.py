@@ -31,7 +31,7 @@ from mainstem.service.courier import Courier
 from mainstem.service.files import Files
 from mainstem.service.launcher import Launcher, RunningLaunch
 from mainstem.service.leadership import Leadership
-from mainstem.service.loop import CLAIM_S, Loop, Parts
+from mainstem.service.loop import Loop, Parts
 from mainstem.service.projects import Projects, Reloaded
 from mainstem.service.trigger import Trigger
 from mainstem.service.triggers import Triggers
@@ -296,7 +296,6 @@ class Server:
             launcher=self._launcher,
             claims=Claims(
                 clock=self.clock,
-                silence_s=CLAIM_S,
                 is_dead=is_dead,
                 project_of=self.projects.of,
             ),

@@ -14,10 +14,10 @@ from mainstem.database import Database
 from mainstem.errors import Cancelled, StepFailed, Where
 from mainstem.models.remote.parcel import (
     ANSWER,
+    HELD_S,
     LINES,
-    RENEW_S,
+    RENEWALS,
     REPLY,
-    WANTED_S,
     Parcel,
     pack,
     unpack,
@@ -41,6 +41,7 @@ class RemoteExecutor:
         database: Where the run's records are, and the tickets.
         name: Under `executors:`; workers are started with it.
         clock: Source of time.
+        hold_s: How long this run may be silent before its tickets are dropped.
         cancel_grace_s: How long a cancelled step may take to stop before it is left alone.
     """
 
@@ -50,11 +51,13 @@ class RemoteExecutor:
         name: str,
         clock: Clock,
         *,
+        hold_s: float = HELD_S,
         cancel_grace_s: float = 15.0,
     ) -> None:
         self.database = database
         self.name = name
         self.clock = clock
+        self.hold_s = hold_s
         self.cancel_grace_s = cancel_grace_s
 
     def run(
@@ -123,7 +126,7 @@ class _Errand:
                     asset=self.asset,
                     body=self.body,
                     now=now,
-                    wanted_until=now + timedelta(seconds=WANTED_S),
+                    wanted_until=now + timedelta(seconds=self.executor.hold_s),
                 )
             forget = cancel.on_cancel(watch.wake) if cancel is not None else None
             try:
@@ -177,10 +180,10 @@ class _Errand:
     def _keep(self, ticket: TicketRecord) -> None:
         """Renew what is due, and pass the ticket on if its worker is gone."""
         now, mono = self.clock.now(), self.clock.monotonic_s()
-        if mono - self.renewed_s >= RENEW_S:
+        if mono - self.renewed_s >= self.executor.hold_s / RENEWALS:
             self.renewed_s = mono
             with self.database.write() as transaction:
-                until = now + timedelta(seconds=WANTED_S)
+                until = now + timedelta(seconds=self.executor.hold_s)
                 state.want_ticket(transaction, self.id, until=until)
         if ticket.status == "taken" and ticket.held_until <= now:
             if self.holds >= _TRIES:

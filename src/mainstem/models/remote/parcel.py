@@ -22,11 +22,10 @@ ANSWER = "answer"
 REPLY = "reply"
 """Down: to a question."""
 
-WANTED_S = 30.0
-"""A ticket is dropped when its run has not renewed it for so long."""
 HELD_S = 30.0
-"""A ticket is passed on when its worker has not renewed it for so long."""
-RENEW_S = 5.0
+"""What its run has not renewed for so long is dropped, and what its worker has not is passed on."""
+RENEWALS = 6
+"""In the time that either would be taken for dead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

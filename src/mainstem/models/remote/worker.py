@@ -25,7 +25,7 @@ from mainstem.models.remote.parcel import (
     HELD_S,
     LINES,
     MESSAGE,
-    RENEW_S,
+    RENEWALS,
     Parcel,
     pack,
     unpack,
@@ -53,6 +53,7 @@ class RemoteWorker:
         pool: Worker processes of the project's folder here.
         clock: Source of time.
         slots: Tickets at once.
+        hold_s: How long this worker may be silent before its tickets are passed on.
         tell: Told of each ticket that is taken or done; from several threads.
     """
 
@@ -65,6 +66,7 @@ class RemoteWorker:
         *,
         slots: int,
         tell: Tell,
+        hold_s: float = HELD_S,
     ) -> None:
         self.database = database
         self.executor = executor
@@ -72,6 +74,7 @@ class RemoteWorker:
         self.clock = clock
         self.slots = slots
         self.tell = tell
+        self.hold_s = hold_s
         self.owner = uuid.uuid4().hex
         self.name = f"{socket.gethostname()}-{self.owner[:6]}"
         self._jobs: dict[str, _Job] = {}
@@ -92,7 +95,7 @@ class RemoteWorker:
         with closing(self._watch):
             while not (self._stopping and not self._jobs):
                 mono = self.clock.monotonic_s()
-                if mono - renewed_s >= RENEW_S:
+                if mono - renewed_s >= self.hold_s / RENEWALS:
                     renewed_s = mono
                     self._renew()
                 self._hear()
@@ -104,7 +107,7 @@ class RemoteWorker:
             return
         now = self.clock.now()
         with self.database.write() as transaction:
-            until = now + timedelta(seconds=HELD_S)
+            until = now + timedelta(seconds=self.hold_s)
             held = state.hold_tickets(transaction, self.owner, until=until)
         mine = {(ticket.id, ticket.fence): ticket for ticket in held}
         for job in list(self._jobs.values()):
@@ -138,7 +141,7 @@ class RemoteWorker:
                     owner=self.owner,
                     worker=self.name,
                     now=now,
-                    held_until=now + timedelta(seconds=HELD_S),
+                    held_until=now + timedelta(seconds=self.hold_s),
                 )
             if ticket is None:
                 return

@@ -25,7 +25,6 @@ from mainstem.testing.simulation.crash import MortalDatabase
 from mainstem.testing.simulation.surroundings import Surroundings
 from mainstem.types import dataclass
 
-CLAIM_S = 30.0
 _PLAN_OPTIONS = ("full_refresh", "rebuild", "fresh", "force")
 _ENDS: dict[str, LaunchStatus] = {
     "succeeded": "succeeded",
@@ -62,7 +61,6 @@ class SimulatedServer:
         )
         self._claims = Claims(
             clock=self.clock,
-            silence_s=CLAIM_S,
             is_dead=world.is_dead,
             project_of=lambda _request: cast("Project", _Stand(self, self.lake)),
         )
@@ -90,7 +88,7 @@ class SimulatedServer:
                 process=self.process,
                 slots=1,
                 now=now,
-                expires_at=now + timedelta(seconds=CLAIM_S),
+                expires_at=now + timedelta(seconds=self.world.project.settings.serve.hold_s),
             )
         if launch is None:
             return False
