@@ -109,6 +109,19 @@ def test_a_backfill_is_steered(api):
         assert (found["finishedAt"] is None) == (status != "CANCELLED")
 
 
+def test_the_pace_of_a_backfill_is_changed_while_it_goes_on(api):
+    launch(api, parallel=2)
+    edit = "mutation ($p: PaceInput!) { editBackfill(number: 1, pace: $p) "
+    edit += "{ parallel chunk order priority } }"
+
+    found = api.ask(edit, {"p": {"parallel": 5, "order": "NEWEST"}})["editBackfill"]
+
+    assert found == {"parallel": 5, "chunk": 0, "order": "NEWEST", "priority": 0}
+    assert api.refused(edit, {"p": {"chunk": -1}})["code"] == "A6415"
+    api.ask("mutation { cancelBackfill(number: 1) { status } }")
+    assert api.refused(edit, {"p": {"parallel": 1}})["code"] == "A6414"
+
+
 @pytest.mark.parametrize(
     ("request_", "code"),
     [

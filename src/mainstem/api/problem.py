@@ -25,6 +25,7 @@ from mainstem.errors import (
 )
 from mainstem.types import dataclass
 
+_LONGEST = 2_000
 _STATUS_OF_CODE = {
     "A8101": 421,
     "A8102": 403,
@@ -128,9 +129,14 @@ def _told(error: MainstemError) -> Problem:
     return Problem(
         status=_STATUS_OF_CODE.get(error.code, by_kind),
         code=error.code,
-        summary=error.summary,
-        hint=error.hint,
-        known=error.known[:20],
+        summary=_cut(error.summary),
+        hint=_cut(error.hint),
+        known=tuple(map(_cut, error.known[:20])),
         where=error.to_json()["where"],  # type: ignore[arg-type]  # a dictionary, or nothing
         is_retryable=error.is_retryable,
     )
+
+
+def _cut(text: str) -> str:
+    """Shorten what repeats a caller's own words: they may be a megabyte."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -27,6 +27,8 @@ from mainstem.project.services import Services
 from mainstem.runs import prune, with_partition_keys
 from mainstem.types import AssetKey, Clock, TableRef, TableWrite, dataclass
 
+_LONGEST_KEY = 255
+
 
 class OpenProject(Protocol):
     """What is needed of a `Project`; all of it may be asked at any time."""
@@ -132,11 +134,17 @@ def add_partitions(project: OpenProject, asset: str, keys: Sequence[str]) -> lis
     """Add keys to the list of dynamic partitions of an asset; gives those that are new.
 
     Raises:
-        SelectionInvalid: It has no such list, or more than one (A1086); a key is empty (A1083).
+        SelectionInvalid: It has no such list, or more than one (A1086); a key is empty, too long
+            or cannot be printed (A1083).
     """
     name = _list_of(_partitioned(project, asset))
-    if any(not key.strip() for key in keys):
-        raise SelectionInvalid("A1083", "The key of a partition cannot be empty.")
+    for key in keys:
+        if not key.strip() or len(key) > _LONGEST_KEY or not key.isprintable():
+            raise SelectionInvalid(
+                "A1083",
+                f"{key[:40]!r} cannot be the key of a partition: it has from 1 to {_LONGEST_KEY} "
+                "characters that can be printed.",
+            )
     with project.services.database.write() as transaction:
         return state.add_partition_keys(transaction, name, keys, now=project.clock.now())
 

@@ -114,6 +114,18 @@ class BackfillInput:
     dry_run: bool = field(default=False, description="Say what it would be, and store nothing.")
 
 
+@strawberry.input(description="How a backfill is to go on; what is not given stays.")
+class PaceInput:
+    """What changes."""
+
+    parallel: int | None = field(default=None, description="Launches at once; 0 starts none.")
+    chunk: int | None = field(
+        default=None, description="Partitions of a launch; 0: by how long they take."
+    )
+    order: BackfillOrder | None = field(default=None, description="Which come first.")
+    priority: int | None = field(default=None, description="Among backfills; higher goes first.")
+
+
 def backfills(info: Info, first: First = 20) -> list[Backfill]:
     """Give backfills, newest first."""
     return [node(each) for each in info.context.host.backfills.list(limit=size_of(first))]
@@ -172,6 +184,19 @@ def cancel_backfill(info: Info, number: Number) -> Backfill:
 def retry_backfill(info: Info, number: Number) -> Backfill:
     """Do again what failed, and what waited for it."""
     return node(info.context.host.backfills.retry(number))
+
+
+def edit_backfill(
+    info: Info, number: Number, pace: Annotated[PaceInput, argument(description="What changes.")]
+) -> Backfill:
+    """Change how a backfill goes on."""
+    changed = {
+        "parallel": pace.parallel,
+        "chunk": pace.chunk,
+        "order": None if pace.order is None else pace.order.value,
+        "priority": pace.priority,
+    }
+    return node(info.context.host.backfills.edit(number, **changed))
 
 
 def node(report: BackfillReport) -> Backfill:

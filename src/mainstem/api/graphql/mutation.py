@@ -8,7 +8,9 @@ import strawberry
 from mainstem.api.graphql import backfill as of_backfill
 from mainstem.api.graphql import change
 from mainstem.api.graphql import control as of_control
+from mainstem.api.graphql import failure as of_failure
 from mainstem.api.graphql import launch as of_launch
+from mainstem.api.graphql import partition as of_partition
 from mainstem.api.graphql import project as of_project
 from mainstem.api.graphql import trigger as of_trigger
 from mainstem.api.graphql.audit import mutation
@@ -65,6 +67,27 @@ class Mutation:
         Role.RUNNER,
         of_backfill.retry_backfill,
         "Have a backfill do again what failed, and what waited for it.",
+    )
+    edit_backfill: of_backfill.Backfill = mutation(
+        Role.RUNNER,
+        of_backfill.edit_backfill,
+        "Change how fast, and in which order, a backfill goes on.",
+    )
+    add_partitions: of_partition.PartitionKeys = mutation(
+        Role.RUNNER, of_partition.add_keys, "Add keys to the dynamic partitions of an asset."
+    )
+    remove_partitions: of_partition.PartitionKeys = mutation(
+        Role.RUNNER,
+        of_partition.remove_keys,
+        "Take keys from the dynamic partitions of an asset; rows stay until they are deleted.",
+    )
+    delete_partitions: of_partition.DeletedPartitions = mutation(
+        Role.ADMIN,
+        of_partition.delete_data,
+        "Delete the rows of partitions, by one commit on the environment's branch.",
+    )
+    test_alert: of_failure.AlertTest = mutation(
+        Role.RUNNER, of_failure.send_test, "Send a message to somebody who is told of failures."
     )
     create_branch: Branch = mutation(
         Role.RUNNER, change.create_branch, "Make a branch over all tables; copies no data."

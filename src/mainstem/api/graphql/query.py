@@ -15,6 +15,7 @@ from mainstem.api.graphql import check as of_check
 from mainstem.api.graphql import commit as of_commit
 from mainstem.api.graphql import control as of_control
 from mainstem.api.graphql import data as of_data
+from mainstem.api.graphql import failure as of_failure
 from mainstem.api.graphql import launch as of_launch
 from mainstem.api.graphql import lineage as of_lineage
 from mainstem.api.graphql import plan as of_plan
@@ -133,6 +134,17 @@ class Query:
     )
     pools: list[of_control.Pool] = field(
         resolver=of_control.pools, description="What steps share, and who holds it now."
+    )
+    failures: list[of_failure.Failure] = field(
+        resolver=of_failure.failures,
+        description="What failed, each kind of failure once, the latest first.",
+    )
+    alerts: list[of_failure.Alert] = field(
+        resolver=of_failure.alerts,
+        description="Messages about failures, sent and waiting, newest first.",
+    )
+    alert_rules: list[of_failure.AlertRule] = field(
+        resolver=of_failure.alert_rules, description="Who is told of failures."
     )
     audit: Connection[of_audit.Audit] = field(
         resolver=of_audit.audit_log,

@@ -12,7 +12,7 @@ from strawberry import field
 from mainstem.api.graphql.arguments import Key
 from mainstem.api.graphql.context import Info
 from mainstem.api.graphql.scalars import Long
-from mainstem.project import WhyFact, partitions_of
+from mainstem.project import PartitionsStatus, WhyFact, partitions_of
 
 _RANGES = 1_000
 _FAILURES = 1_000
@@ -93,7 +93,11 @@ def why(info: Info, asset: Key) -> Why:
 
 def partitions(info: Info, asset: Key) -> Partitions:
     """Tell how the partitions of an asset stand."""
-    found = partitions_of(info.context.project, asset)
+    return partitions_node(partitions_of(info.context.project, asset))
+
+
+def partitions_node(found: PartitionsStatus) -> Partitions:
+    """Make partitions of their status."""
     return Partitions(
         asset=str(found.key),
         branch=found.branch,
