@@ -19,7 +19,10 @@ partitions: {dynamic: customers, column: customer}
 select customer, amount from raw.orders
 """
 STATES = "partitions { count states { state count } }"
-ADD = f'mutation ($k: [String!]!) {{ addPartitions(asset: "marts.by_customer", keys: $k) {{ count {STATES} }} }}'
+ADD = (
+    'mutation ($k: [String!]!) { addPartitions(asset: "marts.by_customer", keys: $k) '
+    f"{{ count {STATES} }} }}"
+)
 
 
 @pytest.fixture
