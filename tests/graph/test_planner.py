@@ -266,7 +266,9 @@ def test_force_overrules_a_tombstone(head, plan_of, make):
 
 def test_estimates_are_those_of_the_last_time(head, plan_of, make):
     planned = plan_of(
-        head, look=make.look(is_fresh=False), facts={"estimate": lambda _key: (1000, 1.5)}
+        head,
+        look=make.look(is_fresh=False),
+        facts={"estimates": lambda keys: dict.fromkeys(keys, (1000, 1.5))},
     )
 
     assert (planned["marts.c"].estimated_rows, planned["marts.c"].estimated_seconds) == (1000, 1.5)

@@ -108,8 +108,7 @@ def test_the_last_time_that_something_was_built_is_known_by_asset(transaction):
             [StepRecord(key=A, position=0, action="build", status=status, row_count=rows)],
         )
 
-    assert state.last_step(transaction, A).row_count == 20
-    assert state.last_step(transaction, B) is None
+    assert state.last_costs(transaction, [A, B]) == {A: (20, 0.0)}
 
 
 def test_history_of_long_ago_is_forgotten_but_the_runs_stay_listed(transaction):

@@ -128,8 +128,10 @@ def _no_parts(_key: AssetKey, _code_version: str) -> Mapping[str, str]:
     return {}
 
 
-def _no_estimate(_key: AssetKey) -> tuple[int | None, float | None]:
-    return None, None
+def _no_estimates(
+    _keys: Sequence[AssetKey],
+) -> Mapping[AssetKey, tuple[int | None, float | None]]:
+    return {}
 
 
 def _no_age(_key: AssetKey, _version: str) -> float | None:
@@ -183,8 +185,10 @@ class Facts:
     """`Asset.change_summary` as it was at an older code version."""
     age_of: Callable[[AssetKey, str], float | None] = _no_age
     """Seconds since the last build of an asset, of which the branch has this version."""
-    estimate: Callable[[AssetKey], tuple[int | None, float | None]] = _no_estimate
-    """Rows and seconds of the last time."""
+    estimates: Callable[
+        [Sequence[AssetKey]], Mapping[AssetKey, tuple[int | None, float | None]]
+    ] = _no_estimates
+    """Rows and seconds of the last time, of those that ran before; asked once for all work."""
     columns_of: Callable[[AssetKey], Mapping[str, str]] = _no_columns
     """Names and types of the columns that the branch has; empty if unknown."""
     lineage_of: Callable[[Asset], Mapping[str, tuple[tuple[AssetKey, str], ...]]] = _own_lineage

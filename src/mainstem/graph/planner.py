@@ -18,6 +18,8 @@ from mainstem.graph.through import read_through
 from mainstem.types import AssetKey, dataclass
 
 _SOURCES = frozenset({"file"})
+_NO_COST = (None, None)
+"""Rows and seconds of what never ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ def make_plan(graph: Graph, request: PlanRequest, facts: Facts) -> Plan:
         environment=request.environment,
         branch=request.branch,
         base_commit=request.base_commit,
-        assets=tuple(walk.planned(key) for key in walk.decisions),
+        assets=walk.planned(),
         columns=_column_changes(graph, walk.decisions, facts),
         git=request.git,
         options={
@@ -195,11 +197,19 @@ class _Walk:
                     version=decision.version,
                 )
 
-    def planned(self, key: AssetKey) -> PlannedAsset:
-        decision = self.decisions[key]
-        rows, seconds = (
-            self.facts.estimate(key) if decision.action in {"read", "build"} else (None, None)
+    def planned(self) -> tuple[PlannedAsset, ...]:
+        decisions = self.decisions
+        work = [key for key, found in decisions.items() if found.action in {"read", "build"}]
+        costs = self.facts.estimates(work) if work else {}
+        return tuple(
+            self._planned(key, decision, costs.get(key, _NO_COST))
+            for key, decision in decisions.items()
         )
+
+    def _planned(
+        self, key: AssetKey, decision: Decision, cost: tuple[int | None, float | None]
+    ) -> PlannedAsset:
+        rows, seconds = cost
         return PlannedAsset(
             key=key,
             action=decision.action,

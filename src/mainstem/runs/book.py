@@ -62,6 +62,7 @@ class Book:
         index = instruction.step
         scope = self._scope
         unit = scope.wiring.units[index]
+        partition = unit.partition
         for key in unit.keys:
             event = finished(
                 scope.services.graph.effective[key],
@@ -69,9 +70,9 @@ class Book:
                 instruction.status,
                 instruction.reason,
                 scope.entries.get(key),
+                partition,
             )
-            event = replace(event, partition=unit.partition)
-            self.done[key, unit.partition] = event
+            self.done[key, partition] = event
             scope.emit(event)
             self._put(index, key, self._record(index, key, event.status, event))
             if unit.some is not None:

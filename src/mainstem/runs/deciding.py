@@ -171,7 +171,7 @@ class Decider:
         return entry if is_equal else None
 
     def _build(self, unit: Unit, prepared: PreparedStep) -> None:
-        prepared.works = [replace(work, decision=_as_build(work)) for work in prepared.works]
+        prepared.works = [_as_build(work) for work in prepared.works]
         for work in prepared.works:
             is_whole = work.asset.partitions is None
             assert is_whole or work.slice is not None, "partitions are built as a slice"
@@ -185,9 +185,11 @@ class Decider:
             prepared.error = error
 
 
-def _as_build(work: Work) -> Decision:
-    action = work.decision.action
-    return work.decision if action in {"build", "read"} else replace(work.decision, action="build")
+def _as_build(work: Work) -> Work:
+    decision = work.decision
+    if decision.action in {"build", "read"}:
+        return work
+    return replace(work, decision=replace(decision, action="build"))
 
 
 def _planned(planned: PlannedAsset, decision: Decision) -> PlannedAsset:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from mainstem import state
 from mainstem.database import Database
@@ -55,7 +55,7 @@ def gather_facts(
         is_tombstone=lambda key, version: (key.folded, version) in reverted,
         parts_of=registry.parts_of,
         age_of=registry.age_of,
-        estimate=registry.estimate,
+        estimates=registry.estimates,
     )
     given = {
         "observe": observe,
@@ -139,10 +139,11 @@ class _Registry:
         moments = [*([min(made)] if made else []), *([built] if built is not None else [])]
         return (self._clock.now() - max(moments)).total_seconds() if moments else None
 
-    def estimate(self, key: AssetKey) -> tuple[int | None, float | None]:
+    def estimates(
+        self, keys: Sequence[AssetKey]
+    ) -> Mapping[AssetKey, tuple[int | None, float | None]]:
         with self._database.read() as transaction:
-            step = state.last_step(transaction, key)
-        return (step.row_count, step.elapsed_s) if step is not None else (None, None)
+            return state.last_costs(transaction, keys)
 
     def parts_of(self, key: AssetKey, code_version: str) -> Mapping[str, str]:
         with self._database.read() as transaction:

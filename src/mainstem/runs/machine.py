@@ -9,7 +9,7 @@ published together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any
 
 from mainstem.runs.closure import Closure
@@ -143,8 +143,12 @@ class _Turn:
         self.instructions: list[Instruction] = []
 
     def state(self) -> State:
-        return replace(
-            self.before,
+        before = self.before
+        return State(
+            shape=self.shape,
+            slots=before.slots,
+            is_fail_fast=before.is_fail_fast,
+            is_all_or_nothing=before.is_all_or_nothing,
             marks=self.marks.done(),
             open=self.open,
             late=self.late,
@@ -161,9 +165,8 @@ class _Turn:
     def take(self, event: Event) -> None:
         match event:
             case Begun():
-                for index, mark in enumerate(self.before.marks):
-                    if not mark.missing:
-                        self._make_ready(index)
+                marks = enumerate(self.before.marks)
+                self._make_ready(*(index for index, mark in marks if not mark.missing))
             case Decided():
                 self._decided(event)
             case AttemptSucceeded():
@@ -221,15 +224,17 @@ class _Turn:
         self.open += (after.moment not in ENDED) - (before.moment not in ENDED)
         self.late += (after.moment == "late") - (before.moment == "late")
 
-    def _make_ready(self, index: int) -> None:
-        self._set(index, moment="ready")
-        self.ready = pushed(self.ready, -self.shape.nodes[index].priority, index)
+    def _make_ready(self, *indexes: int) -> None:
+        nodes = self.shape.nodes
+        for index in indexes:
+            self._set(index, moment="ready")
+        self.ready = pushed(self.ready, [(-nodes[index].priority, index) for index in indexes])
 
     def _next_ready(self) -> int | None:
-        while (first := self.ready) is not None:
-            self.ready = first.rest
-            if self.marks[first.number].moment == "ready":
-                return first.number
+        while (heap := self.ready) is not None:
+            self.ready = heap.rest
+            if self.marks[heap.first].moment == "ready":
+                return heap.first
         return None
 
     def _claim_or_start(self, index: int) -> None:
@@ -262,7 +267,7 @@ class _Turn:
         self.busy -= 1
         self._set(index, moment="pooled")
         order = -self.shape.nodes[index].priority
-        heap = pushed(self.queues.get(pools), order, index)
+        heap = pushed(self.queues.get(pools), [(order, index)])
         assert heap is not None, "something was pushed"
         self.queues[pools] = heap
         if pools not in self.polled:
@@ -272,13 +277,13 @@ class _Turn:
     def _first_in(self, pools: tuple[str, ...]) -> int | None:
         """Give who is next in a queue; whoever was left out since is taken out of it."""
         heap = self.queues.get(pools)
-        while heap is not None and self.marks[heap.number].moment != "pooled":
+        while heap is not None and self.marks[heap.first].moment != "pooled":
             heap = heap.rest
         if heap is None:
             self.queues.pop(pools, None)
             return None
         self.queues[pools] = heap
-        return heap.number
+        return heap.first
 
     def _call_next(self, pools: tuple[str, ...]) -> None:
         index = self._first_in(pools)
@@ -405,11 +410,13 @@ class _Turn:
         self._skip_descendants(index)
 
     def _release_children(self, index: int) -> None:
+        released = []
         for child in self.shape.children[index]:
             left = self.marks[child].missing - 1
             self._set(child, missing=left)
             if not left and self.marks[child].moment == "waiting" and not self.is_cancelled:
-                self._make_ready(child)
+                released.append(child)
+        self._make_ready(*released)
 
     def _failed(self, event: AttemptFailed) -> None:
         index = event.step

@@ -82,33 +82,47 @@ class Draft(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Heap:
-    """A leftist heap: the smallest order first, then the smallest number; copies share nodes."""
+    """A leftist heap of runs: the smallest order first, then the smallest number.
 
-    order: int
-    number: int
+    What is added together is one sorted run and one node, so that a thousand steps which one parent
+    released come out again at a constant cost each. Copies share nodes.
+    """
+
+    run: tuple[tuple[int, int], ...]
+    """Orders and numbers, sorted,"""
+    at: int = 0
+    """and how many of them were taken out."""
     rank: int = 1
     left: Heap | None = None
     right: Heap | None = None
 
     @property
+    def first(self) -> int:
+        """The number that comes out next."""
+        return self.run[self.at][1]
+
+    @property
     def rest(self) -> Heap | None:
         """Everything but the first."""
-        return merged(self.left, self.right)
+        others = merged(self.left, self.right)
+        after = self.at + 1
+        return others if after == len(self.run) else merged(Heap(self.run, after), others)
 
 
 def merged(one: Heap | None, other: Heap | None) -> Heap | None:
-    """Put two heaps together, in a time that grows with the logarithm of their size."""
+    """Put two heaps together, in a time that grows with the logarithm of their runs."""
     if one is None or other is None:
         return one or other
-    if (other.order, other.number) < (one.order, one.number):
+    if other.run[other.at] < one.run[one.at]:
         one, other = other, one
     right = merged(one.right, other)
     left = one.left
     if left is None or (right is not None and right.rank > left.rank):
         left, right = right, left
-    return Heap(one.order, one.number, (right.rank if right is not None else 0) + 1, left, right)
+    return Heap(one.run, one.at, (right.rank if right is not None else 0) + 1, left, right)
 
 
-def pushed(heap: Heap | None, order: int, number: int) -> Heap | None:
-    """Add one."""
-    return merged(heap, Heap(order, number))
+def pushed(heap: Heap | None, items: Iterable[tuple[int, int]]) -> Heap | None:
+    """Add orders with their numbers."""
+    run = tuple(sorted(items))
+    return merged(heap, Heap(run)) if run else heap

@@ -42,9 +42,14 @@ class Course:
 
 
 def finished(
-    asset: Asset, course: Course, status: StepStatus, reason: str, before: Entry | None
+    asset: Asset,
+    course: Course,
+    status: StepStatus,
+    reason: str,
+    before: Entry | None,
+    partition: str,
 ) -> StepFinished:
-    """Tell of one asset how it ended."""
+    """Tell of one asset, or of some partitions of it, how it ended."""
     key = asset.key
     outcome = course.outcome
     rows = outcome.rows.get(key) if outcome is not None else None
@@ -55,6 +60,7 @@ def finished(
     return StepFinished(
         key=key,
         status=actual,
+        partition=partition,
         rows=rows if actual != "unchanged" else None,
         rows_before=before.row_count if before is not None else None,
         is_increment=_is_increment(key, outcome),

@@ -15,6 +15,8 @@ from mainstem.state.process import ProcessIdentity
 from mainstem.state.times import from_us, to_us
 from mainstem.types import AssetKey, Usage, dataclass
 
+_AT_ONCE = 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
@@ -209,14 +211,26 @@ def steps(transaction: Transaction, run_id: int) -> list[StepRecord]:
     return [step_record(row) for row in rows]
 
 
-def last_step(transaction: Transaction, key: AssetKey) -> StepRecord | None:
-    """Give the latest step that built or read an asset: for estimates."""
-    rows = transaction.execute(
-        f"select {STEP_COLUMNS} from step where asset = ? and status in ('built', 'read') "
-        "order by run_id desc limit 1",
-        (key.folded,),
-    )
-    return step_record(rows[0]) if rows else None
+def last_costs(
+    transaction: Transaction, keys: Sequence[AssetKey]
+) -> dict[AssetKey, tuple[int | None, float]]:
+    """Give rows and seconds of the latest step that built or read each asset: for estimates."""
+    by_name = {key.folded: key for key in keys}
+    names = list(by_name)
+    found: dict[AssetKey, tuple[int | None, float]] = {}
+    for at in range(0, len(names), _AT_ONCE):
+        some = names[at : at + _AT_ONCE]
+        # One look-up in the index for each asset, however long its history.
+        rows = transaction.execute(
+            f"with wanted (asset) as (values {', '.join('(?)' for _ in some)}) "
+            "select step.asset, step.row_count, step.elapsed_us "
+            "from wanted join step on step.asset = wanted.asset and step.run_id = ("
+            "select run_id from step as built where built.asset = wanted.asset "
+            "and built.status in ('built', 'read') order by built.run_id desc limit 1)",
+            some,
+        )
+        found.update((by_name[name], (count, us / 1_000_000)) for name, count, us in rows)
+    return found
 
 
 def last_built_at(transaction: Transaction, key: AssetKey, *, branch: str) -> datetime | None:
