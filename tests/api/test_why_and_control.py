@@ -53,6 +53,50 @@ def test_pools_are_told_with_their_limits(folder, calling):
     assert found["pools"] == [{"name": "api", "slots": 2, "taken": 0, "holders": []}]
 
 
+SET = "mutation ($n: String!, $s: Int) { setPool(name: $n, slots: $s) "
+SET += "{ slots declaredSlots changedAt changedBy } }"
+
+
+@pytest.fixture
+def pooled(folder, calling):
+    (folder / "mainstem.yml").write_text("name: shop\npools: {db: 2, api: {rate: 60/m}}\n")
+    with mainstem.open(folder) as project:
+        yield calling(application(project))
+
+
+def test_slots_of_a_pool_are_set_and_given_back(pooled):
+    opened = pooled.ask(SET, {"n": "db", "s": 5})["setPool"]
+    told = pooled.ask("{ pools { name slots ratePerSecond } }")["pools"]
+    back = pooled.ask(SET, {"n": "db"})["setPool"]
+
+    assert (opened["slots"], opened["declaredSlots"], opened["changedBy"]) == (5, 2, "local")
+    assert told == [
+        {"name": "api", "slots": None, "ratePerSecond": 1.0},
+        {"name": "db", "slots": 5, "ratePerSecond": 0.0},
+    ]
+    assert back == {"slots": 2, "declaredSlots": 2, "changedAt": None, "changedBy": ""}
+
+
+@pytest.mark.parametrize(
+    ("name", "slots", "code"),
+    [
+        ("dbb", 1, "A6020"),
+        ("memory", 1, "A6020"),
+        ("../db", 1, "A6020"),
+        ("db\0", 1, "A6020"),
+        ("x" * 100_000, 1, "A6020"),
+        ("db", -1, "A6021"),
+        ("db", 2_000_000, "A6021"),
+        ("db", 2**40, "A8105"),
+    ],
+)
+def test_pools_that_are_none_and_slots_that_cannot_be_are_refused(pooled, name, slots, code):
+    found = pooled.refused(SET, {"n": name, "s": slots})
+
+    assert found["code"] == code
+    assert len(found["summary"]) < 3_000
+
+
 @pytest.mark.parametrize(("mutation", "kind"), [("pauseRun", "pause"), ("cancelRun", "cancel")])
 def test_a_run_is_told_what_is_asked_of_it(api, project, mutation, kind):
     with project.services.database.write() as transaction:

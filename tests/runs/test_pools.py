@@ -141,6 +141,26 @@ def test_slots_of_a_run_whose_process_died_are_free_for_who_waits(real):
     assert _slots(real) == []
 
 
+def test_a_run_that_waits_for_a_shut_pool_goes_on_when_somebody_opens_it(real):
+    real.pools["db"] = Pool(name="db", slots=1)
+    real.database.migrate(state.ALL_MIGRATIONS)
+    _add(real, ["raw.a"])
+    real.source("raw.free")
+    _set(real, 0)
+    # It ends while the other one waits: whoever sees it end opens the pool.
+    real.scripts["raw.free"] = lambda _step, _context: _set(real, 1)
+
+    finished = real.run(run={"threads": 1})
+
+    assert finished.status == "succeeded"
+    assert real.executed == ["raw.free", "raw.a"]
+
+
+def _set(world, slots):
+    with world.database.write() as transaction:
+        state.set_slots(transaction, "db", slots, by="ann", now=world.clock.now())
+
+
 def _leave_a_dead_run(world, *, holding):
     """A run of a process that is gone, whose lease would live for years."""
     world.database.migrate(state.ALL_MIGRATIONS)

@@ -40,6 +40,10 @@ class Pools:
         with self.database.write() as transaction:
             state.free_slots(transaction, run_id, asset)
 
+    def set(self, pool, slots):
+        with self.database.write() as transaction:
+            state.set_slots(transaction, pool, slots, by="ann", now=self.now)
+
     def renew(self, run_id):
         with self.database.write() as transaction:
             return state.renew_slots(
@@ -157,6 +161,49 @@ def test_what_needs_more_memory_than_there_is_runs_alone(pools):
     pools.free(1)
     assert pools.take(1, "small", Ask(pool="memory:here", amount=1, limit=10)) is None
     assert pools.take(1, "huge", Ask(pool="memory:here", amount=100, limit=10)) is not None
+
+
+def test_slots_that_are_set_hold_from_the_next_claim_on(pools):
+    ask = Ask(pool="db", limit=1)
+    pools.set("db", 2)
+    assert [pools.take(run, "a", ask) is None for run in (1, 2, 3)] == [True, True, False]
+
+    pools.set("db", 1)
+    pools.free(1)
+    assert pools.take(3, "a", ask) is not None
+    pools.free(2)
+    assert pools.take(3, "a", ask) is None
+    pools.set("db", None)
+    pools.free(3)
+
+    assert [pools.take(run, "a", ask) is None for run in (4, 5)] == [True, False]
+
+
+def test_a_pool_of_no_slots_is_shut_and_who_holds_one_keeps_it(pools):
+    ask = Ask(pool="db", limit=1)
+    pools.take(1, "a", ask)
+    pools.set("db", 0)
+
+    assert pools.renew(1) == {("db", "a")}
+    pools.free(1)
+    assert pools.take(2, "b", ask).pool == "db"
+    assert pools.take(2, "b", Ask(pool="db", amount=0, limit=1)).pool == "db"
+
+
+def test_a_pool_whose_slots_were_set_before_anybody_used_it_has_its_whole_burst(pools):
+    pools.set("api", 9)
+    ask = Ask(pool="api", limit=9, rate_per_s=1.0, burst=2)
+
+    assert [pools.take(run, "a", ask) is None for run in (1, 2, 3)] == [True, True, False]
+
+
+def test_slots_that_were_set_are_told_with_who_set_them(pools):
+    pools.set("db", 3)
+    pools.set("api", None)
+    with pools.database.read() as transaction:
+        found = state.slots_set(transaction)
+
+    assert found == {"db": state.SetSlots(slots=3, at=NOW, by="ann")}
 
 
 @settings(max_examples=60, deadline=None)

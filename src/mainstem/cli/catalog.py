@@ -44,6 +44,7 @@ COMMANDS = (
     Listed("dev", "operate", "serve", "Serve while you edit: files are followed, errors shown."),
     Listed("serve", "operate", "serve", "Run schedules, launches and the API until stopped."),
     Listed("backfill", "operate", "backfill", "Build partitions of the past, and steer it."),
+    Listed("pools", "operate", "pools", "What steps share, who holds it; set the slots."),
     Listed("queue", "operate", "queue", "List launches, and cancel one."),
     Listed("worker", "operate", "worker", "Carry out Python steps of runs on other machines."),
     Listed("runs", "operate", "runs", "List runs, show one, read its log; failures."),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         remove_partitions,
     )
     from mainstem.project.permission import require_permission
+    from mainstem.project.pooling import PoolState, pool_states, set_pool
     from mainstem.project.project import Project, open_project
     from mainstem.project.remote import remote_worker
     from mainstem.project.rows import (
@@ -96,6 +97,9 @@ _HOME = {
     "partitions_of": "mainstem.project.partitions",
     "place_of": "mainstem.project.rows",
     "Controlling": "mainstem.project.controlling",
+    "PoolState": "mainstem.project.pooling",
+    "pool_states": "mainstem.project.pooling",
+    "set_pool": "mainstem.project.pooling",
     "options_of_run": "mainstem.project.running",
     "remote_worker": "mainstem.project.remote",
     "require_permission": "mainstem.project.permission",
@@ -121,6 +125,7 @@ __all__ = [
     "LogEntry",
     "OpenRows",
     "PartitionsStatus",
+    "PoolState",
     "Project",
     "RowDiff",
     "RowsFormat",
@@ -147,9 +152,11 @@ __all__ = [
     "options_of_run",
     "partitions_of",
     "place_of",
+    "pool_states",
     "remote_worker",
     "remove_partitions",
     "require_permission",
+    "set_pool",
     "validate",
 ]
 

@@ -9,6 +9,7 @@ waits holding one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from mainstem.database import Migration, Transaction
@@ -38,10 +39,22 @@ POOL_MIGRATIONS = (
             "create index step_memory on step (run_id, asset) where peak_memory >= 268435456",
         ),
     ),
+    Migration(
+        package="pool",
+        number=2,
+        statements=(
+            # Slots that somebody set while runs went on; null: as the project says.
+            "alter table pool add column slots bigint",
+            "alter table pool add column slots_at bigint",
+            "alter table pool add column slots_by text not null default ''",
+        ),
+    ),
 )
 _RECENT_RUNS = 50
 _TOKEN = 1_000_000
 """Credit of one start: credits are whole millionths."""
+_FULL = 1 << 50
+"""Credit of a pool that nobody has used yet: cut to its burst when it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +64,7 @@ class Ask:
     pool: str
     amount: int = 1
     limit: int | None = None
-    """All there is; `None`: only its rate is limited."""
+    """All there is, unless slots were set since; `None`: only its rate is limited."""
     rate_per_s: float = 0.0
     """Starts in a second; 0: as many as there are slots."""
     burst: int = 1
@@ -82,6 +95,15 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetSlots:
+    """Slots of a pool that were set at run time."""
+
+    slots: int
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """The pool that had no room, and when it will have some, if that is known."""
 
@@ -95,10 +117,11 @@ def room_in(
     """Look whether there is room, without taking it: cheap, and locks nothing."""
     for ask in asks:
         rows = transaction.execute(
-            "select credit, refilled_at from pool where name = ?", (ask.pool,)
+            "select credit, refilled_at, slots from pool where name = ?", (ask.pool,)
         )
-        credit = _refilled(ask, rows[0] if rows else None, now)
-        refusal = _refusal(transaction, ask, holder, credit, now)
+        asked = ask if not rows else _as_set(ask, rows[0][2])
+        credit = _refilled(ask, rows[0][:2] if rows else None, now)
+        refusal = _refusal(transaction, asked, holder, credit, now)
         if refusal is not None:
             return refusal
     return None
@@ -118,15 +141,16 @@ def take_slots(
         Which pool had no room; nothing if the slots are taken.
     """
     taken: list[tuple[Ask, int, int]] = []
-    for ask in sorted(asks, key=lambda each: each.pool):
+    for declared in sorted(asks, key=lambda each: each.pool):
         # The row is locked by this: claims of one pool come one after another.
         rows = transaction.execute(
             "insert into pool (name, fence, credit, refilled_at) values (?, 1, ?, ?) "
             "on conflict (name) do update set fence = pool.fence + 1 "
-            "returning fence, credit, refilled_at",
-            (ask.pool, ask.burst * _TOKEN, to_us(now)),
+            "returning fence, credit, refilled_at, slots",
+            (declared.pool, declared.burst * _TOKEN, to_us(now)),
         )
-        fence, credit, refilled_at = rows[0]
+        fence, credit, refilled_at, slots = rows[0]
+        ask = _as_set(declared, slots)
         transaction.execute(
             "delete from slot where pool = ? and expires_at <= ?", (ask.pool, to_us(now))
         )
@@ -173,6 +197,10 @@ def _write(
     )
 
 
+def _as_set(ask: Ask, slots: int | None) -> Ask:
+    return ask if slots is None else replace(ask, limit=slots)
+
+
 def _amount(ask: Ask) -> int:
     # What needs more than there is runs alone, rather than never.
     return ask.amount if ask.limit is None else min(ask.amount, ask.limit)
@@ -197,11 +225,40 @@ def _refusal(
             "and not (run_id = ? and asset = ?)",
             (ask.pool, to_us(now), holder.run_id, holder.asset),
         )
-        if int(rows[0][0]) + _amount(ask) > ask.limit:
+        # A pool of no slots is shut, also for what takes none.
+        if int(rows[0][0]) + _amount(ask) > ask.limit or not ask.limit:
             return Refusal(pool=ask.pool)
     if ask.rate_per_s and credit < _TOKEN:
         return Refusal(pool=ask.pool, wait_s=(_TOKEN - credit) / _TOKEN / ask.rate_per_s)
     return None
+
+
+def set_slots(
+    transaction: Transaction, pool: str, slots: int | None, *, by: str, now: datetime
+) -> None:
+    """Set the slots of a pool for all processes, from their next claim on.
+
+    Args:
+        transaction: Of the caller.
+        pool: Its name.
+        slots: How many; 0 shuts it, and who holds some keeps them. `None`: as the project says.
+        by: Who set them.
+        now: The time.
+    """
+    transaction.execute(
+        "insert into pool (name, fence, credit, refilled_at, slots, slots_at, slots_by) "
+        "values (?, 0, ?, ?, ?, ?, ?) on conflict (name) do update set "
+        "slots = excluded.slots, slots_at = excluded.slots_at, slots_by = excluded.slots_by",
+        (pool, _FULL, to_us(now), slots, to_us(now), by),
+    )
+
+
+def slots_set(transaction: Transaction) -> dict[str, SetSlots]:
+    """Give the slots that were set at run time, by pool."""
+    rows = transaction.execute(
+        "select name, slots, slots_at, slots_by from pool where slots is not null"
+    )
+    return {name: SetSlots(slots=slots, at=from_us(at), by=by) for name, slots, at, by in rows}
 
 
 def free_slots(transaction: Transaction, run_id: int, asset: str = "") -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
+from typing import Annotated
 
 import strawberry
-from strawberry import field
+from strawberry import ID, argument, field
 
-from mainstem.api.graphql.arguments import RunNumber
+from mainstem.api.graphql.arguments import Name, RunNumber
 from mainstem.api.graphql.context import Info
 from mainstem.api.graphql.scalars import Long, long
-from mainstem.project import Controlling
-from mainstem.state import RequestKind, slots_of
+from mainstem.project import Controlling, PoolState, pool_states, set_pool
+from mainstem.state import RequestKind
 
 
 @strawberry.enum(description="What was asked of a run.")
@@ -51,8 +52,14 @@ class PoolSlot:
 class Pool:
     """A pool."""
 
+    id: ID = field(description="Stable.")
     name: str = field(description="Under `pools:` in mainstem.yml; `memory` is the machine's.")
     slots: Long | None = field(description="Attempts at once, or bytes; null: only a rate.")
+    declared_slots: Long | None = field(description="As mainstem.yml says.")
+    changed_at: datetime | None = field(
+        description="When slots were set that hold whatever mainstem.yml says; null: they were not."
+    )
+    changed_by: str = field(description="By whom.")
     rate_per_second: float = field(description="Attempts that may start in a second; 0: any.")
     taken: Long = field(description="Slots, or bytes, that are held now.")
     holders: list[PoolSlot] = field(description="Who holds them; a slot lives with its attempt.")
@@ -76,31 +83,20 @@ def cancel_run(info: Info, run: RunNumber) -> RunControl:
 def pools(info: Info) -> list[Pool]:
     """Give the declared pools, and any that runs hold slots of."""
     context = info.context
-    held = slots_of(context.transaction, now=context.project.clock.now())
-    declared = context.project.settings.pools
-    found = []
-    for name in sorted({*declared, *held}):
-        limit = declared.get(name)
-        slots = held.get(name, ())
-        found.append(
-            Pool(
-                name=name,
-                slots=None if limit is None else long(limit.slots),
-                rate_per_second=0.0 if limit is None else limit.rate_per_s,
-                taken=Long(sum(slot.amount for slot in slots)),
-                holders=[
-                    PoolSlot(
-                        run=slot.holder.run_id,
-                        asset=slot.holder.asset,
-                        attempt=slot.holder.attempt,
-                        amount=Long(slot.amount),
-                        taken_at=slot.taken_at,
-                    )
-                    for slot in slots
-                ],
-            )
-        )
-    return found
+    return [_pool(each) for each in pool_states(context.project, context.transaction)]
+
+
+def set_slots(
+    info: Info,
+    name: Name,
+    slots: Annotated[
+        int | None,
+        argument(description="0 lets nobody start; without: as mainstem.yml says."),
+    ] = None,
+) -> Pool:
+    """Set the slots of a pool for the runs of all processes."""
+    context = info.context
+    return _pool(set_pool(context.project, name, slots, by=context.principal.name))
 
 
 def _ask(info: Info, run: int, kind: RequestKind) -> RunControl:
@@ -112,4 +108,28 @@ def _ask(info: Info, run: int, kind: RequestKind) -> RunControl:
         count=found.count,
         asked_at=found.asked_at,
         asked_by=found.asked_by,
+    )
+
+
+def _pool(found: PoolState) -> Pool:
+    declared, changed = found.declared, found.changed
+    return Pool(
+        id=ID(f"pool:{found.name}"),
+        name=found.name,
+        slots=long(found.slots),
+        declared_slots=None if declared is None else long(declared.slots),
+        changed_at=None if changed is None else changed.at,
+        changed_by="" if changed is None else changed.by,
+        rate_per_second=0.0 if declared is None else declared.rate_per_s,
+        taken=Long(found.taken),
+        holders=[
+            PoolSlot(
+                run=slot.holder.run_id,
+                asset=slot.holder.asset,
+                attempt=slot.holder.attempt,
+                amount=Long(slot.amount),
+                taken_at=slot.taken_at,
+            )
+            for slot in found.holders
+        ],
     )

@@ -89,6 +89,11 @@ class Mutation:
     test_alert: of_failure.AlertTest = mutation(
         Role.RUNNER, of_failure.send_test, "Send a message to somebody who is told of failures."
     )
+    set_pool: of_control.Pool = mutation(
+        Role.ADMIN,
+        of_control.set_slots,
+        "Set the slots of a pool for the runs of all processes; who holds slots keeps them.",
+    )
     create_branch: Branch = mutation(
         Role.RUNNER, change.create_branch, "Make a branch over all tables; copies no data."
     )
