@@ -107,6 +107,43 @@ def test_a_retry_asks_for_what_was_not_done(api, project, folder):
     }
 
 
+REPLAY = "mutation ($run: Int!, $asset: String!) { replay(run: $run, asset: $asset) "
+REPLAY += "{ origin source branch select options cause } }"
+
+
+def test_a_step_is_asked_for_once_more_on_a_branch_of_its_own(api):
+    found = api.ask(REPLAY, {"run": 1, "asset": "Staging.Orders"})
+
+    assert found["replay"] == {
+        "origin": "API",
+        "source": "local",
+        "branch": "replay/1-staging.orders",
+        "select": ["staging.orders"],
+        "options": {"replay": 1},
+        "cause": {"run": 1, "replay": "staging.orders"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("run", "asset", "code"),
+    [
+        (9, "staging.orders", "A6001"),
+        (-1, "staging.orders", "A6001"),
+        (1, "marts.nothing", "A2003"),
+        (1, "../../etc/passwd", "A2003"),
+        (1, "staging.orders\0", "A2003"),
+        (1, "x" * 200_000, "A2003"),
+        (2**31, "staging.orders", "A8105"),
+    ],
+)
+def test_steps_that_cannot_be_replayed_are_refused_at_once(api, run, asset, code):
+    found = api.refused(REPLAY, {"run": run, "asset": asset})
+
+    assert found["code"] == code
+    assert len(found["summary"]) < 3_000
+    assert api.ask("{ launches { number } }") == {"launches": []}
+
+
 def test_cancelling_what_is_not_there_is_an_error(api):
     assert api.refused("mutation { cancel(launch: 7) { number } }")["code"] == "A8120"
 
@@ -119,6 +156,7 @@ MUTATIONS = {
     "runner": [
         'launch(request: {select: ["raw.orders"]}) { number }',
         "retry(run: 1) { number }",
+        'replay(run: 1, asset: "staging.orders") { number }',
         'createBranch(name: "x") { name }',
         'tag(name: "x") { name }',
     ],

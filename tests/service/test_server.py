@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mainstem import state
-from mainstem.project import open_project
+from mainstem.project import Controlling, open_project
 from mainstem.runs import own_identity
 from mainstem.service import Server
 from mainstem.state import LaunchRequest
@@ -131,6 +131,31 @@ def test_launches_run_on_the_branch_that_they_name(server, watch):
     events.until("launch", "finished", status="succeeded")
 
     assert [run.branch for run in server.project.runs()] == ["trial"]
+
+
+def test_a_step_is_launched_once_more_with_the_inputs_that_its_run_had(server, watch, folder):
+    table = "/* ---\nmaterialized: table\n--- */\n"
+    (folder / "models" / "one.sql").write_text(f"{table}select 1 as a\n")
+    (folder / "models" / "two.sql").write_text(f"{table}select a * 10 as a from one\n")
+    server.reload()
+    events = watch(server)
+    server.launch(MANUAL)
+    run = events.until("launch", "finished", status="succeeded").run_id
+    (folder / "models" / "one.sql").write_text(f"{table}select 2 as a\n")
+    server.reload()
+    server.launch(MANUAL)
+    events.until("launch", "finished", status="succeeded")
+
+    wanted = Controlling(server.project).launch_to_replay(run, "two", source="ann")
+    launch = server.launch(wanted)
+    events.until("launch", "finished", launch_id=launch.id, status="succeeded")
+
+    assert _launch_of(server, launch.id).run_id == run + 2
+    rows = {
+        branch: server.project.sql("select a from two", at=branch).to_pylist()
+        for branch in ("main", f"replay/{run}-main.two")
+    }
+    assert rows == {"main": [{"a": 20}], f"replay/{run}-main.two": [{"a": 10}]}
 
 
 def test_a_second_server_stands_by_and_leads_when_the_first_stops(open_server, watch):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mainstem.database import Transaction
 from mainstem.errors import AssetNotFound, UserError
-from mainstem.project.replaying import Replay, replay_step
-from mainstem.runs import RunEvent, RunFinished, recover
+from mainstem.project.replaying import Replay, check_replay, replay_step
+from mainstem.runs import RunControl, RunEvent, RunFinished, recover
 from mainstem.state import (
     ControlRequest,
     LaunchRequest,
@@ -79,6 +80,26 @@ class Controlling:
             cause={"run": run_id, "status": run.status},
         )
 
+    def launch_to_replay(self, run_id: int, step: str, *, source: str) -> LaunchRequest:
+        """Give the launch that runs one step again, as `replay` does, on its own branch.
+
+        Raises:
+            AssetNotFound: There is no such run, or it had no such step.
+            RefNotFound: What the step read is no longer kept.
+        """
+        run = self._run(run_id)
+        asked = Replay(run=run, key=self._project.key(step))
+        check_replay(self._project, asked)
+        return LaunchRequest(
+            origin="api",
+            source=source,
+            environment=run.environment,
+            branch=asked.target,
+            select=(str(asked.key),),
+            options={"replay": run_id},
+            cause={"run": run_id, "replay": str(asked.key)},
+        )
+
     def replay(
         self,
         run_id: int,
@@ -87,6 +108,8 @@ class Controlling:
         branch: str = "",
         debugs: bool = False,
         on_event: Callable[[RunEvent], None] | None = None,
+        control: RunControl | None = None,
+        on_begin: Callable[[Transaction, int], None] | None = None,
     ) -> RunFinished:
         """Run one step again on a branch of its own, with the inputs that a run gave it.
 
@@ -96,13 +119,21 @@ class Controlling:
             branch: Where; `replay/<run>-<step>` without.
             debugs: A Python model runs in this process, and stops in the debugger where it raises.
             on_event: Told what happens.
+            control: Stops it; without one, the project's `cancel` does.
+            on_begin: Told the number of the new run in the transaction that begins it.
 
         Raises:
             AssetNotFound: There is no such run, or the step is not an asset.
             RefNotFound: The run's branch is no longer kept.
         """
-        run = self._run(run_id)
-        asked = Replay(run=run, key=self._project.key(step), branch=branch, debugs=debugs)
+        asked = Replay(
+            run=self._run(run_id),
+            key=self._project.key(step),
+            branch=branch,
+            debugs=debugs,
+            control=control,
+            on_begin=on_begin,
+        )
         return replay_step(self._project, asked, on_event=on_event)
 
     def _run(self, run_id: int) -> RunRecord:

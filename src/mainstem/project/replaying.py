@@ -13,12 +13,13 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mainstem.database import Transaction
 from mainstem.errors import AssetNotFound, MainstemError, RefNotFound
 from mainstem.lake import Lake, LinkWrite
 from mainstem.models import Foreground
 from mainstem.project.problems import raise_problems
 from mainstem.project.project import open_project
-from mainstem.runs import RunEvent, RunFinished
+from mainstem.runs import RunControl, RunEvent, RunFinished
 from mainstem.state import RunRecord, steps
 from mainstem.types import AssetKey, dataclass
 
@@ -37,6 +38,10 @@ class Replay:
     key: AssetKey
     branch: str = ""
     debugs: bool = False
+    control: RunControl | None = None
+    """Stops it; that of the project without."""
+    on_begin: Callable[[Transaction, int], None] | None = None
+    """Told the number of the run in the transaction that begins it."""
 
     @property
     def target(self) -> str:
@@ -54,17 +59,7 @@ def replay_step(
         RefNotFound: What the step read is no longer kept.
     """
     raise_problems(project.problems)
-    if asked.key not in project.graph:
-        raise AssetNotFound("A2003", f"`{asked.key}` is not an asset of the project.")
-    with project.services.database.read() as transaction:
-        keys = [step.key for step in steps(transaction, asked.run.id)]
-    if asked.key not in keys:
-        raise AssetNotFound(
-            "A6019",
-            f"Run {asked.run.id} has no step {asked.key}.",
-            hint=f"See its steps: mainstem runs show {asked.run.id}",
-            known=[str(key) for key in keys],
-        )
+    check_replay(project, asked)
     _make_branch(project, asked)
     with open_project(
         project.folder,
@@ -79,13 +74,35 @@ def replay_step(
         return scratch.run(
             (str(asked.key),),
             on_event=on_event,
-            control=project.control,
+            control=asked.control or project.control,
+            on_begin=asked.on_begin,
             again=True,
             force=True,
             fresh=is_source,
             ingest=is_source,
             logical_time=asked.run.logical_time,
         )
+
+
+def check_replay(project: Project, asked: Replay) -> None:
+    """See that the run had such a step, and the project still has such an asset.
+
+    Raises:
+        AssetNotFound: One of both is not so.
+        RefNotFound: What the step read is no longer kept.
+    """
+    if asked.key not in project.graph:
+        raise AssetNotFound("A2003", f"`{asked.key}` is not an asset of the project.")
+    with project.services.database.read() as transaction:
+        keys = [step.key for step in steps(transaction, asked.run.id)]
+    if asked.key not in keys:
+        raise AssetNotFound(
+            "A6019",
+            f"Run {asked.run.id} has no step {asked.key}.",
+            hint=f"See its steps: mainstem runs show {asked.run.id}",
+            known=[str(key) for key in keys],
+        )
+    _seen_by(project.lake, asked)
 
 
 def _make_branch(project: Project, asked: Replay) -> None:

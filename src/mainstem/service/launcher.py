@@ -15,7 +15,7 @@ from typing import Any
 from mainstem import state
 from mainstem.database import Database, Transaction
 from mainstem.errors import Cancelled, MainstemError
-from mainstem.project import Project, require_permission
+from mainstem.project import Controlling, Project, require_permission
 from mainstem.runs import RunControl, RunEvent, RunFinished, RunStarted
 from mainstem.service.bus import EventBus
 from mainstem.state import Launch, LaunchRequest, LaunchStatus
@@ -144,6 +144,15 @@ class Launcher:
     def _execute(self, live: _Live) -> RunFinished:
         request = live.launch.request
         project = self._project_of(request)
+        if "replay" in request.options:
+            # It goes to a scratch branch: nothing that is protected changes.
+            return Controlling(project).replay(
+                request.options["replay"],
+                request.select[0],
+                on_event=partial(self._hear, live),
+                control=live.control,
+                on_begin=partial(self._begin, live, project),
+            )
         require_permission(
             project.settings,
             project.environment,

@@ -18,6 +18,7 @@ from mainstem.api.graphql.plan import PlanOptions
 from mainstem.api.graphql.scalars import Json
 from mainstem.errors import AssetNotFound, UserError
 from mainstem.graph import select as selected
+from mainstem.project import Controlling
 from mainstem.state import Launch as Stored
 from mainstem.state import LaunchRequest, launch_of, launches, queue_depth, run_of, steps
 
@@ -218,6 +219,19 @@ def ask_again(info: Info, run: RunNumber) -> Launch:
         exclude=() if undone else tuple(record.options.get("exclude") or ()),
         options=options,
         cause={"run": run},
+    )
+    return node(context.host.launch(request))
+
+
+def replay(
+    info: Info,
+    run: RunNumber,
+    asset: Annotated[str, argument(description="Whose step: `namespace.name`.")],
+) -> Launch:
+    """Ask for one step of a run once more, with the inputs that the run gave it."""
+    context = info.context
+    request = Controlling(context.project).launch_to_replay(
+        run, asset, source=context.principal.name
     )
     return node(context.host.launch(request))
 

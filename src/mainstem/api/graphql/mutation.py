@@ -34,6 +34,12 @@ class Mutation:
         of_launch.ask_again,
         "Launch what a run left undone; what it built is not built again.",
     )
+    replay: Launch = mutation(
+        Role.RUNNER,
+        of_launch.replay,
+        "Launch one step of a run again with the inputs that the run gave it, and the code as it "
+        "is now, for a branch `replay/RUN-ASSET`: nothing that others read changes.",
+    )
     pause_run: of_control.RunControl = mutation(
         Role.RUNNER, of_control.pause_run, "Have a run start no further step."
     )
