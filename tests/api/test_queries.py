@@ -356,6 +356,11 @@ SCREENS = {
     "{ code } } checks { verdict } } } }",
     "lineage": "{ lineage { nodes { id asset { rowCount lastStep { status } } } } }",
     "checks": "{ checks { nodes { id last { verdict } } } }",
+    "sources": "{ sources { asset { rowCount lastStep { status } freshness { status } } "
+    "files { totalCount } } }",
+    "freshness": "{ assets(first: 1000) { nodes { freshness { status } } } }",
+    "failures": "{ failures(first: 1000) { asset owner } alerts { body } alertRules { name } }",
+    "pools": "{ pools { name taken holders { run } } queue { waiting { number } } }",
     "branches": "{ branches { name head { id } } tags { name commit { id } } }",
 }
 
@@ -368,6 +373,11 @@ def test_how_often_the_database_is_asked_does_not_grow_with_what_there_is(folder
             (folder / f"models/marts/more_{number}.sql").write_text(
                 "/* ---\nmaterialized: table\nchecks: [{not_null: id}]\n--- */\n"
                 "select id from staging.orders\n"
+            )
+            (folder / f"data/more_{number}.csv").write_text("id\n1\n")
+            (folder / f"ingest/more_{number}.yml").write_text(
+                f"type: files\npath: data/\ninto: raw\ntables:\n  more_{number}: "
+                f"{{files: more_{number}.csv, freshness: {{within: 1h}}}}\n"
             )
         with mainstem.open(folder) as project:
             if more:

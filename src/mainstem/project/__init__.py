@@ -46,6 +46,13 @@ if TYPE_CHECKING:
     from mainstem.project.run_log import LogEntry
     from mainstem.project.running import options_of_run
     from mainstem.project.sharing import Shared
+    from mainstem.project.source_status import (
+        SourceFile,
+        SourceLoad,
+        SourceStatus,
+        source_loads,
+        source_statuses,
+    )
     from mainstem.project.validating import Validation, validate
     from mainstem.project.watching import Watch
     from mainstem.state import RunRecord, StepRecord
@@ -97,6 +104,11 @@ _HOME = {
     "partitions_of": "mainstem.project.partitions",
     "place_of": "mainstem.project.rows",
     "Controlling": "mainstem.project.controlling",
+    "SourceFile": "mainstem.project.source_status",
+    "SourceLoad": "mainstem.project.source_status",
+    "SourceStatus": "mainstem.project.source_status",
+    "source_loads": "mainstem.project.source_status",
+    "source_statuses": "mainstem.project.source_status",
     "PoolState": "mainstem.project.pooling",
     "pool_states": "mainstem.project.pooling",
     "set_pool": "mainstem.project.pooling",
@@ -133,6 +145,9 @@ __all__ = [
     "RunDetail",
     "RunRecord",
     "Shared",
+    "SourceFile",
+    "SourceLoad",
+    "SourceStatus",
     "StepRecord",
     "Validation",
     "Watch",
@@ -157,6 +172,8 @@ __all__ = [
     "remove_partitions",
     "require_permission",
     "set_pool",
+    "source_loads",
+    "source_statuses",
     "validate",
 ]
 

@@ -12,20 +12,27 @@ from mainstem.types import AssetKey
 
 _WELL = "('built', 'read', 'linked', 'unchanged')"
 
+_AT_ONCE = 500
+
 
 def updated_at(
     transaction: Transaction, branch: str, keys: Iterable[AssetKey]
 ) -> dict[AssetKey, datetime]:
     """Tell when runs last built, read or linked assets, or found them unchanged."""
-    found = {}
-    for key in keys:
+    by_folded = {key.folded: key for key in keys}
+    names, found = list(by_folded), {}
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
         rows = transaction.execute(
-            "select max(step.finished_at) from step join run on run.id = step.run_id "
-            f"where step.asset = ? and run.branch = ? and step.status in {_WELL}",
-            (key.folded, branch),
+            "select step.asset, max(step.finished_at) from step "
+            "join run on run.id = step.run_id "
+            f"where step.asset in ({', '.join('?' for _ in some)}) and run.branch = ? "
+            f"and step.status in {_WELL} group by step.asset",
+            (*some, branch),
         )
-        if rows[0][0] is not None:
-            found[key] = from_us(rows[0][0])
+        for asset, at in rows:
+            if at is not None:
+                found[by_folded[asset]] = from_us(at)
     return found
 
 

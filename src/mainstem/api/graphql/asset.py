@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from enum import Enum
 from functools import partial
 
@@ -20,6 +21,7 @@ from mainstem.api.graphql.project import at as commit_at
 from mainstem.api.graphql.project import head
 from mainstem.api.graphql.run import Step, step
 from mainstem.api.graphql.scalars import Long, long
+from mainstem.automation import Standing
 from mainstem.graph import Asset as Declared
 from mainstem.lake import Entry
 from mainstem.state import StepRecord, latest_steps, steps_of_asset
@@ -61,6 +63,39 @@ def _checks(root: Asset, info: Info) -> list[Check]:
     return [check(info.context, spec) for spec in root.declared.checks]
 
 
+def _freshness(root: Asset, info: Info) -> Freshness | None:
+    found = _standings(info.context).get(root.declared.key)
+    if found is None:
+        return None
+    return Freshness(
+        promise=found.promise,
+        status=FreshnessStatus(found.freshness.status),
+        due_at=found.freshness.due_at,
+        updated_at=found.freshness.updated_at,
+    )
+
+
+@strawberry.enum(description="How an asset stands with its promise of freshness.")
+class FreshnessStatus(Enum):
+    """Of promises."""
+
+    FRESH = "fresh"
+    LATE = "late"
+    UNKNOWN = "unknown"
+
+
+@strawberry.type(description="How fresh an asset is to be, and whether it is.")
+class Freshness:
+    """A promise, as it stands."""
+
+    promise: str = field(description="`within 6h`, `by 08:00 Europe/Berlin`.")
+    status: FreshnessStatus = field(description="Unknown: never updated, and not due yet.")
+    due_at: datetime = field(
+        description="Until when the next update is to come; if late, when it should have come."
+    )
+    updated_at: datetime | None = field(description="When it was brought up to date last.")
+
+
 @strawberry.type(description="A table, view or set of files that the project makes or knows.")
 class Asset:
     """An asset; what hangs on it is loaded for all assets of a list at once."""
@@ -95,6 +130,9 @@ class Asset:
         resolver=_last_step, description="What the last run that had to do with it did."
     )
     checks: list[Check] = field(resolver=_checks, description="Its checks with their last results.")
+    freshness: Freshness | None = field(
+        resolver=_freshness, description="How fresh it is to be; null: nothing was promised."
+    )
 
 
 @strawberry.type(description="A column.")
@@ -262,6 +300,12 @@ def _stale(context: Context) -> frozenset[AssetKey]:
     return context.once(
         "stale",
         lambda: frozenset(each.key for each in context.project.listing() if each.is_stale),
+    )
+
+
+def _standings(context: Context) -> dict[AssetKey, Standing]:
+    return context.once(
+        "standings", lambda: {each.key: each for each in context.project.automation.promises.all()}
     )
 
 

@@ -21,6 +21,7 @@ from mainstem.api.graphql import lineage as of_lineage
 from mainstem.api.graphql import plan as of_plan
 from mainstem.api.graphql import project as of_project
 from mainstem.api.graphql import run as of_run
+from mainstem.api.graphql import source as of_source
 from mainstem.api.graphql import trigger as of_trigger
 from mainstem.api.graphql import why as of_why
 from mainstem.api.graphql.paging import Connection
@@ -92,6 +93,14 @@ class Query:
     )
     cursors: list[of_data.Cursor] = field(
         resolver=of_data.cursors, description="How far sources were read."
+    )
+    sources: list[of_source.Source] = field(
+        resolver=of_source.sources,
+        description="Files that tables are loaded from: what was loaded, and what waits.",
+    )
+    source_loads: list[of_source.SourceLoad] = field(
+        resolver=of_source.loads,
+        description="Which files came into a table by which commit, newest first.",
     )
     queue: of_launch.Queue = field(
         resolver=of_launch.queue, description="What waits for a run, and what runs."
