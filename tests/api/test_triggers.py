@@ -108,6 +108,44 @@ def test_a_sensor_looks_on_from_elsewhere(automated):
     assert found["setSensorCursor"] == {"cursor": "{}"}
 
 
+CONDITION = "asset runWhen isOn since last { outcome }"
+SWITCH = "mutation ($a: String!, $on: Boolean!) { switchCondition(asset: $a, on: $on) "
+SWITCH += f"{{ {CONDITION} }} }}"
+
+
+@pytest.fixture
+def eager(folder, calling):
+    (folder / "models/marts/eager.sql").write_text(
+        "/* ---\nmaterialized: table\nrun_when: eager\n--- */\nselect id from staging.orders\n"
+    )
+    with mainstem.open(folder) as project:
+        assert project.problems == ()
+        yield calling(application(project))
+
+
+def test_conditions_are_told_and_switched(eager):
+    before = eager.ask(f"{{ conditions {{ {CONDITION} }} }}")["conditions"]
+    off = eager.ask(SWITCH, {"a": "marts.eager", "on": False})["switchCondition"]
+    why = eager.ask('{ why(asset: "marts.eager") { next { kind text } } }')["why"]["next"]
+    again = eager.ask(SWITCH, {"a": "EAGER", "on": True})["switchCondition"]
+
+    assert before == [
+        {"asset": "marts.eager", "runWhen": "eager", "isOn": True, "since": None, "last": None}
+    ]
+    assert off["isOn"] is False
+    assert off["since"] is not None
+    assert "run_when eager: is off, and launches nothing" in [each["text"] for each in why]
+    assert again["isOn"] is True
+
+
+@pytest.mark.parametrize(
+    ("asset", "code"),
+    [("marts.large", "A2222"), ("marts.nothing", "A2003"), ("\0", "A2003"), ("../x", "A2003")],
+)
+def test_what_has_no_condition_is_not_switched(eager, asset, code):
+    assert eager.refused(SWITCH, {"a": asset, "on": True})["code"] == code
+
+
 def delivered(api, body=b'{"id": 7}', secret=b"sesame", **headers):
     signature = hmac.new(secret, body, hashlib.sha256).hexdigest()
     given = {

@@ -9,6 +9,7 @@ import pytest
 
 import mainstem
 from mainstem.automation import ticks
+from mainstem.project import switch_condition
 from mainstem.service.automatic import AssetConditions, FreshnessPromises, project_triggers
 from mainstem.state import launches
 
@@ -91,6 +92,27 @@ def server(project):
 
 def grow(folder, name="orders2.csv"):
     (folder / "data" / name).write_text("id,amount\n2,20\n")
+
+
+def test_a_condition_that_is_off_launches_nothing_then_or_later(server, project, folder):
+    project.run()
+    server.turn()
+    switch_condition(project, "big", on=False)
+    grow(folder)
+    project.run(["shop.orders"])
+
+    # What is downstream of it was to come with it, and comes alone.
+    assert server.turn() == [("main.total",)]
+    server.end()
+    switch_condition(project, "big", on=True)
+    assert server.turn() == []
+    with server.database.read() as transaction:
+        (missed,) = ticks(transaction, "condition", name="main.big")
+    assert (missed.outcome, missed.launch_id) == ("skipped", None)
+    assert missed.reason == "is off; shop.orders was updated"
+    grow(folder, "orders3.csv")
+    project.run(["shop.orders"])
+    assert server.turn() == [("main.big", "main.total")]
 
 
 def test_a_source_that_moved_launches_what_reads_it_as_one(server, project, folder):

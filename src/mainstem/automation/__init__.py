@@ -52,6 +52,12 @@ if TYPE_CHECKING:
     )
     from mainstem.automation.schedule import Schedule, Tick, due_ticks
     from mainstem.automation.sensor import Sensor
+    from mainstem.automation.switching import (
+        ConditionStatus,
+        condition_statuses,
+        conditions_off,
+        switch_condition,
+    )
     from mainstem.automation.target import Target
     from mainstem.automation.ticking import (
         ScheduleStatus,
@@ -81,6 +87,7 @@ _PLACES = {
     "sensor": "Sensor",
     "record": "TickRecord TriggerState next_wake prune_ticks ticks trigger_states",
     "schedule": "Schedule Tick due_ticks",
+    "switching": "ConditionStatus condition_statuses conditions_off switch_condition",
     "target": "Target",
     "ticking": "ScheduleStatus evaluate_schedules find_schedule next_ticks schedule_statuses "
     "switch_schedule sync_schedules tick_request",
@@ -89,15 +96,17 @@ _SUBMODULES = {name: module for module, names in _PLACES.items() for name in nam
 
 # fmt: off
 __all__ = [
-    "MIGRATIONS", "Change", "Condition", "Delivery", "Evaluator", "Freshness", "Hook", "Look",
-    "Observed", "Operand", "Promise", "Reactor", "Receipt", "Request", "Schedule", "ScheduleStatus",
-    "Sensor", "SensorStatus", "Standing", "Target", "Tick", "TickRecord", "TriggerState",
-    "Triggers", "begin_look", "condition_of", "deliveries", "delivery_request", "due_ticks",
-    "evaluate", "evaluate_schedules", "files_arrived", "find_hook", "find_schedule", "find_sensor",
+    "MIGRATIONS", "Change", "Condition", "ConditionStatus", "Delivery", "Evaluator", "Freshness",
+    "Hook", "Look", "Observed", "Operand", "Promise", "Reactor", "Receipt", "Request", "Schedule",
+    "ScheduleStatus", "Sensor", "SensorStatus", "Standing", "Target", "Tick", "TickRecord",
+    "TriggerState", "Triggers", "begin_look", "condition_of", "condition_statuses",
+    "conditions_off", "deliveries", "delivery_request", "due_ticks", "evaluate",
+    "evaluate_schedules", "files_arrived", "find_hook", "find_schedule", "find_sensor",
     "finish_look", "freshness_of", "judge_promises", "next_look", "next_ticks", "next_wake",
     "prune_deliveries", "prune_ticks", "receive", "request_of", "schedule_statuses",
-    "sensor_statuses", "set_sensor_cursor", "standings", "switch_schedule", "switch_sensor", "sync",
-    "sync_schedules", "table_moved", "tick_request", "ticks", "trigger_states", "triggers_of",
+    "sensor_statuses", "set_sensor_cursor", "standings", "switch_condition", "switch_schedule",
+    "switch_sensor", "sync", "sync_schedules", "table_moved", "tick_request", "ticks",
+    "trigger_states", "triggers_of",
 ]
 # fmt: on
 

@@ -16,6 +16,7 @@ from mainstem.automation.record import (
     TriggerState,
     claim_tick,
     last_tick,
+    last_ticks,
     save_trigger,
     settle_tick,
     trigger_states,
@@ -198,6 +199,8 @@ def request_of(look: Look, asked: RunRequest) -> LaunchRequest:
 def sensor_statuses(transaction: Transaction, sensors: Iterable[Sensor]) -> list[SensorStatus]:
     """Tell of each sensor whether it is on, when it looks next and what it saw last."""
     known = {state.name: state for state in trigger_states(transaction, "sensor")}
+    sensors = list(sensors)
+    last = last_ticks(transaction, "sensor", (sensor.name for sensor in sensors))
     found = []
     for sensor in sensors:
         state = known.get(sensor.name)
@@ -215,7 +218,7 @@ def sensor_statuses(transaction: Transaction, sensors: Iterable[Sensor]) -> list
                 cursor="" if state is None else state.cursor,
                 failures=0 if state is None else state.failures,
                 note="" if state is None else state.note,
-                last=last_tick(transaction, "sensor", sensor.name),
+                last=last.get(sensor.name),
             )
         )
     return found

@@ -19,6 +19,7 @@ import orjson
 from mainstem.automation.expression import Condition, Operand, crons_of, timing_of_cron
 from mainstem.automation.incremental import Change, Evaluator, Request
 from mainstem.automation.record import TickRecord, claim_tick
+from mainstem.automation.switching import conditions_off
 from mainstem.automation.target import Target
 from mainstem.database import Transaction
 from mainstem.graph import PartitionSet, static_partitions
@@ -122,7 +123,8 @@ class Reactor:
             "ended_at = excluded.ended_at",
             (self._branch, self._turn, to_us(now), to_us(ended)),
         )
-        return self._launch(transaction, requests, now) if requests else []
+        allowed = self._allowed(transaction, requests, now) if requests else []
+        return self._launch(transaction, allowed, now) if allowed else []
 
     def _read(self, transaction: Transaction, now: datetime) -> tuple[int, datetime, datetime]:
         rows = transaction.execute(
@@ -240,6 +242,24 @@ class Reactor:
             yield self._digest(_OPERANDS["in_progress"])
         if asset in observed.failed or (was_failed and is_same):
             yield self._digest(_OPERANDS["failed"])
+
+    def _allowed(
+        self, transaction: Transaction, requests: Sequence[Request], now: datetime
+    ) -> list[Request]:
+        """Leave those that somebody turned off; what became of them is on record."""
+        off = conditions_off(transaction)
+        for request in requests:
+            if request.asset in off:
+                tick = TickRecord(
+                    kind="condition",
+                    name=self._names.get(request.asset, request.asset),
+                    scheduled_for=now,
+                    evaluated_at=now,
+                    outcome="skipped",
+                    reason=f"is off; {', '.join(map(self._named, request.facts))}",
+                )
+                claim_tick(transaction, tick)
+        return [request for request in requests if request.asset not in off]
 
     def _launch(
         self, transaction: Transaction, requests: Sequence[Request], now: datetime

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
@@ -70,6 +70,8 @@ _STATE = (
     "cursor_text, failures, note"
 )
 _TICK = "kind, name, scheduled_for, evaluated_at, outcome, launch_id, reason, stands_for, facts"
+
+_AT_ONCE = 500
 
 
 def trigger_states(
@@ -190,6 +192,24 @@ def ticks(
 def last_tick(transaction: Transaction, kind: TriggerKind, name: str) -> TickRecord | None:
     """Give the latest tick of one trigger."""
     return next(iter(ticks(transaction, kind, name=name, limit=1)), None)
+
+
+def last_ticks(
+    transaction: Transaction, kind: TriggerKind, names: Iterable[str]
+) -> dict[str, TickRecord]:
+    """Give the latest tick of each of many triggers, by name; one query for each 500."""
+    wanted, found = list(dict.fromkeys(names)), {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        rows = transaction.execute(
+            f"with wanted (label) as (values {', '.join('(?)' for _ in some)}) "
+            f"select {_TICK} from wanted join tick on tick.kind = ? and tick.name = wanted.label "
+            "where tick.scheduled_for = (select max(late.scheduled_for) from tick late "
+            "where late.kind = ? and late.name = wanted.label)",
+            (*some, kind, kind),
+        )
+        found.update({row[1]: _tick(row) for row in rows})
+    return found
 
 
 def prune_ticks(transaction: Transaction, *, before: datetime) -> None:

@@ -17,7 +17,7 @@ from mainstem.automation.record import (
     TriggerState,
     claim_tick,
     due_triggers,
-    last_tick,
+    last_ticks,
     save_trigger,
     settle_tick,
     trigger_states,
@@ -125,6 +125,8 @@ def schedule_statuses(
 ) -> list[ScheduleStatus]:
     """Tell of each schedule whether it is on, when it fires next and what it did last."""
     known = {state.name: state for state in trigger_states(transaction, "schedule")}
+    schedules = list(schedules)
+    last = last_ticks(transaction, "schedule", (schedule.name for schedule in schedules))
     found = []
     for schedule in schedules:
         state = known.get(schedule.name)
@@ -140,7 +142,7 @@ def schedule_statuses(
                 is_on=is_on,
                 since=None if state is None else state.since,
                 next_at=schedule.timing.next(now) if is_on else None,
-                last=last_tick(transaction, "schedule", schedule.name),
+                last=last.get(schedule.name),
             )
         )
     return found

@@ -53,6 +53,7 @@ COMMANDS = (
     Listed("token", "operate", "token", "Make, list and revoke tokens for the API."),
     Listed("hook", "operate", "hook", "What others may call, and what came."),
     Listed("sensor", "operate", "sensor", "What is looked at: list, switch, look now, cursor."),
+    Listed("condition", "operate", "condition", "Which assets launch themselves: list, switch."),
     Listed("why", "operate", "why", "Why an asset ran, or did not."),
     Listed("schedule", "operate", "schedule", "When jobs run: list, switch, look ahead, history."),
 )

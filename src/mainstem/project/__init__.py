@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         source_loads,
         source_statuses,
     )
+    from mainstem.project.switching import conditions_of, switch_condition
     from mainstem.project.validating import Validation, validate
     from mainstem.project.watching import Watch
     from mainstem.state import RunRecord, StepRecord
@@ -104,6 +105,8 @@ _HOME = {
     "partitions_of": "mainstem.project.partitions",
     "place_of": "mainstem.project.rows",
     "Controlling": "mainstem.project.controlling",
+    "conditions_of": "mainstem.project.switching",
+    "switch_condition": "mainstem.project.switching",
     "SourceFile": "mainstem.project.source_status",
     "SourceLoad": "mainstem.project.source_status",
     "SourceStatus": "mainstem.project.source_status",
@@ -155,6 +158,7 @@ __all__ = [
     "WhyFact",
     "add_partitions",
     "collect",
+    "conditions_of",
     "create_from_file",
     "create_project",
     "delete_partitions",
@@ -174,6 +178,7 @@ __all__ = [
     "set_pool",
     "source_loads",
     "source_statuses",
+    "switch_condition",
     "validate",
 ]
 

@@ -15,6 +15,7 @@ from mainstem.automation import (
     ScheduleStatus,
     Standing,
     Triggers,
+    conditions_off,
     schedule_statuses,
     standings,
     ticks,
@@ -276,15 +277,18 @@ def _schedule(status: ScheduleStatus) -> Fact:
 def _condition(transaction: Transaction, key: AssetKey, seen: Seen) -> Iterator[Fact]:
     if key not in seen.triggers.conditions:
         return
-    written = seen.graph.assets[key].run_when
+    written = f"run_when {seen.graph.assets[key].run_when}"
+    if key.folded in conditions_off(transaction):
+        yield Fact(kind="condition", text=f"{written}: is off, and launches nothing")
     last = next(iter(ticks(transaction, "condition", name=str(key), limit=1)), None)
     if last is None:
-        yield Fact(kind="condition", text=f"run_when {written}: it has not become true yet")
+        yield Fact(kind="condition", text=f"{written}: it has not become true yet")
         return
+    became = "nothing was launched" if last.launch_id is None else f"launch {last.launch_id}"
     yield Fact(
         kind="condition",
-        text=f"run_when {written}: last true at {last.scheduled_for:%Y-%m-%d %H:%M:%S} UTC "
-        f"({last.reason or 'nothing kept it'}), launch {last.launch_id}",
+        text=f"{written}: last true at {last.scheduled_for:%Y-%m-%d %H:%M:%S} UTC "
+        f"({last.reason or 'nothing kept it'}), {became}",
         launch_id=last.launch_id,
         at=last.scheduled_for,
     )

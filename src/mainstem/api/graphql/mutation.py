@@ -7,6 +7,7 @@ import strawberry
 
 from mainstem.api.graphql import backfill as of_backfill
 from mainstem.api.graphql import change
+from mainstem.api.graphql import condition as of_condition
 from mainstem.api.graphql import control as of_control
 from mainstem.api.graphql import failure as of_failure
 from mainstem.api.graphql import launch as of_launch
@@ -130,6 +131,12 @@ class Mutation:
         Role.RUNNER,
         of_trigger.dry_run_schedule,
         "Plan what the next tick of a schedule would launch; launches nothing.",
+    )
+    switch_condition: of_condition.AssetCondition = mutation(
+        Role.RUNNER,
+        of_condition.switch,
+        "Turn the condition of an asset on or off; what becomes true while it is off is not made "
+        "up for.",
     )
     switch_sensor: of_trigger.Sensor = mutation(
         Role.RUNNER, of_trigger.switch_sensor, "Turn a sensor on or off; its cursor stays."

@@ -13,6 +13,7 @@ from mainstem.api.graphql import audit as of_audit
 from mainstem.api.graphql import backfill as of_backfill
 from mainstem.api.graphql import check as of_check
 from mainstem.api.graphql import commit as of_commit
+from mainstem.api.graphql import condition as of_condition
 from mainstem.api.graphql import control as of_control
 from mainstem.api.graphql import data as of_data
 from mainstem.api.graphql import failure as of_failure
@@ -126,6 +127,9 @@ class Query:
     )
     sensors: list[of_trigger.Sensor] = field(
         resolver=of_trigger.sensors, description="What is looked at every so often."
+    )
+    conditions: list[of_condition.AssetCondition] = field(
+        resolver=of_condition.conditions, description="Which assets launch themselves, and when."
     )
     hooks: list[of_trigger.WebHook] = field(
         resolver=of_trigger.hooks, description="What others call."

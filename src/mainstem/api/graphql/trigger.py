@@ -189,7 +189,7 @@ def ticks(
 ) -> list[TriggerTick]:
     """Give what ticks became, newest first."""
     found = stored_ticks(info.context.transaction, kind.value, name=name, limit=size_of(first))
-    return [_tick(each) for each in found]
+    return [tick_node(each) for each in found]
 
 
 def switch_schedule(
@@ -229,7 +229,7 @@ def switch_sensor(
 def run_sensor(info: Info, name: Name) -> TriggerTick | None:
     """Look now, due or not."""
     found = info.context.project.automation.sensors.run(name)
-    return None if found is None else _tick(found)
+    return None if found is None else tick_node(found)
 
 
 def dry_run_sensor(info: Info, name: Name) -> DryLook:
@@ -270,7 +270,7 @@ def _schedule(status: ScheduleStatus) -> Schedule:
         is_on=status.is_on,
         since=status.since,
         next_at=status.next_at,
-        last=None if status.last is None else _tick(status.last),
+        last=None if status.last is None else tick_node(status.last),
     )
 
 
@@ -287,7 +287,7 @@ def _sensor(status: SensorStatus) -> Sensor:
         cursor=status.cursor,
         failures=status.failures,
         note=status.note,
-        last=None if status.last is None else _tick(status.last),
+        last=None if status.last is None else tick_node(status.last),
     )
 
 
@@ -311,7 +311,8 @@ def _hook(hook: Hook, found: list[Delivery]) -> WebHook:
     )
 
 
-def _tick(record: TickRecord) -> TriggerTick:
+def tick_node(record: TickRecord) -> TriggerTick:
+    """Make a tick of its record."""
     return TriggerTick(
         kind=TriggerKind(record.kind),
         name=record.name,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from mainstem.automation import ScheduleStatus, TickRecord
+from mainstem.automation import ConditionStatus, ScheduleStatus, TickRecord
 from mainstem.cli.render.grid import grid
 from mainstem.cli.render.look import Look
 from mainstem.cli.render.words import count, moment
@@ -27,6 +27,20 @@ def schedule_lines(statuses: Sequence[ScheduleStatus], look: Look, *, now: datet
         for status in statuses
     ]
     return grid(("schedule", "is", "fires", "next", "last tick (UTC)"), rows, look=look, rule=False)
+
+
+def condition_lines(statuses: Sequence[ConditionStatus], look: Look, *, now: datetime) -> list[str]:
+    """List conditions: whether they are on, what they say, what came of them last."""
+    rows = [
+        (
+            str(status.asset),
+            "on" if status.is_on else "off",
+            status.text,
+            _outcome(status.last, now),
+        )
+        for status in statuses
+    ]
+    return grid(("asset", "is", "run when", "last true (UTC)"), rows, look=look, rule=False)
 
 
 def next_tick_lines(ticks: Sequence[datetime], zone: str) -> list[str]:
