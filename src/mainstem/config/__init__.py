@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mainstem.config.editor import json_schema
     from mainstem.config.execution import read_execution, read_pools
     from mainstem.config.keys import (
+        COMMAND_OPTIONS,
         EXECUTION_KEYS,
         INGEST_FILE,
         INGEST_FILES,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     )
     from mainstem.config.loading import load_settings, settings_of
     from mainstem.config.origin import Setting, report
-    from mainstem.config.secret import secret_values
+    from mainstem.config.secret import secret_values, secrets_in
     from mainstem.config.settings import (
         Connection,
         Environment,
@@ -39,10 +40,11 @@ _PLACES = {
     "document": "Document load_yaml raise_all read_yaml",
     "editor": "json_schema",
     "execution": "read_execution read_pools",
-    "keys": "EXECUTION_KEYS INGEST_FILE INGEST_FILES PROPERTY_FILE RUN_KEYS SOURCE_TYPES",
+    "keys": "COMMAND_OPTIONS EXECUTION_KEYS INGEST_FILE INGEST_FILES PROPERTY_FILE RUN_KEYS "
+    "SOURCE_TYPES",
     "loading": "load_settings settings_of",
     "origin": "Setting report",
-    "secret": "secret_values",
+    "secret": "secret_values secrets_in",
     "settings": "Connection Environment Executor ServeSettings Settings names_of",
     "shape": "Keys problems_of",
     "variable": "MASK Variables load_variables",
@@ -51,12 +53,12 @@ _SUBMODULES = {name: module for module, names in _PLACES.items() for name in nam
 
 # fmt: off
 __all__ = [
-    "EXECUTION_KEYS", "INGEST_FILE", "INGEST_FILES", "MASK", "PROPERTY_FILE", "RUN_KEYS",
-    "SOURCE_TYPES",
+    "COMMAND_OPTIONS", "EXECUTION_KEYS", "INGEST_FILE", "INGEST_FILES", "MASK", "PROPERTY_FILE",
+    "RUN_KEYS", "SOURCE_TYPES",
     "Connection", "Document", "Environment", "Executor", "Keys", "ServeSettings", "Setting",
     "Settings", "Variables", "json_schema", "load_settings", "load_variables", "load_yaml",
     "names_of", "problems_of", "raise_all", "read_execution", "read_pools", "read_yaml", "report",
-    "secret_values", "settings_of",
+    "secret_values", "secrets_in", "settings_of",
 ]
 # fmt: on
 

@@ -7,6 +7,7 @@ mistake in them is found; what does not work yet is refused by the package that 
 
 from __future__ import annotations
 
+from mainstem.config.command_keys import COMMAND_KEYS, COMMAND_SHARES
 from mainstem.config.shape import (
     Anything,
     Either,
@@ -528,9 +529,15 @@ _PROPERTY_MODEL = Keys(
     },
     required=("name",),
 )
+_OF_COMMANDS = {
+    **COMMAND_KEYS,
+    **{name: MODEL_OPTIONS[name] for name in (*COMMAND_SHARES, *_RETRY, *_NEEDS)},
+}
+COMMAND_OPTIONS = frozenset(_OF_COMMANDS)
+"""Options of an entry of `assets:` that say how a command builds it."""
 _PROPERTY_ASSET = Keys(
     title="an asset's properties",
-    keys={"key": Key(_TEXT, "namespace.name"), **_DESCRIBED},
+    keys={"key": Key(_TEXT, "namespace.name"), **_DESCRIBED, **_OF_COMMANDS},
     required=("key",),
 )
 _PROPERTY_SEED = Keys(

@@ -54,6 +54,14 @@ def secret_values(
     return frozenset(value for value in found if value)
 
 
+def secrets_in(options: Mapping[str, str], variables: Variables) -> frozenset[str]:
+    """Give the secrets that options hold which are not in mainstem.yml: by name, or referred to."""
+    found = {
+        value for name, text in options.items() for value in _of_setting(name, text, variables)
+    }
+    return frozenset(value for value in found if value)
+
+
 def _settings(settings: Settings, environment: Environment) -> Iterator[tuple[str, str]]:
     yield "lake.database", environment.lake.database
     yield "lake.warehouse", environment.lake.warehouse

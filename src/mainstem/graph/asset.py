@@ -10,7 +10,7 @@ from typing import Any, Literal
 from mainstem.graph.partition import Partitioning
 from mainstem.types import AssetKey, CheckSpec, Execution, LayoutColumn, Schema, dataclass
 
-Kind = Literal["file", "seed", "sql", "python", "external"]
+Kind = Literal["file", "seed", "sql", "python", "command", "external"]
 Materialization = Literal["view", "table", "incremental", "ephemeral", "none"]
 OnCodeChange = Literal["rebuild", "forward"]
 
@@ -22,7 +22,7 @@ class Asset:
     key: AssetKey
     kind: Kind
     materialized: Materialization
-    """`none`: an effect, a Python asset annotated to return `None`."""
+    """`none`: an effect, a function annotated to return `None` or a command without output."""
     inputs: tuple[AssetKey, ...] = ()
     """Assets whose data it reads, ephemeral ones included."""
     after: tuple[AssetKey, ...] = ()
@@ -66,9 +66,11 @@ class Asset:
     """For each output column the input columns it is computed from; empty if unknown."""
     checks: tuple[CheckSpec, ...] = ()
     change_summary: Mapping[str, str] = field(default_factory=dict)
-    """Hash per part of the code (`columns.<name>`, `rows`, `config`): a plan says what changed."""
+    """Hash per part of the code (`columns.<name>`, `files.<path>`, `rows`, `config`): a plan says
+    what changed."""
     definition: Any = None
-    """Frozen, picklable value of the kind: `SqlModel`, `PythonModel`, `FileTable`, `Seed`."""
+    """Frozen, picklable value of the kind: `SqlModel`, `PythonAsset`, `Command`, `FileTable`,
+    `Seed`."""
 
     @property
     def is_repeatable(self) -> bool:

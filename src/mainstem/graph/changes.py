@@ -10,6 +10,7 @@ from mainstem.graph.facts import Facts, HeadEntry, VersionRecord
 from mainstem.types import AssetKey
 
 _COLUMN = "columns."
+_FILE = "files."
 
 
 def code_reason(asset: Asset, entry: HeadEntry, facts: Facts) -> str:
@@ -20,6 +21,10 @@ def code_reason(asset: Asset, entry: HeadEntry, facts: Facts) -> str:
     if columns:
         more = f" and {len(columns) - 1} more" if len(columns) > 1 else ""
         return f"{columns[0]}{more} in {_place(asset, columns[0])}"
+    files = [part.removeprefix(_FILE) for part in parts if part.startswith(_FILE)]
+    if files:
+        more = f" and {len(files) - 1} more files" if len(files) > 1 else ""
+        return f"its code changed in {files[0]}{more}"
     if "rows" in parts:
         return f"which rows it selects changed in {_place(asset)}"
     if "config" in parts:

@@ -261,7 +261,7 @@ def _column_changes_of(
                     column=name,
                     change="type changed",
                     breaks=_readers(graph, facts, asset.key, folded),
-                    may_break=_python_readers(graph, asset.key),
+                    may_break=_opaque_readers(graph, asset.key),
                 )
         for folded, (name, _text) in old_types.items():
             if folded not in new_types:
@@ -285,14 +285,15 @@ def _dropped(graph: Graph, facts: Facts, key: AssetKey, column: str) -> ColumnCh
         column=column,
         change="dropped",
         breaks=_readers(graph, facts, key, column.casefold()),
-        may_break=_python_readers(graph, key),
+        may_break=_opaque_readers(graph, key),
     )
 
 
-def _python_readers(graph: Graph, key: AssetKey) -> tuple[str, ...]:
-    """Give the Python assets that get the whole table, directly."""
+def _opaque_readers(graph: Graph, key: AssetKey) -> tuple[str, ...]:
+    """Give the Python assets and commands that get the whole table, directly."""
     children = graph.children.get(key, ())
-    return tuple(str(child) for child in children if graph.assets[child].kind == "python")
+    kinds = {"python", "command"}
+    return tuple(str(child) for child in children if graph.assets[child].kind in kinds)
 
 
 def _readers(graph: Graph, facts: Facts, key: AssetKey, column: str) -> tuple[str, ...]:

@@ -36,10 +36,10 @@ _LATER = frozenset(
     }
 )
 _RESOURCE_TYPES = {
-    "model": ("sql", "python"),
+    "model": ("sql", "python", "command"),
     "source": ("file", "external"),
     "seed": ("seed",),
-    "all": ("sql", "python", "file", "external", "seed"),
+    "all": ("sql", "python", "command", "file", "external", "seed"),
 }
 
 

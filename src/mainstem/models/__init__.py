@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainstem.models.check_file import CheckFile, load_check
+    from mainstem.models.command.declaration import command_asset, is_command
+    from mainstem.models.command.definition import Command
+    from mainstem.models.command.scripts import Scripts, script_stamps, scripts_are_current
+    from mainstem.models.command.step import CommandStep, Host
     from mainstem.models.dask.opening import open_dask
     from mainstem.models.definition import RawCheck, Reference, Seed, SqlModel
     from mainstem.models.properties import Properties, PropertyIndex, load_properties
@@ -53,6 +57,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "CheckFile": "check_file",
+    "Command": "command.definition",
+    "CommandStep": "command.step",
     "CompiledSql": "resolved",
     "Context": "python.context",
     "ItemFailed": "python.context",
@@ -65,12 +71,14 @@ _HOME = {
     "PythonModel": "python.definition",
     "PythonSensor": "python.definition",
     "Foreground": "worker.foreground",
+    "Host": "command.step",
     "PythonStep": "worker.step",
     "RawCheck": "definition",
     "Reference": "definition",
     "RemoteExecutor": "remote.executor",
     "RemoteWorker": "remote.worker",
     "Rule": "quarantine",
+    "Scripts": "command.scripts",
     "Seed": "definition",
     "SeedStep": "seed",
     "SqlModel": "definition",
@@ -82,9 +90,11 @@ _HOME = {
     "asset": "python.declaration",
     "between": "python.checks_dsl",
     "check": "python.declaration",
+    "command_asset": "command.declaration",
     "compiled_sql": "resolved",
     "discover": "worker.discovery",
     "expression": "python.checks_dsl",
+    "is_command": "command.declaration",
     "is_current": "python.current",
     "key_of": "sql_model",
     "load_check": "check_file",
@@ -104,6 +114,8 @@ _HOME = {
     "resolve_inputs": "resolved",
     "resolved_check": "python.assemble",
     "row_count": "python.checks_dsl",
+    "script_stamps": "command.scripts",
+    "scripts_are_current": "command.scripts",
     "seed_key": "seed",
     "sensor": "python.declaration",
     "sql": "python.checks_dsl",
@@ -112,10 +124,13 @@ _HOME = {
 
 __all__ = [
     "CheckFile",
+    "Command",
+    "CommandStep",
     "CompiledSql",
     "Context",
     "Discovered",
     "Foreground",
+    "Host",
     "ItemFailed",
     "Properties",
     "PropertyIndex",
@@ -130,6 +145,7 @@ __all__ = [
     "RemoteExecutor",
     "RemoteWorker",
     "Rule",
+    "Scripts",
     "Seed",
     "SeedStep",
     "SqlModel",
@@ -141,9 +157,11 @@ __all__ = [
     "asset",
     "between",
     "check",
+    "command_asset",
     "compiled_sql",
     "discover",
     "expression",
+    "is_command",
     "is_current",
     "key_of",
     "load_check",
@@ -163,6 +181,8 @@ __all__ = [
     "resolve_inputs",
     "resolved_check",
     "row_count",
+    "script_stamps",
+    "scripts_are_current",
     "seed_key",
     "sensor",
     "sql",

@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from mainstem.errors import AssetNotFound, ErrorGroup, MainstemError, SqlInvalid, Where
 from mainstem.graph import Asset
 from mainstem.models.contract import require_contract
 from mainstem.models.definition import SqlModel
-from mainstem.models.increment import Increment, write_increment
 from mainstem.models.inputs import pinned, register_inputs
-from mainstem.models.partition_rows import write_partitions
-from mainstem.models.quarantine import BadRows, Rule, part_rows
 from mainstem.models.resolved import CompiledSql, unknown_names
-from mainstem.models.row_key import key_columns, require_unique_files
+from mainstem.models.rows import Rows, RulesOf
 from mainstem.runs import StepContext, StepOutcome
 from mainstem.sql import expand, relocate, table_name
 from mainstem.types import (
@@ -25,7 +22,6 @@ from mainstem.types import (
     Schema,
     Session,
     TableRef,
-    TableWrite,
     ViewRef,
     ViewWrite,
     dataclass,
@@ -61,7 +57,7 @@ class SqlStep:
         engine: Engine,
         *,
         is_full_rebuild: bool = False,
-        quarantine: Callable[[Schema], Sequence[Rule]] | None = None,
+        quarantine: RulesOf | None = None,
     ) -> None:
         assert isinstance(asset.definition, SqlModel), "a SqlStep builds SQL models"
         assert asset.materialized != "ephemeral", "ephemeral models are part of their readers"
@@ -70,7 +66,7 @@ class SqlStep:
         self.compiled = compiled
         self.engine = engine
         self.is_full_rebuild = is_full_rebuild
-        self.quarantine = quarantine
+        self._rows = Rows(asset, asset.definition.strategy, quarantine=quarantine)
         self.outputs: tuple[AssetKey, ...] = (asset.key,)
         self.inputs: tuple[AssetKey, ...] = compiled.reads
 
@@ -106,19 +102,15 @@ class SqlStep:
     def _build(self, session: Session, context: StepContext) -> StepOutcome:
         if self.asset.materialized == "view":
             return self._build_view(session, context)
-        if context.partition is not None:
-            return self._build_partitions(session, context)
         current = self._increments(context)
         if current is not None:
             return self._build_increment(session, context, current)
-        return self._build_table(session, context)
+        return self._build_whole(session, context)
 
     def _increments(self, context: StepContext) -> TableRef | None:
         """Give the table to add to; nothing if all rows are to be built."""
-        if self.asset.materialized != "incremental" or self.is_full_rebuild or context.full_refresh:
-            return None
-        current = context.current(self.asset.key)
-        return current if isinstance(current, TableRef) and current.row_count else None
+        is_full = self.is_full_rebuild or context.partition is not None
+        return None if is_full else self._rows.grows(context)
 
     def _build_view(self, session: Session, context: StepContext) -> StepOutcome:
         key = self.asset.key
@@ -136,51 +128,9 @@ class SqlStep:
         )
         return StepOutcome(changes=(write,))
 
-    def _build_table(self, session: Session, context: StepContext) -> StepOutcome:
-        key = self.asset.key
+    def _build_whole(self, session: Session, context: StepContext) -> StepOutcome:
         prepared = self._prepared(session, context, self.compiled.sql, newer_than=_always)
-        good, bad = self._part(session, context, prepared)
-        target = context.target(
-            key, prepared.schema, partition_by=self.asset.partition_by, replaces=True
-        )
-        if self._upserts:
-            key_columns(self.asset, prepared.schema)
-        files = session.write(good, target)
-        if self._upserts and files:
-            require_unique_files(session, self.asset, files, target)
-        row_count = sum(file.record_count for file in files)
-        write = TableWrite(
-            key=key,
-            operation="overwrite",
-            provenance=Provenance(origin="derived", data_version=""),
-            schema=target.schema,
-            spec=target.spec,
-            table_id=target.table_id,
-            added=files,
-            row_key=self.asset.row_key,
-        )
-        context.progress(rows=row_count)
-        changes, notes = bad.write(session, context, replaces=True) if bad else ((), ())
-        return StepOutcome(changes=(write, *changes), rows={key: row_count}, notes=notes)
-
-    def _build_partitions(self, session: Session, context: StepContext) -> StepOutcome:
-        key = self.asset.key
-        prepared = self._prepared(session, context, self.compiled.sql, newer_than=_always)
-        good, bad = self._part(session, context, prepared)
-        write, row_count, target = write_partitions(
-            session, context, self.asset, good, prepared.schema
-        )
-        if self._upserts and write.added:
-            require_unique_files(session, self.asset, write.added, target)
-        context.progress(rows=row_count)
-        changes, notes = bad.write(session, context, replaces=False) if bad else ((), ())
-        return StepOutcome(changes=(write, *changes), rows={key: row_count}, notes=notes)
-
-    @property
-    def _upserts(self) -> bool:
-        """Whether rows are matched by key: then no key may repeat from the first build on."""
-        is_incremental = self.asset.materialized == "incremental"
-        return is_incremental and self.model.strategy == "upsert"
+        return self._rows.whole(session, context, prepared.sql, prepared.schema)
 
     def _build_increment(
         self, session: Session, context: StepContext, current: TableRef
@@ -188,26 +138,7 @@ class SqlStep:
         session.register(current)
         newer = _newer_than(session, current)
         prepared = self._prepared(session, context, self.compiled.incremental_sql, newer_than=newer)
-        good, bad = self._part(session, context, prepared)
-        increment = Increment(
-            asset=self.asset,
-            strategy=self.model.strategy,
-            current=current,
-            sql=good,
-            schema=prepared.schema,
-        )
-        write, row_count = write_increment(session, context, increment)
-        context.progress(rows=row_count)
-        side, notes = bad.write(session, context, replaces=False) if bad else ((), ())
-        key = self.asset.key
-        # Nothing new: the table keeps its version, and nothing downstream is built again.
-        is_same = not row_count and not _adds_columns(write.schema, current.schema)
-        return StepOutcome(
-            changes=side if is_same else (write, *side),
-            rows={key: row_count},
-            unchanged=(key,) if is_same else (),
-            notes=notes,
-        )
+        return self._rows.increment(session, context, current, prepared.sql, prepared.schema)
 
     def _prepared(
         self,
@@ -237,14 +168,6 @@ class SqlStep:
                 raise problems[0] if len(problems) == 1 else ErrorGroup(problems) from None
             raise
 
-    def _part(
-        self, session: Session, context: StepContext, prepared: Prepared
-    ) -> tuple[str, BadRows | None]:
-        rules = self.quarantine(prepared.schema) if self.quarantine is not None else ()
-        if not rules:
-            return prepared.sql, None
-        return part_rows(session, context, self.asset, prepared.sql, rules)
-
 
 def _is_same_view(context: StepContext, key: AssetKey, sql: str, schema: Schema) -> bool:
     current = context.current(key)
@@ -252,12 +175,6 @@ def _is_same_view(context: StepContext, key: AssetKey, sql: str, schema: Schema)
         return False
     before = [(field.name, str(field.type)) for field in current.schema]
     return before == [(field.name, str(field.type)) for field in schema]
-
-
-def _adds_columns(schema: Schema, current: Schema) -> bool:
-    return {field.id: str(field.type) for field in schema} != {
-        field.id: str(field.type) for field in current
-    }
 
 
 def _always(_column: str, _lookback: str) -> str:

@@ -16,6 +16,8 @@ from mainstem.errors import ConfigInvalid, ErrorGroup, MainstemError, Where
 from mainstem.graph import Asset, Graph, Names
 from mainstem.ingest import FileTable
 from mainstem.models import (
+    Command,
+    Properties,
     PropertyIndex,
     PythonAsset,
     Seed,
@@ -59,11 +61,17 @@ def assemble(
         entries=tuple(entry for item in parsed.values() for entry in item.properties)
     )
     loaded = [asset for item in parsed.values() for asset in item.assets]
+    judged = [(entry, _attempt(problems, models.is_command, entry)) for entry in index.entries]
+    commands = [entry for entry, is_command in judged if is_command]
+    declared = [entry for entry, is_command in judged if is_command is not False]
     functions = [model for found in discovered for model in found.models]
-    names = _names(loaded, functions, problems)
+    names = _names(loaded, functions, commands, problems)
     assets = [_resolved(asset, names, index, problems) for asset in loaded]
     for function in functions:
         assets += _attempt(problems, _python, function, names, index, surrounding) or ()
+    for entry in commands:
+        made = _attempt(problems, _command, entry, names, surrounding)
+        assets += (made,) if made is not None else ()
     assets = [_with_checks(asset, index, problems) for asset in assets]
     assets = _with_check_files(assets, parsed.values(), names, problems)
     resolved = [
@@ -75,6 +83,8 @@ def assemble(
     graph = Graph.build(assets)
     problems += _unknown_pools(assets, surrounding.settings)
     sections = {asset.key: _SECTIONS.get(asset.kind, "assets") for asset in assets}
+    # What is wrong with these was said; that there is no such asset would only be its consequence.
+    sections |= {AssetKey.parse(entry.name): "assets" for entry in declared}
     if not any(item.problems for item in parsed.values()):
         problems += index.unused(sections)
     # An input that could not be resolved was reported with its place; the graph's word is weaker.
@@ -105,9 +115,11 @@ def _without_consequences(
 def _names(
     loaded: Iterable[Asset],
     functions: Iterable[PythonModel],
+    commands: Iterable[Properties],
     problems: list[MainstemError],
 ) -> Names:
     keys = [asset.key for asset in loaded]
+    keys += [AssetKey.parse(entry.name) for entry in commands]
     for function in functions:
         keys += _attempt(problems, output_keys, function) or ()
     return Names(keys)
@@ -158,6 +170,16 @@ def _python(
     for asset in assets:
         _require_executor(asset, surrounding.settings)
     return assets
+
+
+def _command(entry: Properties, names: Names, surrounding: Surrounding) -> Asset:
+    below = entry.where.file.partition("/")[2].rpartition(".")[0]
+    return models.command_asset(
+        entry,
+        names,
+        folder=surrounding.folder,
+        folder_options=surrounding.settings.model_options(below),
+    )
 
 
 def _unknown_pools(assets: Iterable[Asset], settings: Settings) -> Iterable[ConfigInvalid]:
@@ -223,8 +245,8 @@ def _raw_checks(asset: Asset, index: PropertyIndex) -> Iterable[tuple[Any, str, 
         for check in definition.checks:
             yield check.entry, check.column, check.file or asset.file, check.line
     # Models and seeds were read together with their properties.
-    if isinstance(definition, FileTable | PythonAsset):
-        section = _SECTIONS[asset.kind]
+    if isinstance(definition, FileTable | PythonAsset | Command):
+        section = _SECTIONS.get(asset.kind, "assets")
         said = index.of(asset.key, section=section)
         for check in said.checks if said is not None else ():
             yield check.entry, check.column, check.file, check.line

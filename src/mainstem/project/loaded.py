@@ -14,7 +14,7 @@ import orjson
 from mainstem.config import Environment, Settings
 from mainstem.errors import MainstemError
 from mainstem.graph import Graph
-from mainstem.models import Discovered, PythonCheck
+from mainstem.models import Discovered, PythonCheck, Scripts
 from mainstem.project.cache import DiskCache
 from mainstem.project.files import digest_of
 from mainstem.types import dataclass
@@ -40,6 +40,8 @@ class LoadedProject:
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that templates read, as digests of their values."""
     python: tuple[Discovered, ...] = ()
+    scripts: tuple[Scripts, ...] = ()
+    """Files that commands run."""
     triggers: Triggers | None = None
     """Jobs and what launches them; nothing if the project has none: most commands need none."""
 

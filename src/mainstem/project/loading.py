@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mainstem.config import load_variables
-from mainstem.models import is_current
+from mainstem.models import Command, is_current
 from mainstem.project.assembly import assemble
 from mainstem.project.loaded import LoadedProject, LoadRequest
 from mainstem.project.parsing import Parsed, Surrounding, parse_all, read_settings
@@ -64,6 +64,11 @@ def load(request: LoadRequest, files: tuple[ProjectFile, ...]) -> LoadedProject:
         problems=(*problems, *wrong),
         env={name: digest for item in parsed.values() for name, digest in item.env.items()},
         python=tuple(python.values()),
+        scripts=tuple(
+            asset.definition.scripts
+            for asset in graph.assets.values()
+            if isinstance(asset.definition, Command)
+        ),
         triggers=triggers,
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from mainstem.config import load_variables
-from mainstem.models import is_current
+from mainstem.models import is_current, scripts_are_current
 from mainstem.project.files import ProjectFile, scan
 from mainstem.project.loaded import LoadedProject, LoadRequest, env_is_current
 from mainstem.types import Clock, dataclass
@@ -63,7 +63,12 @@ def _holds(before: _Snapshot, request: LoadRequest, files: tuple[ProjectFile, ..
         file.path in before.files and before.files[file.path].digest == file.digest
         for file in files
     )
-    return same and _env_holds(loaded, request) and _python_holds(loaded, request, files)
+    return (
+        same
+        and _env_holds(loaded, request)
+        and _python_holds(loaded, request, files)
+        and all(scripts_are_current(scripts, request.folder) for scripts in loaded.scripts)
+    )
 
 
 def _env_holds(loaded: LoadedProject, request: LoadRequest) -> bool:

@@ -12,7 +12,7 @@ from mainstem.config import Variables
 from mainstem.errors import InternalError
 from mainstem.graph import Asset, PlannedAsset
 from mainstem.ingest import FileStep
-from mainstem.models import PythonAsset, PythonGate, PythonStep, Rule
+from mainstem.models import CommandStep, Host, PythonAsset, PythonGate, PythonStep, Rule
 from mainstem.project.ephemeral import EphemeralViews, InlinedGate
 from mainstem.project.loaded import LoadedProject
 from mainstem.project.services import Services
@@ -47,6 +47,8 @@ class Steps:
                 )
             case "python":
                 return self._python_step(asset, planned)
+            case "command":
+                return self._command_step(asset, planned)
             case "file":
                 return FileStep(
                     asset,
@@ -101,6 +103,27 @@ class Steps:
             is_full_rebuild=planned.is_full_rebuild,
             quarantine=_rules,
             variables=self._loaded.environment.vars,
+        )
+
+    def _command_step(self, asset: Asset, planned: PlannedAsset) -> CommandStep:
+        graph, services = self._loaded.graph, self._services
+        return CommandStep(
+            asset,
+            Host(
+                engine=services.engine,
+                folder=self._folder,
+                variables=self._variables,
+                hide=services.shared.hide,
+                redactor=services.shared.redactor,
+                clock=services.clock,
+            ),
+            rowless=[
+                key
+                for key in asset.inputs
+                if key in graph and graph[key].materialized in {"none", "ephemeral"}
+            ],
+            is_full_rebuild=planned.is_full_rebuild,
+            quarantine=_rules(asset),
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from mainstem.errors import MainstemError
-from mainstem.project import Watch
+from mainstem.project import Project, Watch
 from mainstem.service.bus import EventBus
 from mainstem.service.projects import Projects, Reloaded
 from mainstem.types import Clock
@@ -78,6 +78,10 @@ class Files:
         """Look no more."""
         self._thread.shutdown(wait=False)
 
+    def _also(self, project: Project) -> None:
+        assert self._watch is not None, "asked of a watch that is there"
+        self._watch.also(project.loaded.python, project.loaded.scripts)
+
     def _reload_now(self) -> None:
         self.reload()
 
@@ -86,7 +90,7 @@ class Files:
         with self._lock:
             if self._watch is None:
                 self._watch = Watch(self._projects.folder, clock=self._clock)
-                self._watch.also(self._projects.current.loaded.python)
+                self._also(self._projects.current)
                 # What was edited between loading and now is seen by its time.
                 if self._watch.has_newer(self._projects.loaded_at):
                     self._reload(())
@@ -101,7 +105,7 @@ class Files:
     def _reload(self, changed: tuple[str, ...]) -> Reloaded:
         reloaded = self._projects.reload()
         if self._watch is not None:
-            self._watch.also(reloaded.project.loaded.python)
+            self._also(reloaded.project)
         self._on_reload(reloaded)
         self._bus.publish(
             "project",

@@ -36,6 +36,7 @@ class AssetKind(Enum):
     SEED = "seed"
     SQL = "sql"
     PYTHON = "python"
+    COMMAND = "command"
     EXTERNAL = "external"
 
 
