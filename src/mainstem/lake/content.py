@@ -110,9 +110,9 @@ def cursors(catalog: Catalog, root: str) -> dict[AssetKey, Mapping[str, Any]]:
         for slot, content_hash in catalog.tries.items(root).items()
         if is_cursor(slot)
     }
-    return {
-        entry.key: load_cursor(catalog, entry) for entry in load_entries(catalog, slots).values()
-    }
+    entries = load_entries(catalog, slots).values()
+    bodies = dict(catalog.objects.get_many(entry.content for entry in entries))
+    return {entry.key: orjson.loads(bodies[entry.content]) for entry in entries}
 
 
 def load_state(catalog: Catalog, content_hash: str) -> TableState:

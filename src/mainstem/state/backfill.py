@@ -7,7 +7,7 @@ came of it: a server may die at any moment, and the next one goes on from what i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -196,23 +196,35 @@ def move_backfill(
 
 def backfill_assets(transaction: Transaction, backfill_id: int) -> list[BackfillAsset]:
     """Give the assets of a backfill in building order."""
+    return assets_of_backfills(transaction, (backfill_id,)).get(backfill_id, [])
+
+
+def assets_of_backfills(
+    transaction: Transaction, ids: Sequence[int]
+) -> dict[int, list[BackfillAsset]]:
+    """Give the assets of many backfills, each in building order; in one query."""
+    if not ids:
+        return {}
     rows = transaction.execute(
-        "select asset_key, position, target, done, failed, measured_us, measured_count "
-        "from backfill_asset where backfill_id = ? order by position",
-        (backfill_id,),
+        "select backfill_id, asset_key, position, target, done, failed, measured_us, "
+        "measured_count from backfill_asset "
+        f"where backfill_id in ({', '.join('?' for _ in ids)}) order by backfill_id, position",
+        tuple(ids),
     )
-    return [
-        BackfillAsset(
-            key=AssetKey.parse(key),
-            position=position,
-            target=target,
-            done=done,
-            failed=failed,
-            measured_s=measured_us / 1_000_000,
-            measured_count=count,
+    found: dict[int, list[BackfillAsset]] = {}
+    for backfill_id, key, position, target, done, failed, measured_us, count in rows:
+        found.setdefault(backfill_id, []).append(
+            BackfillAsset(
+                key=AssetKey.parse(key),
+                position=position,
+                target=target,
+                done=done,
+                failed=failed,
+                measured_s=measured_us / 1_000_000,
+                measured_count=count,
+            )
         )
-        for key, position, target, done, failed, measured_us, count in rows
-    ]
+    return found
 
 
 def save_backfill_assets(
@@ -253,15 +265,26 @@ def add_backfill_launch(transaction: Transaction, backfill_id: int, launch: Back
 
 def backfill_launches(transaction: Transaction, backfill_id: int) -> list[BackfillLaunch]:
     """Give the launches of a backfill whose end was not noted yet."""
+    return launches_of_backfills(transaction, (backfill_id,)).get(backfill_id, [])
+
+
+def launches_of_backfills(
+    transaction: Transaction, ids: Sequence[int]
+) -> dict[int, list[BackfillLaunch]]:
+    """Give the launches of many backfills whose end was not noted yet; in one query."""
+    if not ids:
+        return {}
     rows = transaction.execute(
-        "select launch_id, asset, partitions from backfill_launch where backfill_id = ? "
-        "order by launch_id",
-        (backfill_id,),
+        "select backfill_id, launch_id, asset, partitions from backfill_launch "
+        f"where backfill_id in ({', '.join('?' for _ in ids)}) order by launch_id",
+        tuple(ids),
     )
-    return [
-        BackfillLaunch(launch_id=launch_id, asset=asset, partitions=partitions)
-        for launch_id, asset, partitions in rows
-    ]
+    found: dict[int, list[BackfillLaunch]] = {}
+    for backfill_id, launch_id, asset, partitions in rows:
+        found.setdefault(backfill_id, []).append(
+            BackfillLaunch(launch_id=launch_id, asset=asset, partitions=partitions)
+        )
+    return found
 
 
 def forget_backfill_launch(transaction: Transaction, backfill_id: int, launch_id: int) -> None:

@@ -24,6 +24,7 @@ from mainstem.automation import (
     SensorStatus,
     Target,
     TickRecord,
+    deliveries_of,
 )
 from mainstem.automation import ticks as stored_ticks
 from mainstem.errors import UserError
@@ -177,8 +178,9 @@ def sensors(info: Info) -> list[Sensor]:
 
 def hooks(info: Info) -> list[WebHook]:
     """Give all hooks with the last deliveries."""
-    found = info.context.project.automation.hooks
-    return [_hook(each, found.deliveries(each.name, limit=10)) for each in found.all()]
+    found = info.context.project.automation.hooks.all()
+    came = deliveries_of(info.context.transaction, [each.name for each in found], limit=10)
+    return [_hook(each, came.get(each.name, [])) for each in found]
 
 
 def ticks(

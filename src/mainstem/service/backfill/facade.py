@@ -15,6 +15,7 @@ from typing import Any, Literal
 from mainstem import state
 from mainstem.database import Transaction
 from mainstem.errors import AssetNotFound, MainstemError, SelectionInvalid, UserError
+from mainstem.graph import Graph
 from mainstem.project import Project
 from mainstem.service.backfill.driver import pace_of
 from mainstem.service.backfill.machine import AssetWork, retried, seconds_left, stuck
@@ -142,10 +143,17 @@ class Backfills:
         """List backfills, newest first."""
         now = self._project.clock.now()
         with self._database.read() as transaction:
-            return [
-                self._report(transaction, backfill, now)
-                for backfill in state.backfills(transaction, limit=limit)
-            ]
+            found = state.backfills(transaction, limit=limit)
+            ids = [backfill.id for backfill in found]
+            assets = state.assets_of_backfills(transaction, ids)
+            launches = state.launches_of_backfills(transaction, ids)
+        graph = partitioned_graph(self._project)
+        return [
+            self._report_of(
+                backfill, assets.get(backfill.id, ()), launches.get(backfill.id, ()), now, graph
+            )
+            for backfill in found
+        ]
 
     def show(self, backfill_id: int) -> BackfillReport:
         """Tell how far a backfill is.
@@ -265,9 +273,11 @@ class Backfills:
         assets: Sequence[state.BackfillAsset],
         launches: Sequence[state.BackfillLaunch],
         now: datetime,
+        graph: Graph | None = None,
     ) -> BackfillReport:
         try:
-            works = works_of(partitioned_graph(self._project), assets, launches, now=now)
+            graph = graph or partitioned_graph(self._project)
+            works = works_of(graph, assets, launches, now=now)
         except MainstemError:
             # Its assets are not what they were: it is listed all the same, and says why it waits.
             works = {}
