@@ -18,6 +18,7 @@ from starlette.routing import Route
 from mainstem.api.door import Door
 from mainstem.api.graphql.endpoint import GraphQL
 from mainstem.api.host import Alone, Host
+from mainstem.api.latency import Latencies
 from mainstem.api.problem import HIDDEN, problem_of, refused
 from mainstem.api.rest.data import Data
 from mainstem.api.rest.health import Health
@@ -44,7 +45,7 @@ def application(
     """
     settings = settings or ApiSettings()
     host = Alone(server_or_project) if isinstance(server_or_project, Project) else server_or_project
-    bench = Workbench(settings)
+    bench, latencies = Workbench(settings), Latencies()
 
     def database() -> Database:
         return host.project.services.database
@@ -60,19 +61,26 @@ def application(
 
     graphql = GraphQL(host, bench, settings)
     health = Health(host=host, bench=bench)
+    metrics = Metrics(host=host, bench=bench, latencies=latencies)
     data = Data(host=host, bench=bench, patience_s=settings.timeout_s)
     return Starlette(
         routes=[
             Route("/health", health.answer, methods=["GET"]),
             Route("/health/live", health.answer, methods=["GET"]),
             Route("/health/ready", health.answer, methods=["GET"]),
-            Route("/metrics", Metrics(host=host, bench=bench).answer, methods=["GET"]),
+            Route("/metrics", metrics.answer, methods=["GET"]),
             Route("/graphql", graphql.answer, methods=["GET", "POST"]),
             Route("/hooks/{name}", Hooks(host=host, bench=bench).answer, methods=["POST"]),
             Route("/api/data/{asset}", data.answer, methods=["GET"]),
         ],
         middleware=[
-            Middleware(Door, settings=settings, database=database, clock=host.project.clock)
+            Middleware(
+                Door,
+                settings=settings,
+                database=database,
+                clock=host.project.clock,
+                latencies=latencies,
+            )
         ],
         exception_handlers={
             MainstemError: _told,

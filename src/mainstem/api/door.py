@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from mainstem.api.guard import Asked, bearer_of, is_local, refusal, shown_path
+from mainstem.api.latency import Latencies
 from mainstem.api.problem import Problem, refused
 from mainstem.api.role import Principal, Role
 from mainstem.api.settings import Access, ApiSettings
@@ -47,11 +48,13 @@ class Door:
         settings: ApiSettings,
         database: Callable[[], Database],
         clock: Clock,
+        latencies: Latencies,
     ) -> None:
         self._app = app
         self._settings = settings
         self._database = database
         self._clock = clock
+        self._latencies = latencies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or not."""
@@ -70,6 +73,7 @@ class Door:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                self._latencies.note(asked.path, status, self._clock.monotonic_s() - started)
                 message = {**message, "headers": _with_ours(message["headers"])}
             await send(message)
 

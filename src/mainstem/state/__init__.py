@@ -57,6 +57,7 @@ from mainstem.state.control import (
 )
 from mainstem.state.counts import (
     lease_counts,
+    oldest_queued_us,
     open_steps_by_status,
     runs_by_status,
     steps_by_status,
@@ -319,6 +320,7 @@ __all__ = [
     "next_not_before",
     "next_share",
     "note_failures",
+    "oldest_queued_us",
     "open_backfills",
     "open_steps_by_status",
     "partition_commits",

@@ -47,3 +47,10 @@ def lease_counts(transaction: Transaction, *, now_us: int) -> tuple[int, int]:
     )
     live, total = rows[0]
     return int(live), int(total) - int(live)
+
+
+def oldest_queued_us(transaction: Transaction) -> int | None:
+    """Tell since when the launch that waits longest does; nothing if none waits."""
+    rows = transaction.execute("select min(requested_at) from launch where status = 'queued'")
+    found: int | None = rows[0][0]
+    return found
