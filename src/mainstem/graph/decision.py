@@ -201,13 +201,15 @@ def _decide_partitioned(
         if not options.force and facts.is_tombstone(asset.key, version):
             return replace(_reverted(entry), parts=parts)
         link = facts.link_of(asset.key, version)
-        if link is not None:
+        # The table as a whole is one step, and judged as one: only if nothing of it may be held.
+        if link is not None and link.is_published and not options.partitions:
             reason = f"built {_where(link)} from the same code and inputs"
             return Decision(
                 action="link",
                 reason=reason,
                 fingerprint=version,
                 version=version,
+                is_full_rebuild=parts.starts_over,
                 link=link,
                 parts=parts,
             )

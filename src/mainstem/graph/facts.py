@@ -56,6 +56,8 @@ class Linkable:
     made_on: str
     """The branch of the run that made it; `in run 12` if that is the target itself."""
     run_id: int = 0
+    is_published: bool = False
+    """Whether its checks let it through there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,7 +98,8 @@ class Rows:
     ) -> StepOutcome:
         key = self.asset.key
         good, bad = self._part(session, context, sql, schema)
-        write, row_count, target = write_partitions(session, context, self.asset, good, schema)
+        write, target = write_partitions(session, context, self.asset, good, schema)
+        row_count = sum(file.record_count for file in write.added)
         if self._upserts and write.added:
             require_unique_files(session, self.asset, write.added, target)
         context.progress(rows=row_count)

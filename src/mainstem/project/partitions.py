@@ -24,7 +24,7 @@ from mainstem.graph import (
 from mainstem.lake import Commit, Lake
 from mainstem.project.planning import Planning
 from mainstem.project.services import Services
-from mainstem.runs import prune, with_partition_keys
+from mainstem.runs import Cutter, prune, rows_outside, with_partition_keys
 from mainstem.types import AssetKey, Clock, TableRef, TableWrite, dataclass
 
 _LONGEST_KEY = 255
@@ -172,7 +172,7 @@ def delete_partitions(project: OpenProject, asset: str, text: str) -> tuple[Comm
         The commit, and how many rows are gone; no commit if there was nothing to delete.
 
     Raises:
-        SelectionInvalid: The set cannot be read, or files hold rows of others too (A1087).
+        SelectionInvalid: The set cannot be read.
     """
     found = _partitioned(project, asset)
     assert found.partitions is not None, "it was looked up as partitioned"
@@ -186,13 +186,15 @@ def delete_partitions(project: OpenProject, asset: str, text: str) -> tuple[Comm
     table = lake.relation(key, project.branch)
     if not some or not isinstance(table, TableRef):
         return None, 0
-    files = prune(table, row_rule(some, found.partitions.columns))
-    if files.mixed:
-        raise SelectionInvalid(
-            "A1087",
-            f"Files of {key} hold rows of {some.text()} and of other partitions together.",
-            hint=f"Build all of it once: mainstem run --select {key} --full-refresh.",
-        )
+    rule = row_rule(some, found.partitions.columns)
+    files = prune(table, rule)
+    cutter = Cutter(
+        lake=lake,
+        engine=lambda: project.services.engine,
+        branch=project.branch,
+        attempt=f"delete-{entry.provenance.data_version[:8]}",
+    )
+    rest = rows_outside(cutter, found, table, files.mixed, rule)
     parts = overlaid(before, some, ())
     version = parts_version(parts)
     write = TableWrite(
@@ -207,9 +209,11 @@ def delete_partitions(project: OpenProject, asset: str, text: str) -> tuple[Comm
         schema=table.schema,
         spec=table.spec,
         table_id=table.table_id,
-        removed=tuple(file.path for file in files.exact),
+        added=rest,
+        removed=tuple(file.path for file in (*files.exact, *files.mixed)),
     )
-    rows = sum(file.record_count for file in files.exact)
+    before_count = sum(file.record_count for file in (*files.exact, *files.mixed))
+    rows = before_count - sum(file.record_count for file in rest)
     message = f"delete partitions {some.text()} of {key}"
     return _published(project, write, [one.text() for one in some.each()], message), rows
 

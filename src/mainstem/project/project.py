@@ -326,6 +326,7 @@ class Project:
             graph=self.graph,
             lake=self.lake,
             database=self.services.database,
+            engine=lambda: self.services.engine,
             step_of=kinds.step_of,
             gates_of=kinds.gates_of,
             clock=self.clock,

@@ -4,6 +4,7 @@
 Knows a `Step` and a `Gate`, no kind of either. Called by `project`, which supplies both.
 """
 
+from mainstem.runs.cutting import Cutter, rows_outside
 from mainstem.runs.ended import OnEnd, RunEnding
 from mainstem.runs.event import (
     RunAsked,
@@ -26,13 +27,14 @@ from mainstem.runs.options import RunControl, RunOptions
 from mainstem.runs.part_facts import with_partition_facts, with_partition_keys
 from mainstem.runs.recovery import bury, recover
 from mainstem.runs.reverting import Reverted, revert_commit
-from mainstem.runs.rows import bounds_of, layout_of, prune, required_condition
+from mainstem.runs.rows import bounds_of, layout_for, prune, required_condition
 from mainstem.runs.services import Services
 from mainstem.runs.slicing import PartitionSlice
 from mainstem.runs.step import CancelToken, Gate, Step, StepContext, StepOutcome
 
 __all__ = [
     "CancelToken",
+    "Cutter",
     "Gate",
     "ItemJournal",
     "OnEnd",
@@ -61,12 +63,13 @@ __all__ = [
     "execute",
     "gather_facts",
     "is_dead",
-    "layout_of",
+    "layout_for",
     "own_identity",
     "prune",
     "recover",
     "required_condition",
     "revert_commit",
+    "rows_outside",
     "with_known_texts",
     "with_partition_facts",
     "with_partition_keys",

@@ -127,6 +127,7 @@ class _Registry:
                     commit_id=item.commit_id,
                     made_on=made_on,
                     run_id=item.run_id,
+                    is_published=item.expires_at is None,
                 )
         return None
 

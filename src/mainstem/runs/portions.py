@@ -14,6 +14,7 @@ from mainstem.errors import AssetNotFound, RefNotFound
 from mainstem.graph import PartitionSet, row_rule
 from mainstem.lake import Entry, Lake
 from mainstem.runs.context import InputView
+from mainstem.runs.cutting import Cutter, rows_outside
 from mainstem.runs.rows import prune, with_files
 from mainstem.runs.staging import Work
 from mainstem.types import AssetKey, DataFile, Provenance, Relation, TableRef, TableWrite
@@ -39,31 +40,62 @@ def linked_partitions(lake: Lake, work: Work, commit_id: str) -> Entry | None:
     )
 
 
-def link_write(lake: Lake, work: Work, tip: str) -> TableWrite:
-    """Take the files of a step's partitions over, in place of those that a branch has."""
-    key = work.asset.key
+def link_write(lake: Lake, work: Work) -> TableWrite:
+    """Take the files of a step's partitions over from where they were built."""
     assert work.slice is not None, "only partitions are taken over by files"
-    source = lake.relation(key, work.linked_from)
+    source = lake.relation(work.asset.key, work.linked_from)
     assert isinstance(source, TableRef), "a partitioned asset is a table"
-    added = prune(source, work.slice.rows).exact
-    removed = () if work.slice.starts_over else _files(lake, key, tip, work)
-    return write_of(source, added, removed)
+    return write_of(source, prune(source, work.slice.rows).exact, ())
+
+
+def in_place(write: TableWrite, work: Work, cutter: Cutter, tip: str) -> TableWrite:
+    """Let the files of a step's partitions stand for those that a branch has of them.
+
+    Files that hold rows of other partitions too are rewritten without those that are replaced.
+
+    Args:
+        write: The rows of the partitions.
+        work: What the step builds.
+        cutter: Rewrites files.
+        tip: Commit of the branch, to which nobody else writes.
+    """
+    lake, key, slice_ = cutter.lake, work.asset.key, work.slice
+    assert slice_ is not None, "only partitions are exchanged by files"
+    if slice_.starts_over or lake.entry(key, tip) is None:
+        return write
+    table = lake.relation(key, tip)
+    if not isinstance(table, TableRef):
+        return write
+    found = prune(table, slice_.rows)
+    rest = rows_outside(cutter, work.asset, table, found.mixed, slice_.rows)
+    return exchanged(write, (*write.added, *rest), (*found.exact, *found.mixed))
 
 
 def write_of(
     table: TableRef, added: tuple[DataFile, ...], removed: tuple[DataFile, ...]
 ) -> TableWrite:
     """Replace files of a table by others of the same table."""
-    kept = {file.path for file in added}
-    gone = tuple(file.path for file in removed if file.path not in kept)
-    there = {file.path for file in removed}
-    return TableWrite(
+    write = TableWrite(
         key=table.key,
-        operation="upsert" if gone else "append",
+        operation="append",
         provenance=Provenance(origin="derived", data_version=""),
         schema=table.schema,
         spec=table.spec,
         table_id=table.table_id,
+    )
+    return exchanged(write, added, removed)
+
+
+def exchanged(
+    write: TableWrite, added: tuple[DataFile, ...], removed: tuple[DataFile, ...]
+) -> TableWrite:
+    """Let a change put files in the place of others; those that are on both sides stay."""
+    kept = {file.path for file in added}
+    there = {file.path for file in removed}
+    gone = tuple(file.path for file in removed if file.path not in kept)
+    return replace(
+        write,
+        operation="upsert" if gone else "append",
         added=tuple(file for file in added if file.path not in there),
         removed=gone,
     )
@@ -96,11 +128,3 @@ def view_of_gates(
 def files_of(table: TableRef, some: PartitionSet, columns: tuple[str, ...]) -> tuple[DataFile, ...]:
     """Give the files that hold rows of partitions and no others."""
     return prune(table, row_rule(some, columns)).exact
-
-
-def _files(lake: Lake, key: AssetKey, tip: str, work: Work) -> tuple[DataFile, ...]:
-    assert work.slice is not None, "only partitions are taken over by files"
-    if lake.entry(key, tip) is None:
-        return ()
-    table = lake.relation(key, tip)
-    return prune(table, work.slice.rows).exact if isinstance(table, TableRef) else ()

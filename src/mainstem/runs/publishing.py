@@ -75,6 +75,8 @@ def publish(
     lake = services.lake
     target = candidate.run.branch
     judged_at = candidate.run.base_commit
+    source = candidate.publish_from or candidate.run_branch
+    versions = _versions_in_parts(lake, candidate, source)
     for _ in range(_LOSSES):
         head = lake.ref(target)
         if head.commit_id != judged_at:
@@ -87,7 +89,7 @@ def publish(
                 continue
             state.compare_fences(transaction, candidate.held)
             commit = lake.publish(
-                candidate.publish_from or candidate.run_branch,
+                source,
                 target,
                 candidate.keys,
                 message=candidate.message,
@@ -95,7 +97,7 @@ def publish(
                 meta=_meta(candidate),
                 transaction=transaction,
             )
-            _note_published(transaction, candidate, options, commit_id=commit.id)
+            _note_published(transaction, candidate, options, commit_id=commit.id, versions=versions)
             conclude(transaction, candidate, services, options, commit_id=commit.id)
             also(transaction)
             return commit, {}
@@ -106,11 +108,26 @@ def publish(
     )
 
 
+def _versions_in_parts(lake: Lake, candidate: Candidate, source: str) -> dict[AssetKey, str]:
+    """Give the versions of the partitioned tables that are published, without what is held."""
+    entries = {key: lake.entry(key, source) for key in {key for key, _ in candidate.partitions}}
+    return {
+        key: entry.provenance.data_version for key, entry in entries.items() if entry is not None
+    }
+
+
 def _note_published(
-    transaction: Transaction, candidate: Candidate, options: RunOptions, *, commit_id: str
+    transaction: Transaction,
+    candidate: Candidate,
+    options: RunOptions,
+    *,
+    commit_id: str,
+    versions: Mapping[AssetKey, str],
 ) -> None:
     run, partitions = candidate.run, candidate.partitions
-    state.mark_published(transaction, run.id, candidate.keys, commit_id=commit_id)
+    state.mark_published(
+        transaction, run.id, candidate.keys, commit_id=commit_id, versions=versions
+    )
     state.publish_partitions(transaction, run.id, partitions, commit_id=commit_id)
     if options.plan.force:
         # What came back on purpose may be linked and built again like anything else.

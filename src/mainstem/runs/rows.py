@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 
 from mainstem.engines import literal, quote, quote_key
 from mainstem.errors import ModelInvalid
-from mainstem.graph import Bounds, ColumnRule, RowRule, TimeRange
+from mainstem.graph import Asset, Bounds, ColumnRule, RowRule, TimePartitions, TimeRange
 from mainstem.types import (
     AssetKey,
     DataFile,
@@ -29,7 +30,16 @@ _MICROSECOND = timedelta(microseconds=1)
 _TIMES = frozenset({"date", "timestamp", "timestamptz"})
 _WHOLE = "__all_partitions"
 """Ends the name under which all of a table stands behind a restricted input."""
+_SIDES = 8
+"""Where files are cut in one go; further holes are cut when they are next in the way."""
 _LAYOUTS = {"hour": "hour", "day": "day", "week": "day", "cron": "day", "month": "month"}
+
+_COARSER = {
+    "hour": ((24, "day"), (24 * 28, "month")),
+    "day": ((28, "month"),),
+    "month": ((12, "year"),),
+}
+"""From how many partitions of a batch on its files are laid out by what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,28 @@ def required_condition(rule: RowRule, schema: Schema, key: AssetKey) -> str:
         hint=f"Select it, or name another: `partitions: {{column: ...}}`. Columns: "
         f"{', '.join(schema.names)}.",
     )
+
+
+def conditions_around(rule: RowRule, schema: Schema, key: AssetKey) -> tuple[str, ...]:
+    """Write the conditions for all other rows: one for each side of what is left out.
+
+    Files of one side have bounds that tell that they hold nothing of it.
+
+    Raises:
+        ModelInvalid: The rows have no column that tells their partition (A2067).
+    """
+    others = f"({required_condition(rule, schema, key)}) is not true"
+    column = rule[0][0] if len(rule) == 1 and len(rule[0]) == 1 else None
+    field = schema.field(column.column) if column is not None else None
+    kind = _kind(field)
+    if column is None or field is None or kind not in _TIMES or not column.ranges:
+        return (others,)
+    starts = sorted(_limits(one, kind)[0] for one in column.ranges)[:_SIDES]
+    name = quote(field.name)
+    is_later = [f"{name} >= {_sql(start, kind)}" for start in starts]
+    sides = [f"({is_later[0]}) is not true"]
+    sides += [f"{a} and not {b}" for a, b in pairwise(is_later)]
+    return tuple(f"{others} and {side}" for side in (*sides, is_later[-1]))
 
 
 def prune(table: TableRef, rule: RowRule) -> Pruned:
@@ -127,27 +159,37 @@ def restricted(relation: Relation, rule: RowRule) -> tuple[Relation, Relation | 
     return view, whole
 
 
-def layout_of(rule: RowRule, grains: Sequence[str], schema: Schema) -> tuple[LayoutColumn, ...]:
-    """Give the layout of files that fits the partitions.
+def layout_for(asset: Asset, schema: Schema) -> tuple[LayoutColumn, ...]:
+    """Give the layout of an asset's files: as declared, or what fits its partitions.
 
-    Args:
-        rule: Of any partitions of the asset.
-        grains: Of its dimensions; empty for names.
-        schema: Of its rows.
+    Partitions that are built together share a file: a year of hours in batches of 24 is 365 files.
     """
+    if asset.partition_by or asset.partitions is None:
+        return asset.partition_by
     found = []
-    for one, grain in zip(rule[0], grains, strict=True):
-        field = schema.field(one.column)
+    batch = asset.partitions.batch
+    dimensions = asset.partitions.definition.dimensions
+    for column, of in zip(asset.partitions.columns, dimensions, strict=True):
+        field = schema.field(column)
         kind = _kind(field)
         if field is None or not kind:
             continue
         transform = "identity"
-        if grain and kind in _TIMES:
-            transform = _LAYOUTS.get(grain, "year" if grain == "year" else "month")
+        if isinstance(of, TimePartitions) and kind in _TIMES:
+            # Of a product each partition is built alone.
+            transform = _transform(of.grain, 1 if len(dimensions) > 1 else batch)
             if kind == "date" and transform == "hour":
                 transform = "day"
         found.append(LayoutColumn(column=field.name, transform=transform))  # type: ignore[arg-type]  # one of the above
     return tuple(found)
+
+
+def _transform(grain: str, batch: int) -> str:
+    transform = _LAYOUTS.get(grain, "year" if grain == "year" else "month")
+    for count, coarser in _COARSER.get(grain, ()):
+        if not batch or batch >= count:
+            transform = coarser
+    return transform
 
 
 def bounds_of(file: DataFile, schema: Schema) -> Bounds:

@@ -13,6 +13,7 @@ from mainstem.database import Transaction
 from mainstem.graph import Facts, Plan, VersionLookup
 from mainstem.lake import Entry
 from mainstem.runs.context import RunBranch
+from mainstem.runs.cutting import Cutter
 from mainstem.runs.event import RunEvent
 from mainstem.runs.facts import gather_facts, with_known_texts
 from mainstem.runs.journal import Journal
@@ -43,6 +44,13 @@ class Scope:
     branch: RunBranch
     stamp: Stamp
     journal: Journal
+
+    def cutter(self, branch: str) -> Cutter:
+        """Give what cuts data files for a branch of the run."""
+        services = self.services
+        return Cutter(
+            lake=services.lake, engine=services.engine, branch=branch, attempt=f"r{self.run.id}-c"
+        )
 
     @contextmanager
     def fenced(self) -> Iterator[Transaction]:

@@ -12,7 +12,7 @@ from mainstem.lake import Lake
 from mainstem.records import Redactor, RunLogs
 from mainstem.runs.ended import OnEnd
 from mainstem.runs.step import Gate, Step
-from mainstem.types import Clock, Pool, dataclass
+from mainstem.types import Clock, Engine, Pool, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,5 +36,8 @@ class Services:
     """Where steps' logs go; without, nothing of them is kept."""
     redactor: Redactor = field(default_factory=Redactor)
     """Masks secrets in all that is told and kept of the run."""
+    engine: Callable[[], Engine] | None = None
+    """What rewrites data files of partitioned tables; called when that is needed. Where nothing is
+    partitioned it can be left out."""
     on_end: OnEnd | None = None
     """Writes what else is to be known of a run that ends, also of one that is found dead."""

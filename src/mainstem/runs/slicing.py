@@ -91,6 +91,9 @@ def slice_of(
 def batches(some: PartitionSet, size: int) -> Iterator[PartitionSet]:
     """Divide a set into what one step builds: neighbours of one dimension, at most so many.
 
+    Batches end where they always end, counted from the first partition there can be: what was
+    built together is replaced together, and shares files with nothing else.
+
     Args:
         some: What is to be built.
         size: 0: all of it together.
@@ -101,6 +104,6 @@ def batches(some: PartitionSet, size: int) -> Iterator[PartitionSet]:
         yield from some.each()
     else:
         for first, stop, _below in some.spans:
-            for at in range(first, stop, size):
-                points = [(number,) for number in range(at, min(at + size, stop))]
+            for at in range(first - first % size, stop, size):
+                points = [(number,) for number in range(max(at, first), min(at + size, stop))]
                 yield PartitionSet.of_points(some.definition, points)

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mainstem import state
 from mainstem.graph import confirmed, overlaid, parts_of, volatile_version
 from mainstem.lake import Commit, Intent, LinkWrite
 from mainstem.runs.book import Book
-from mainstem.runs.portions import link_write
+from mainstem.runs.portions import in_place, link_write
 from mainstem.runs.reporting import Course
 from mainstem.runs.scope import Scope
 from mainstem.runs.staging import (
@@ -21,7 +22,7 @@ from mainstem.runs.staging import (
     view_records,
 )
 from mainstem.runs.step import StepOutcome
-from mainstem.types import AssetKey, CursorWrite
+from mainstem.types import AssetKey, CursorWrite, TableWrite
 
 
 class Stager:
@@ -91,10 +92,8 @@ class Stager:
     def _staged(self, course: Course, outcome: StepOutcome | None) -> Staged:
         scope = self._scope
         if outcome is None and any(work.linked_from for work in course.works):
-            links = [
-                link_write(scope.services.lake, work, scope.branch.tip) for work in course.works
-            ]
-            outcome = StepOutcome(changes=tuple(links))
+            links = [link_write(scope.services.lake, work) for work in course.works]
+            outcome = self._in_place(StepOutcome(changes=tuple(links)), course.works)
             return stage_outcome(outcome, course.works, facts=scope.facts, stamp=scope.stamp)
         if outcome is None:
             return stage_links(
@@ -105,6 +104,7 @@ class Stager:
                 beside={work.asset.key: self._beside(work) for work in course.works},
             )
         check_owned(outcome, course.works)
+        outcome = self._in_place(outcome, course.works)
         staged = stage_outcome(outcome, course.works, facts=scope.facts, stamp=scope.stamp)
         for key, version in staged.settled.items():
             if not scope.options.plan.force and scope.facts.is_tombstone(key, version):
@@ -112,6 +112,22 @@ class Stager:
                 course.reverted = "what it read was reverted here; --force takes it in again"
                 return Staged()
         return staged
+
+    def _in_place(self, outcome: StepOutcome, works: Sequence[Work]) -> StepOutcome:
+        """Find what the partitions that a step built replace; here, where nobody else writes."""
+        scope = self._scope
+        sliced = {work.asset.key: work for work in works if work.slice is not None}
+        if not sliced:
+            return outcome
+        scope.branch.ensure(scope.fenced)
+        cutter, tip = scope.cutter(scope.branch.name), scope.branch.tip
+        changes = tuple(
+            in_place(change, sliced[change.key], cutter, tip)
+            if isinstance(change, TableWrite) and change.key in sliced
+            else change
+            for change in outcome.changes
+        )
+        return replace(outcome, changes=changes)
 
     def _beside(self, work: Work) -> list[Intent]:
         """Give what belongs to a linked source: its cursor, and rows that were put aside."""

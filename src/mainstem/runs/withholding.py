@@ -16,13 +16,16 @@ from mainstem.graph import (
     parts_of,
     parts_version,
     record_of_parts,
+    row_rule,
     union_of_parts,
 )
 from mainstem.runs.book import Book
+from mainstem.runs.cutting import rows_within
 from mainstem.runs.moves import EndRun
 from mainstem.runs.portions import files_of, write_of
+from mainstem.runs.rows import prune
 from mainstem.runs.scope import Scope
-from mainstem.types import AssetKey, TableRef, TableWrite
+from mainstem.types import AssetKey, DataFile, TableRef, TableWrite
 
 _KEPT = timedelta(days=1)
 
@@ -70,7 +73,12 @@ def _withdrawal(scope: Scope, book: Book, end: EndRun, key: AssetKey) -> TableWr
     assert entry is not None, "it was staged"
     old = lake.relation(key, scope.run.base_commit) if base is not None else None
     is_same = isinstance(old, TableRef) and old.table_id == tip.table_id
-    again = files_of(old, back, columns) if isinstance(old, TableRef) and is_same else ()
+    again: tuple[DataFile, ...] = ()
+    if isinstance(old, TableRef) and is_same:
+        rule = row_rule(back, columns)
+        found = prune(old, rule)
+        cutter = scope.cutter(scope.branch.name)
+        again = (*found.exact, *rows_within(cutter, asset, old, found.mixed, rule))
     restored = tuple(replace(part, some=part.some & back) for part in before)
     parts = overlaid(scope.lookup.parts_of(key), back, restored)
     version = parts_version(parts)

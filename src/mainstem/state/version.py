@@ -82,13 +82,32 @@ def versions_of(transaction: Transaction, key: AssetKey, version: str) -> list[S
 
 
 def mark_published(
-    transaction: Transaction, run_id: int, keys: Collection[AssetKey], *, commit_id: str
+    transaction: Transaction,
+    run_id: int,
+    keys: Collection[AssetKey],
+    *,
+    commit_id: str,
+    versions: Mapping[AssetKey, str] | None = None,
 ) -> None:
-    """Let the versions of a run that were published be linked from the target's own history."""
+    """Let the versions of a run that were published be linked from the target's own history.
+
+    Args:
+        transaction: Open.
+        run_id: The run.
+        keys: What it published.
+        commit_id: The target's commit.
+        versions: Of partitioned tables the one that was published: each of their steps made one.
+    """
+    known = versions or {}
     transaction.executemany(
         "update version set commit_id = ?, expires_at = null "
         "where run_id = ? and asset = ? and commit_id <> ''",
-        [(commit_id, run_id, key.folded) for key in keys],
+        [(commit_id, run_id, key.folded) for key in keys if key not in known],
+    )
+    transaction.executemany(
+        "update version set commit_id = ?, expires_at = null "
+        "where run_id = ? and asset = ? and data_version = ? and commit_id <> ''",
+        [(commit_id, run_id, key.folded, version) for key, version in known.items()],
     )
 
 

@@ -7,14 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mainstem.errors import InternalError, MainstemError, ModelInvalid, StepFailed, Where
+from mainstem.errors import InternalError, MainstemError, ModelInvalid, Where
 from mainstem.graph import Asset
-from mainstem.models.partition_rows import (
-    files_to_replace,
-    partition_write,
-    require_own_rows,
-)
-from mainstem.models.partition_rows import layout as layout_for
+from mainstem.models.partition_rows import partition_write, require_own_rows
 from mainstem.models.python.assemble import PythonAsset
 from mainstem.models.python.context import Partition
 from mainstem.models.python.definition import Parameter
@@ -36,7 +31,13 @@ from mainstem.models.worker.message import (
     Written,
 )
 from mainstem.models.worker.port import StepExecutor
-from mainstem.runs import PartitionSlice, StepContext, StepOutcome, required_condition
+from mainstem.runs import (
+    PartitionSlice,
+    StepContext,
+    StepOutcome,
+    layout_for,
+    required_condition,
+)
 from mainstem.types import (
     AssetKey,
     Operation,
@@ -245,7 +246,7 @@ class _Attempt:
         slice_ = self._context.partition
         if slice_ is not None and key == asset.key:
             required_condition(slice_.rows, schema, key)
-            layout = layout_for(asset, slice_, schema)
+            layout = layout_for(asset, schema)
         target = self._context.target(
             key, schema, partition_by=layout, replaces=mode == "overwrite"
         )
@@ -267,10 +268,7 @@ class _Attempt:
         slice_ = self._context.partition
         if slice_ is not None and asset is not None:
             require_own_rows(asset, slice_, target, written.added)
-            exact, mixed = files_to_replace(self._context, asset, slice_)
-            if mixed:
-                raise _mixed_files(asset, slice_)
-            return partition_write(asset, target, written.added, exact)
+            return partition_write(asset, target, written.added)
         current = self._context.current(written.key) if mode != "overwrite" else None
         operation: Operation = mode
         return TableWrite(
@@ -337,15 +335,6 @@ def _expected(asset: Asset, context: StepContext, *, starts_over: bool) -> Expec
         mode=_mode(asset, context, starts_over=starts_over),
         row_key=asset.row_key,
         current=current if isinstance(current, TableRef) else None,
-    )
-
-
-def _mixed_files(asset: Asset, slice_: PartitionSlice) -> StepFailed:
-    return StepFailed(
-        "A2069",
-        f"{asset.key} has files with rows of {slice_.text} and of other partitions together, "
-        "so that one cannot be replaced alone.",
-        hint=f"Build all of it once: mainstem run --select {asset.key} --full-refresh.",
     )
 
 
