@@ -4,6 +4,7 @@
 import asyncio
 import shutil
 from contextlib import asynccontextmanager
+from itertools import count
 
 import httpx
 import pytest
@@ -23,6 +24,8 @@ FILES = {
     "models/marts/large.sql": "select id, amount from staging.orders where amount >= 20\n",
 }
 
+COPIES = count(1)
+
 
 def write(folder, files):
     for name, text in files.items():
@@ -34,23 +37,84 @@ def write(folder, files):
 @pytest.fixture(scope="session")
 def built_once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("api-shop")
-    write(folder, FILES)
+    build(folder)
+    return folder
+
+
+def build(folder):
+    write(folder, {name: text for name, text in FILES.items() if not (folder / name).exists()})
     with mainstem.open(folder) as project:
         assert project.run().status == "succeeded"
+
+
+@pytest.fixture(scope="session")
+def built_on_postgres(tmp_path_factory, postgres_server):
+    """The same on a server, in a database that others are copied from."""
+    folder = tmp_path_factory.mktemp("api-shop-postgres")
+    postgres_server.execute("create database api_shop")
+    url = postgres_server.url("shop", database="api_shop")
+    (folder / "mainstem.yml").write_text(f"{FILES['mainstem.yml']}lake: {{database: '{url}'}}\n")
+    build(folder)
     return folder
 
 
 @pytest.fixture
-def folder(tmp_path, built_once):
+def database(request):
+    """Where the project keeps its state; see `pytest_generate_tests`."""
+    return request.param
+
+
+@pytest.fixture
+def folder(request, tmp_path, database):
     target = tmp_path / "shop"
-    shutil.copytree(built_once, target)
-    return target
+    if database == "sqlite":
+        shutil.copytree(request.getfixturevalue("built_once"), target)
+        yield target
+        return
+    server = request.getfixturevalue("postgres_server")
+    shutil.copytree(request.getfixturevalue("built_on_postgres"), target)
+    name = f"api_shop_{next(COPIES)}"
+    server.execute(f"create database {name} template api_shop")
+    settings = target / "mainstem.yml"
+    settings.write_text(settings.read_text().replace("@/api_shop?", f"@/{name}?"))
+    yield target
+    server.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def configure(folder):
+    """Write mainstem.yml; where the database is stays."""
+    settings = folder / "mainstem.yml"
+    before = settings.read_text()
+
+    def say(text):
+        settings.write_text(text + before.removeprefix(FILES["mainstem.yml"]))
+
+    return say
 
 
 @pytest.fixture
 def project(folder):
     with mainstem.open(folder) as opened:
         yield opened
+
+
+CORE = {"test_queries", "test_mutations", "test_backfills", "test_triggers"}
+
+
+def pytest_generate_tests(metafunc):
+    """Try whatever has a project on both databases.
+
+    On PostgreSQL in the fast lane only what asks the database most; a test with many cases asks it
+    the same in each.
+    """
+    if "database" not in metafunc.fixturenames:
+        return
+    is_one = not any(metafunc.definition.iter_markers("parametrize"))
+    is_core = metafunc.module.__name__.rpartition(".")[2] in CORE
+    marks = () if is_core and is_one else (pytest.mark.slow,)
+    both = ["sqlite", pytest.param("postgres", marks=marks)]
+    metafunc.parametrize("database", both, indirect=True)
 
 
 class Caller:

@@ -165,11 +165,9 @@ def test_a_launch_takes_the_partitions_that_are_asked_for(api, monthly):
         assert dict(launches(transaction)[0].request.partitions) == {"*": "2013-02"}
 
 
-def test_a_job_is_launched_for_other_partitions_than_its_own(folder, calling):
+def test_a_job_is_launched_for_other_partitions_than_its_own(folder, calling, configure):
     (folder / "models/marts/monthly.sql").write_text(MONTHLY)
-    (folder / "mainstem.yml").write_text(
-        "name: shop\njobs:\n  nightly: {select: marts.monthly, partition: latest}\n"
-    )
+    configure("name: shop\njobs:\n  nightly: {select: marts.monthly, partition: latest}\n")
     ask = 'mutation ($p: String!) { launch(request: {job: "nightly", partitions: $p}) '
     ask += "{ job partitions } }"
     with mainstem.open(folder) as project:

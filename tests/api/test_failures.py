@@ -16,9 +16,9 @@ FAILURES = """{ failures(%s) { id asset branch kind code title message owner run
 
 
 @pytest.fixture
-def failed(folder, calling):
+def failed(folder, calling, configure):
     (folder / ".env").write_text("TOKEN=correct-horse-battery\n")
-    (folder / "mainstem.yml").write_text(SETTINGS)
+    configure(SETTINGS)
     (folder / "models/marts/broken.sql").write_text(BROKEN)
     with mainstem.open(folder) as project:
         assert project.run().status == "failed"

@@ -25,8 +25,8 @@ def read(api, **options):
 
 
 @pytest.fixture
-def pooled(folder, calling):
-    (folder / "mainstem.yml").write_text("name: shop\npools: {db: 2, api: {rate: 60/m}}\n")
+def pooled(folder, calling, configure):
+    configure("name: shop\npools: {db: 2, api: {rate: 60/m}}\n")
     with mainstem.open(folder) as project:
         yield calling(application(project)), project
 

@@ -213,11 +213,9 @@ def test_the_audit_log_is_for_admins(api, project):
     assert api.refused(AUDIT, headers=bearer(project, "runner"))["code"] == "A8108"
 
 
-def test_secrets_are_masked_in_the_audit_log(served, folder):
+def test_secrets_are_masked_in_the_audit_log(served, folder, configure):
     (folder / ".env").write_text("PASSWORD=correct-horse-battery\n")
-    (folder / "mainstem.yml").write_text(
-        "name: shop\nconnections: {db: {type: postgres, password: '${PASSWORD}'}}\n"
-    )
+    configure("name: shop\nconnections: {db: {type: postgres, password: '${PASSWORD}'}}\n")
     with mainstem.open(folder) as project:
         caller = served()
         caller.app = application(project)

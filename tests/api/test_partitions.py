@@ -72,11 +72,9 @@ def test_data_of_partitions_is_deleted_by_a_commit(api, parted):
     assert (again["rowCount"], again["commit"]) == (0, None)
 
 
-def test_a_protected_environment_takes_a_word_and_a_clean_tree(folder, calling):
+def test_a_protected_environment_takes_a_word_and_a_clean_tree(folder, calling, configure):
     (folder / "models/marts/daily.sql").write_text(DAILY)
-    (folder / "mainstem.yml").write_text(
-        "name: shop\nenvironments: {prod: {branch: main, protected: true}}\n"
-    )
+    configure("name: shop\nenvironments: {prod: {branch: main, protected: true}}\n")
     ask = 'mutation {{ deletePartitions(asset: "marts.daily", partitions: "*", yes: {}) '
     ask += "{{ rowCount }} }}"
     with mainstem.open(folder, environment="prod") as project:

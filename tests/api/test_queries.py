@@ -12,6 +12,10 @@ from mainstem.service import Backfills
 PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount"
 
 
+def test_a_project_is_served_from_the_database_that_it_says(project, database):
+    assert project.services.database.url.startswith(database)
+
+
 def test_the_project_is_told(api):
     found = api.ask(
         "{ project { id name environment branch readingRef commit assetCount problems { code }"
@@ -399,7 +403,7 @@ select date '2026-01-02' as day
 """
 
 
-def grow(folder, more):
+def grow(folder, configure, more):
     """Write as many more of everything as there are screens of."""
     parts = {"jobs": "", "sensors": "", "hooks": "", "pools": ""}
     (folder / "models/marts/daily.sql").write_text(DAILY)
@@ -416,7 +420,7 @@ def grow(folder, more):
         parts["hooks"] += f"  {name}: {{secret: sesame, job: {name}}}\n"
         parts["pools"] += f"  {name}: 2\n"
     text = "".join(f"{key}:\n{inner}" for key, inner in parts.items())
-    (folder / "mainstem.yml").write_text(f"name: shop\n{text}")
+    configure(f"name: shop\n{text}")
 
 
 def live(project, more):
@@ -432,10 +436,12 @@ def live(project, more):
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_how_often_the_database_is_asked_does_not_grow_with_what_there_is(folder, screen, calling):
+def test_how_often_the_database_is_asked_does_not_grow_with_what_there_is(
+    folder, configure, screen, calling
+):
     counts = []
     for more in (0, 12):
-        grow(folder, more)
+        grow(folder, configure, more)
         with mainstem.open(folder) as project:
             assert project.problems == ()
             live(project, more)

@@ -21,8 +21,8 @@ TARGET = "target { job select }"
 
 
 @pytest.fixture
-def automated(folder, calling):
-    (folder / "mainstem.yml").write_text(SETTINGS)
+def automated(folder, calling, configure):
+    configure(SETTINGS)
     with mainstem.open(folder) as project:
         assert project.problems == ()
         yield calling(application(project))

@@ -45,8 +45,8 @@ def test_partitions_of_what_has_none_are_an_error(api):
     assert api.refused('{ partitions(asset: "marts.large") { count } }')["code"] == "A1086"
 
 
-def test_pools_are_told_with_their_limits(folder, calling):
-    (folder / "mainstem.yml").write_text("name: shop\npools: {api: 2}\n")
+def test_pools_are_told_with_their_limits(folder, calling, configure):
+    configure("name: shop\npools: {api: 2}\n")
     with mainstem.open(folder) as project:
         found = calling(application(project)).ask("{ pools { name slots taken holders { run } } }")
 
@@ -58,8 +58,8 @@ SET += "{ slots declaredSlots changedAt changedBy } }"
 
 
 @pytest.fixture
-def pooled(folder, calling):
-    (folder / "mainstem.yml").write_text("name: shop\npools: {db: 2, api: {rate: 60/m}}\n")
+def pooled(folder, calling, configure):
+    configure("name: shop\npools: {db: 2, api: {rate: 60/m}}\n")
     with mainstem.open(folder) as project:
         yield calling(application(project))
 
