@@ -65,3 +65,18 @@ def test_a_wrong_value_is_refused_by_name_and_leaves_the_default(wrong):
 
     assert refused == list(wrong)
     assert found == Execution()
+
+
+def test_every_option_that_is_read_is_looked_for_before_the_usual_is_taken():
+    class Asked(dict):
+        def get(self, name, default=None):
+            asked.add(name)
+            return super().get(name, default)
+
+    asked = set()
+    read_execution(Asked(retries=1), lambda *_: None)
+
+    for name in asked:
+        refused = []
+        read_execution({name: object()}, lambda *fault, to=refused: to.append(fault))
+        assert refused, name

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from mainstem.sql import change_parts, column_lines, parse
@@ -81,3 +84,31 @@ def test_columns_know_their_lines():
     text = "select\n  a,\n  b + 1 as c, t.d,\n  t.*,\n  1\nfrom t"
 
     assert column_lines(parse(text)) == {"a": 2, "c": 3, "d": 3}
+
+
+CASES = Path(__file__).parent.parent / "cases" / "sql"
+COUNTED = (
+    "select a, (with x as (select 1 as n) select n from x) as b from t",
+    "with y as (select 1 as n) select (with x as (select 1 as n) select n from x) as b, n from y",
+    "with x as (select a, b from t) select * from (select a as c, c + 1 as d from x) as s",
+    "select distinct a, b as c, c * 2 from t join u using (k) order by 2",
+    "select k, unnest(l) as e, e + 1 as f, sum(v) over w from t window w as (partition by k)",
+)
+
+
+def _queries():
+    for path in sorted(CASES.glob("*.sql")):
+        for case in path.read_text(encoding="utf-8").split("\n## ")[1:]:
+            yield from case.partition("\n")[2].split("\n--\n")
+    yield from COUNTED
+
+
+def test_parts_cut_from_the_one_walk_are_what_each_is_when_written_alone():
+    apart = 0
+    for text in _queries():
+        query = parse(text)
+        is_free = query.outline is not None and query.outline.is_free
+        apart += query.shaping is not None and not is_free
+
+        assert change_parts(query) == change_parts(replace(query, outline=None)), text
+    assert apart == 2  # those of COUNTED that have a CTE in a projection

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from mainstem.types import dataclass
+from mainstem.types import changed, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,3 +178,19 @@ def test_what_changes_or_computes_is_no_value():
         dataclass(frozen=False, slots=True)
     with pytest.raises(AssertionError, match="what it was given"):
         dataclass(frozen=True, slots=True)(Computed)
+
+
+def test_a_changed_copy_is_what_the_standard_library_makes():
+    value = Derived(name="a", size=4, more=1)
+
+    assert changed(value, size=5, more=2) == dataclasses.replace(value, size=5, more=2)
+    assert value.size == 4
+    with pytest.raises(TypeError, match="no field"):
+        changed(value, weight=1)
+
+
+def test_what_was_pickled_with_other_fields_is_refused():
+    value = object.__new__(Ours)
+
+    with pytest.raises(ValueError, match="values for the fields"):
+        value.__setstate__(("a", 3))

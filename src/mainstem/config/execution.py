@@ -14,6 +14,24 @@ Refuse = Callable[[str, str], object]
 
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*")
 _TIME = "a time such as 30s, 10m, 1d"
+_OPTIONS = frozenset(
+    {
+        "retries",
+        "retry_delay",
+        "retry_backoff",
+        "retry_factor",
+        "retry_max_delay",
+        "retry_jitter",
+        "retry_on",
+        "no_retry_on",
+        "timeout",
+        "pool",
+        "memory",
+        "priority",
+    }
+)
+_USUAL = Execution()
+"""One value for all assets that say nothing: most of a project, and caches keep it once."""
 
 
 def read_execution(values: Mapping[str, Any], refuse: Refuse) -> Execution:
@@ -23,6 +41,8 @@ def read_execution(values: Mapping[str, Any], refuse: Refuse) -> Execution:
         values: Options by name, merged.
         refuse: May raise, or note the fault; then the default is taken.
     """
+    if _OPTIONS.isdisjoint(values):
+        return _USUAL
     read = _Reader(values, refuse)
     memory = values.get("memory")
     if memory is not None and bytes_in(memory) is None:

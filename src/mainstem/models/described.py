@@ -9,7 +9,7 @@ from typing import Any
 from mainstem.models.definition import RawCheck
 from mainstem.models.options import Merged, Written
 
-_CHECK_KEYS = ("checks", "data_tests", "tests")
+CHECK_KEYS = ("checks", "data_tests", "tests")
 
 
 def checks_in(merged: Merged) -> tuple[RawCheck, ...]:
@@ -42,13 +42,13 @@ def columns_of(written: Written) -> dict[str, dict[str, Any]]:
 
 
 def _checks(written: Written) -> Iterator[RawCheck]:
-    for key in _CHECK_KEYS:
+    for key in CHECK_KEYS:
         entries = written.values.get(key)
         for index, entry in enumerate(_listed(entries)):
             line = _line(written, key, index)
             yield RawCheck(entry=entry, file=written.file, line=line)
     for name, options, path in _columns(written):
-        for key in _CHECK_KEYS:
+        for key in CHECK_KEYS:
             for index, entry in enumerate(_listed(options.get(key))):
                 line = _line(written, *path, key, index)
                 yield RawCheck(entry=entry, column=name, file=written.file, line=line)

@@ -10,7 +10,7 @@ from mainstem.errors import CycleFound, MainstemError, SqlInvalid, UserError, Wh
 from mainstem.graph import Asset, Names
 from mainstem.models.definition import SqlModel
 from mainstem.sql import infer, parse, qualify, relocate
-from mainstem.types import AssetKey, Schema, dataclass
+from mainstem.types import AssetKey, Schema, changed, dataclass
 
 
 def resolve_inputs(asset: Asset, names: Names) -> tuple[Asset, tuple[MainstemError, ...]]:
@@ -34,18 +34,18 @@ def resolve_inputs(asset: Asset, names: Names) -> tuple[Asset, tuple[MainstemErr
     for references, found in both:
         for reference in references:
             try:
-                where = replace(reference.where, asset=str(asset.key))
-                key = _meaning(reference.name, asset.key, names, where)
+                key = _meaning(reference.name, asset.key, names, reference.where)
             except UserError as error:
+                error.where = replace(reference.where, asset=str(asset.key))
                 problems.append(error)
                 continue
             if found is inputs:
                 meaning[reference.name.casefold()] = key
             if key != asset.key:
                 found[key] = None
-    resolved = replace(model, names=meaning)
+    resolved = changed(model, names=meaning)
     return (
-        replace(asset, inputs=tuple(inputs), after=tuple(after), definition=resolved),
+        changed(asset, inputs=tuple(inputs), after=tuple(after), definition=resolved),
         tuple(problems),
     )
 

@@ -14,7 +14,7 @@ from mainstem.config import read_execution
 from mainstem.errors import MainstemError, ModelInvalid
 from mainstem.graph import Materialization, OnCodeChange, Partitioning, read_partitioning
 from mainstem.models.definition import RawCheck, Strategy
-from mainstem.models.described import checks_in, columns_in
+from mainstem.models.described import CHECK_KEYS, checks_in, columns_in
 from mainstem.models.options import Merged, layout_in, names_in
 from mainstem.types import Execution, LayoutColumn, dataclass, did_you_mean, seconds_in
 
@@ -61,6 +61,14 @@ class Settled:
     """Hash of the options that shape data (SEMANTICS, "Fingerprint")."""
 
 
+_Plain = tuple[tuple[str, type, object], ...]
+_PLACED = frozenset({*CHECK_KEYS, "columns"})
+"""Options of which the line is kept."""
+_KNOWN: dict[tuple[_Plain, str], Settled] = {}
+"""Most models of a project say the same few things, or nothing."""
+_MOST_KNOWN = 1000
+
+
 def settle(merged: Merged, volatile: str, problems: list[MainstemError]) -> Settled:
     """Read merged options.
 
@@ -69,6 +77,34 @@ def settle(merged: Merged, volatile: str, problems: list[MainstemError]) -> Sett
         volatile: Why the query is volatile, as found in its text.
         problems: Receives what is wrong.
     """
+    plain = _plain(merged.values)
+    known = _KNOWN.get((plain, volatile)) if plain is not None else None
+    if known is not None:
+        return known
+    found: list[MainstemError] = []
+    settled = _settle(merged, volatile, found)
+    if plain is not None and not found:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[plain, volatile] = settled
+    problems.extend(found)
+    return settled
+
+
+def _plain(values: Mapping[str, Any]) -> _Plain | None:
+    """Give options as a key, if what they mean does not depend on where they are written."""
+    found: list[tuple[str, type, object]] = []
+    for name, value in values.items():
+        if isinstance(value, list) and name not in _PLACED and _is_names(value):
+            found.append((name, list, tuple(value)))
+        elif value is None or isinstance(value, str | int | float):
+            found.append((name, type(value), value))
+        else:
+            return None
+    return tuple(found)
+
+
+def _settle(merged: Merged, volatile: str, problems: list[MainstemError]) -> Settled:
     values = merged.values
     materialized = _materialized(merged, problems)
     problems.extend(

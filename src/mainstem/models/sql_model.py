@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import field, replace
 from hashlib import blake2b
-from pathlib import PurePosixPath
 from typing import Any
 
 import orjson
@@ -79,8 +78,9 @@ def key_of(path: str, *, namespace: str = "") -> AssetKey:
     Raises:
         ModelInvalid: The file's name cannot be the name of a table (A2037).
     """
-    below = PurePosixPath(path).with_suffix("").parts[1:]
-    name = below[-1]
+    _top, _, below = path.partition("/")
+    folder, _, file = below.rpartition("/")
+    name = file.rpartition(".")[0] or file
     if not name or "." in name or '"' in name:
         raise ModelInvalid(
             "A2037",
@@ -88,7 +88,7 @@ def key_of(path: str, *, namespace: str = "") -> AssetKey:
             hint="Rename the file; the name of a model is its file's name.",
             where=Where(file=path),
         )
-    return AssetKey(namespace or (below[0] if len(below) > 1 else "main"), name)
+    return AssetKey(namespace or folder.partition("/")[0] or "main", name)
 
 
 def load_sql_model(text: str, path: str, surroundings: Surroundings) -> Asset:

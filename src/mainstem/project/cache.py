@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import mainstem
+from mainstem.project.garbage import seldom_collecting
 
 
 class DiskCache:
@@ -30,7 +31,8 @@ class DiskCache:
     def load(self) -> Any:
         """Give the value, or `None` if there is none that this version wrote."""
         try:
-            stamp, value = pickle.loads(self._path.read_bytes())
+            with seldom_collecting():
+                stamp, value = pickle.loads(self._path.read_bytes())
         except (OSError, ValueError, EOFError, AttributeError, ImportError, IndexError, TypeError):
             return None
         except pickle.UnpicklingError:

@@ -9,14 +9,13 @@ as git says), then its digest decides.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
+from io import FileIO
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mainstem.errors import ConfigInvalid, Where
-from mainstem.types import dataclass
 
 FileKind = Literal["settings", "ingest", "sql", "python", "properties", "seed", "check", "macro"]
 
@@ -33,9 +32,8 @@ _FOLDERS: tuple[tuple[str, Mapping[str, FileKind]], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectFile:
-    """One file of the project as last read."""
+class ProjectFile(NamedTuple):
+    """One file of the project as last read; a named tuple, because caches are full of them."""
 
     path: str
     """Relative to the project folder, forward slashes."""
@@ -51,7 +49,11 @@ class ProjectFile:
 
 
 def scan(
-    folder: Path, *, known: Mapping[str, ProjectFile], read_at_ns: int
+    folder: Path,
+    *,
+    known: Mapping[str, ProjectFile],
+    read_at_ns: int,
+    contents: dict[str, bytes] | None = None,
 ) -> tuple[ProjectFile, ...]:
     """List the project's files in order of path.
 
@@ -59,27 +61,19 @@ def scan(
         folder: The project.
         known: What the last scan found, by path.
         read_at_ns: When the last scan was made; 0 for never.
+        contents: Receives what was read of SQL, by path: whoever parses it need not read it again.
 
     Raises:
         ConfigInvalid: A file or folder cannot be read, or links to where it is in.
     """
-    return tuple(
-        _stamp(entry, path, kind, known=known.get(path), read_at_ns=read_at_ns)
-        for path, kind, entry in sorted(_candidates(folder), key=lambda found: found[0])
-    )
-
-
-@contextmanager
-def _reading(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ConfigInvalid(
-            "A1064",
-            f"{path} cannot be read: {error.strerror or error}.",
-            hint="Correct the link or the permissions, or move it out of the project.",
-            where=Where(file=path),
-        ) from error
+    found = sorted(_candidates(folder), key=lambda one: one[0])
+    files = []
+    for path, kind, entry in found:
+        file, content = _stamp(entry, path, kind, known=known.get(path), read_at_ns=read_at_ns)
+        files.append(file)
+        if contents is not None and content is not None and kind == "sql":
+            contents[path] = content
+    return tuple(files)
 
 
 def digest_of(content: bytes) -> str:
@@ -99,26 +93,27 @@ def _candidates(folder: Path) -> Iterator[tuple[str, FileKind, os.DirEntry[str]]
 def _below(
     folder: Path, prefix: str, kinds: Mapping[str, FileKind]
 ) -> Iterator[tuple[str, FileKind, os.DirEntry[str]]]:
-    entries: Iterable[os.DirEntry[str]]
     try:
-        with _reading(prefix):
-            entries = list(os.scandir(folder))
-    except ConfigInvalid:
+        entries = list(os.scandir(folder))
+    except OSError as error:
         if not folder.is_dir():
             return
-        raise
+        raise _unreadable(prefix, error) from error
     for entry in entries:
-        if entry.name.startswith((".", "__pycache__")):
+        name = entry.name
+        if name.startswith((".", "__pycache__")):
             continue
-        path = f"{prefix}/{entry.name}"
-        with _reading(path):
+        path = f"{prefix}/{name}"
+        try:
             is_folder = entry.is_dir()
+        except OSError as error:
+            raise _unreadable(path, error) from error
         if is_folder:
             if entry.is_symlink():
                 _refuse_circle(entry.path, path)
-            yield from _below(folder / entry.name, path, kinds)
+            yield from _below(folder / name, path, kinds)
         else:
-            kind = kinds.get(entry.name[entry.name.rfind(".") :].lower())
+            kind = kinds.get(name[name.rfind(".") :].lower())
             if kind is not None:
                 yield path, kind, entry
 
@@ -130,24 +125,36 @@ def _stamp(
     *,
     known: ProjectFile | None,
     read_at_ns: int,
-) -> ProjectFile:
-    with _reading(path):
+) -> tuple[ProjectFile, bytes | None]:
+    try:
         stat = entry.stat()
-    if (
-        known is not None
-        and known.size == stat.st_size
-        and known.mtime_ns == stat.st_mtime_ns
-        and stat.st_mtime_ns < read_at_ns - RACY_NS
-    ):
-        return known
-    with _reading(path):
-        content = Path(entry.path).read_bytes()
-    return ProjectFile(
+        if (
+            known is not None
+            and known.size == stat.st_size
+            and known.mtime_ns == stat.st_mtime_ns
+            and stat.st_mtime_ns < read_at_ns - RACY_NS
+        ):
+            return known, None
+        with FileIO(entry.path) as stream:
+            content = stream.readall()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    file = ProjectFile(
         path=path,
         kind=kind,
         size=stat.st_size,
         mtime_ns=stat.st_mtime_ns,
         digest=digest_of(content),
+    )
+    return file, content
+
+
+def _unreadable(path: str, error: OSError) -> ConfigInvalid:
+    return ConfigInvalid(
+        "A1064",
+        f"{path} cannot be read: {error.strerror or error}.",
+        hint="Correct the link or the permissions, or move it out of the project.",
+        where=Where(file=path),
     )
 
 

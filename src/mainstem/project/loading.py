@@ -32,8 +32,15 @@ class _Memory:
     python: Mapping[str, Discovered]
 
 
-def load(request: LoadRequest, files: tuple[ProjectFile, ...]) -> LoadedProject:
+def load(
+    request: LoadRequest, files: tuple[ProjectFile, ...], contents: Mapping[str, bytes]
+) -> LoadedProject:
     """Load a project.
+
+    Args:
+        request: What to load.
+        files: The project's.
+        contents: Of those that were just read.
 
     Raises:
         ConfigInvalid: mainstem.yml is wrong, so nothing else can be said.
@@ -42,7 +49,11 @@ def load(request: LoadRequest, files: tuple[ProjectFile, ...]) -> LoadedProject:
     environment = settings.environment(request.environment)
     env = load_variables(request.folder, environment.name, process=request.process).values
     surrounding = Surrounding(
-        folder=request.folder, settings=settings, environment=environment, env=env
+        folder=request.folder,
+        settings=settings,
+        environment=environment,
+        env=env,
+        contents=contents,
     )
     cache = request.cache("files")
     before: _Memory = cache.load() or _Memory(parsed={}, python={})

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -50,6 +51,8 @@ class Surrounding:
     settings: Settings
     environment: Environment
     env: Mapping[str, str]
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+    """Of files that were just read: what their digest was made of."""
 
     @cached_property
     def target(self) -> Mapping[str, Any]:
@@ -72,13 +75,10 @@ def parse_all(
 ) -> dict[str, Parsed]:
     """Parse every file but Python and settings; one broken file does not hide the others."""
     ordered = list(files)
-    text = {file.path: (surrounding.folder / file.path) for file in ordered}
     parsed: dict[str, Parsed] = {}
     for file in ordered:
         if file.kind in {"properties", "ingest"}:
-            parsed[file.path] = _kept(known, file, file.digest) or _parse_yaml(
-                file, text[file.path]
-            )
+            parsed[file.path] = _kept(known, file, file.digest) or _parse_yaml(file, surrounding)
     index = PropertyIndex(
         entries=tuple(entry for item in parsed.values() for entry in item.properties)
     )
@@ -86,19 +86,21 @@ def parse_all(
     for file in ordered:
         if file.kind == "macro":
             try:
-                macros[file.path] = _text_of(file, text[file.path])
+                macros[file.path] = _text_of(file, surrounding)
             except ConfigInvalid as error:
                 parsed[file.path] = Parsed(digest="", kind=file.kind, problems=(error,))
-    common = orjson.dumps(
-        [
-            macros,
-            surrounding.settings.name,
-            surrounding.environment.name,
-            dict(surrounding.environment.vars),
-        ],
-        option=orjson.OPT_SORT_KEYS,
-        default=str,
-    )
+    common = digest_of(
+        orjson.dumps(
+            [
+                macros,
+                surrounding.settings.name,
+                surrounding.environment.name,
+                dict(surrounding.environment.vars),
+            ],
+            option=orjson.OPT_SORT_KEYS,
+            default=str,
+        )
+    ).encode()
     for file in ordered:
         if file.kind in {"sql", "seed", "check"}:
             parsed[file.path] = _parse_sql(file, surrounding, index, macros, common, known)
@@ -110,11 +112,14 @@ def _kept(known: Mapping[str, Parsed], file: ProjectFile, digest: str) -> Parsed
     return before if before is not None and before.digest == digest else None
 
 
-def _text_of(file: ProjectFile, path: Path) -> str:
+def _text_of(file: ProjectFile, surrounding: Surrounding) -> str:
     """Read a file; a byte that is no UTF-8 must not end up as `\ufffd` in somebody's data."""
-    content = path.read_bytes()
+    content = surrounding.contents.get(file.path)
+    if content is None:
+        content = (surrounding.folder / file.path).read_bytes()
+    content = content.removeprefix(BOM_UTF8)
     try:
-        return content.decode("utf-8-sig")
+        return content.decode()
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ConfigInvalid(
@@ -125,9 +130,9 @@ def _text_of(file: ProjectFile, path: Path) -> str:
         ) from error
 
 
-def _parse_yaml(file: ProjectFile, path: Path) -> Parsed:
+def _parse_yaml(file: ProjectFile, surrounding: Surrounding) -> Parsed:
     try:
-        text = _text_of(file, path)
+        text = _text_of(file, surrounding)
         if file.kind == "ingest":
             assets = tuple(load_ingest_file(text, file.path))
             return Parsed(digest=file.digest, kind=file.kind, assets=assets)
@@ -161,7 +166,6 @@ def _parse_sql(
     before = _kept(known, file, digest)
     if before is not None and env_is_current(before.env, surrounding.env):
         return before
-    path = surrounding.folder / file.path
     around = models.Surroundings(
         project_name=surrounding.settings.name,
         environment=surrounding.environment.name,
@@ -174,12 +178,12 @@ def _parse_sql(
     )
     try:
         if file.kind == "check":
-            check = models.load_check(_text_of(file, path), file.path, around)
+            check = models.load_check(_text_of(file, surrounding), file.path, around)
             return Parsed(digest=digest, kind=file.kind, check=check)
         if file.kind == "seed":
             asset = models.load_seed(file.path, file.digest, properties)
         else:
-            asset = models.load_sql_model(_text_of(file, path), file.path, around)
+            asset = models.load_sql_model(_text_of(file, surrounding), file.path, around)
     except MainstemError as error:
         return Parsed(digest=digest, kind=file.kind, problems=_each(error))
     read = asset.definition.used if isinstance(asset.definition, SqlModel) else ()

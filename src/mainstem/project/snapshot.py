@@ -13,6 +13,7 @@ from importlib import import_module
 from mainstem.config import load_variables
 from mainstem.models import is_current, scripts_are_current
 from mainstem.project.files import ProjectFile, scan
+from mainstem.project.garbage import seldom_collecting
 from mainstem.project.loaded import LoadedProject, LoadRequest, env_is_current
 from mainstem.types import Clock, dataclass
 
@@ -35,22 +36,26 @@ def load_project(request: LoadRequest, *, clock: Clock) -> LoadedProject:
     cache = request.cache("project")
     before: _Snapshot | None = cache.load()
     now_ns = int(clock.now().timestamp() * 1e9)
+    contents: dict[str, bytes] = {}
     files = scan(
         request.folder,
         known=before.files if before is not None else {},
         read_at_ns=before.read_at_ns if before is not None else 0,
+        contents=contents,
     )
     if before is not None and before.loaded is not None and _holds(before, request, files):
         return before.loaded
-    loaded: LoadedProject = import_module("mainstem.project.loading").load(request, files)
-    cache.store(
-        _Snapshot(
-            request=request.digest,
-            files={file.path: file for file in files},
-            read_at_ns=now_ns,
-            loaded=None if loaded.problems else loaded,
+    with seldom_collecting():
+        loading = import_module("mainstem.project.loading")
+        loaded: LoadedProject = loading.load(request, files, contents)
+        cache.store(
+            _Snapshot(
+                request=request.digest,
+                files={file.path: file for file in files},
+                read_at_ns=now_ns,
+                loaded=None if loaded.problems else loaded,
+            )
         )
-    )
     return loaded
 
 

@@ -7,11 +7,13 @@ still mean the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
-from mainstem.sql.normal import Names, Walk
+from mainstem.sql.normal import Names, Walk, digest_of
 from mainstem.sql.query import Query
-from mainstem.sql.scope import sources_of, written_name
+from mainstem.sql.scope import written_name
 
 _SHOWN = 60
 """Characters of an expression that stand for the name of a column without one."""
@@ -19,30 +21,27 @@ _SHOWN = 60
 
 def change_parts(query: Query) -> dict[str, str]:
     """Hash a query part by part: `columns.<name>` for each output column, and `rows`."""
-    select = _shaping_select(query.tree)
+    select = query.shaping
     if select is None:
         return {"rows": query.normal_form}
     projections = list(select.expressions)
     kept = _projections_that_shape_rows(select, projections)
-    whole = _RowsWalk(select, cut={id(item) for item in projections if id(item) not in kept})
-    whole.emit(query.tree, Names())
-    parts = {"rows": whole.digest()}
-    names = whole.names_of_select or Names()
+    cut = [item for item in projections if id(item) not in kept]
+    outline = query.outline
+    written = outline if outline is not None and outline.is_free else _Apart(query.tree, select)
+    parts = {"rows": digest_of(written.without(cut))}
     by_alias = {name.casefold(): item for item in projections if (name := written_name(item))}
     for item in projections:
-        walk = Walk()
         # An expression may use the aliases of others: their definition is part of its own.
-        for used in _aliases_used(item, by_alias):
-            walk.emit(used, names)
-        walk.emit(item, names)
+        digest = digest_of(written.alone([*_aliases_used(item, by_alias), item]))
         key = f"columns.{_name(item)}"
-        parts[key] = walk.digest() if key not in parts else parts[key] + walk.digest()
+        parts[key] = digest if key not in parts else parts[key] + digest
     return parts
 
 
 def column_lines(query: Query) -> dict[str, int]:
     """Give the line of each output column that is written out, `*` left out."""
-    select = _shaping_select(query.tree)
+    select = query.shaping
     lines: dict[str, int] = {}
     for item in select.expressions if select is not None else ():
         name = _name(item)
@@ -52,6 +51,29 @@ def column_lines(query: Query) -> dict[str, int]:
         if start is not None and not name.endswith("*"):
             lines[name] = query.text.count("\n", 0, start) + 1
     return lines
+
+
+class _Apart:
+    """Writes a query anew for each of its parts: those in which names are counted on."""
+
+    def __init__(self, tree: exp.Expr, select: exp.Select) -> None:
+        self._tree = tree
+        self._select = select
+        self._names = Names()
+
+    def without(self, cut: Sequence[exp.Expr]) -> list[str]:
+        """Write all but some projections."""
+        walk = _RowsWalk(self._select, cut={id(item) for item in cut})
+        walk.emit(self._tree, Names())
+        self._names = walk.names_of_select or self._names
+        return walk.words
+
+    def alone(self, items: Sequence[exp.Expr]) -> list[str]:
+        """Write some projections; after `without`, which finds their names."""
+        walk = Walk()
+        for item in items:
+            walk.emit(item, self._names)
+        return walk.words
 
 
 class _RowsWalk(Walk):
@@ -72,53 +94,6 @@ class _RowsWalk(Walk):
         super().emit(node, names)
 
 
-def _shaping_select(tree: exp.Expr) -> exp.Select | None:
-    """Find the SELECT whose projections are the output: behind brackets and `select * from cte`."""
-    ctes: dict[str, exp.Expr] = {}
-    for _ in range(32):
-        while isinstance(tree, exp.Subquery) and not _has_clauses(tree):
-            tree = tree.this
-        if not isinstance(tree, exp.Select):
-            return None
-        clause = tree.args.get("with_")
-        for cte in clause.expressions if clause is not None else ():
-            ctes[cte.alias.casefold()] = cte
-        inner = _passed_through(tree, ctes)
-        if inner is None:
-            return tree
-        tree = inner
-    return None
-
-
-def _passed_through(select: exp.Select, ctes: dict[str, exp.Expr]) -> exp.Expr | None:
-    """Give the query that `select * from x` only repeats."""
-    only = select.expressions
-    if len(only) != 1 or type(only[0]) is not exp.Star or any(only[0].args.values()):
-        return None
-    if any(
-        value for key, value in select.args.items() if key not in {"expressions", "from_", "with_"}
-    ):
-        return None
-    sources = list(sources_of(select))
-    if len(sources) != 1:
-        return None
-    name, node = sources[0]
-    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Query):
-        alias = node.args.get("alias")
-        return None if alias is not None and alias.args.get("columns") else node.this
-    if not isinstance(node, exp.Table) or node.args.get("db") or node.args.get("pivots"):
-        return None
-    cte = ctes.pop(node.name.casefold() or name, None)
-    if cte is None or cte.args["alias"].args.get("columns") or node.args.get("alias"):
-        return None
-    inner = cte.this
-    return inner if isinstance(inner, exp.Select) else None
-
-
-def _has_clauses(node: exp.Subquery) -> bool:
-    return any(value for key, value in node.args.items() if key not in {"this", "alias"})
-
-
 def _projections_that_shape_rows(select: exp.Select, projections: list[exp.Expr]) -> set[int]:
     """Find the projections on which it depends which rows there are, or in what order."""
     if select.args.get("distinct") is not None:
@@ -136,16 +111,35 @@ def _projections_that_shape_rows(select: exp.Select, projections: list[exp.Expr]
                 names |= {column.name.casefold() for column in node.find_all(exp.Column)}
     groups_all = group is not None and not group.expressions
     for index, item in enumerate(projections, start=1):
+        is_leaf = _is_leaf(item)
         shapes = (
             index in ordinals
             or (written_name(item).casefold() in names)
-            or item.find(exp.Unnest, exp.Explode) is not None
-            or "unnest" in {call.name.casefold() for call in item.find_all(exp.Anonymous)}
+            or (not is_leaf and _unnests(item))
         )
-        is_aggregate = item.find(exp.AggFunc) is not None
+        is_aggregate = not is_leaf and item.find(exp.AggFunc) is not None
         if shapes or (groups_all and not is_aggregate) or (group is None and is_aggregate):
             kept.add(id(item))
     return kept
+
+
+def _is_leaf(item: exp.Expr) -> bool:
+    """Tell plain columns and constants apart, as most projections are: nothing is below them."""
+    inner = _plain(item)
+    return isinstance(inner, exp.Literal) or (
+        isinstance(inner, exp.Column) and isinstance(inner.this, exp.Identifier)
+    )
+
+
+def _plain(item: exp.Expr) -> exp.Expr:
+    inner: exp.Expr = item.this if isinstance(item, exp.Alias) else item
+    return inner
+
+
+def _unnests(item: exp.Expr) -> bool:
+    return item.find(exp.Unnest, exp.Explode) is not None or "unnest" in {
+        call.name.casefold() for call in item.find_all(exp.Anonymous)
+    }
 
 
 def _ordinals(clause: exp.Expr) -> set[int]:
@@ -157,6 +151,8 @@ def _ordinals(clause: exp.Expr) -> set[int]:
 
 
 def _aliases_used(item: exp.Expr, by_alias: dict[str, exp.Expr]) -> list[exp.Expr]:
+    if not by_alias or isinstance(_plain(item), exp.Literal):
+        return []
     found: dict[int, exp.Expr] = {}
     open_items = [item]
     while open_items:

@@ -8,7 +8,7 @@ by scope, so two queries have one normal form only if they mean the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -39,6 +39,32 @@ class Normal:
     digest: str
     tables: tuple[TableUse, ...]
     volatile: str
+    outline: Outline | None = None
+
+
+@dataclass(slots=True)
+class Outline:
+    """Where the words of one SELECT's projections stand among those of the whole query."""
+
+    words: list[str]
+    spans: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """By identity of the projection."""
+    is_free: bool = True
+    """Names in projections are not counted on: each gives the same words when written alone."""
+
+    def without(self, cut: Sequence[exp.Expr]) -> list[str]:
+        """Give the words of all but some projections."""
+        found: list[str] = []
+        at = 0
+        for start, end in sorted(self.spans[id(item)] for item in cut):
+            found += self.words[at:start]
+            at = end
+        return found + self.words[at:]
+
+    def alone(self, items: Sequence[exp.Expr]) -> list[str]:
+        """Give the words of some projections."""
+        spans = (self.spans[id(item)] for item in items)
+        return [word for start, end in spans for word in self.words[start:end]]
 
 
 @dataclass(slots=True)
@@ -69,11 +95,21 @@ class Names:
         return None
 
 
-def normalise(tree: exp.Expr) -> Normal:
-    """Walk a query once."""
-    walk = Walk()
+def normalise(tree: exp.Expr, shaping: exp.Select | None = None) -> Normal:
+    """Walk a query once.
+
+    Args:
+        tree: The query.
+        shaping: A SELECT in it, of which the outline is wanted.
+    """
+    walk = Walk(shaping)
     walk.emit(tree, Names())
-    return Normal(digest=walk.digest(), tables=tuple(walk.tables), volatile=walk.volatile)
+    return Normal(
+        digest=walk.digest(),
+        tables=tuple(walk.tables),
+        volatile=walk.volatile,
+        outline=walk.outline if shaping is not None else None,
+    )
 
 
 def digest_of(words: list[str]) -> str:
@@ -83,10 +119,16 @@ def digest_of(words: list[str]) -> str:
 
 
 class Walk:
-    """Writes a tree as words; `cut` lets a caller leave out nodes (by identity)."""
+    """Writes a tree as words; `cut` lets a caller leave out nodes (by identity).
 
-    def __init__(self) -> None:
+    Args:
+        shaping: A SELECT, of whose projections it is noted where they are written.
+    """
+
+    def __init__(self, shaping: exp.Select | None = None) -> None:
         self.words: list[str] = []
+        self.shaping = shaping
+        self.outline = Outline(self.words)
         self.tables: list[TableUse] = []
         self.volatile = ""
         self.cut: Callable[[exp.Expr, Names], bool] | None = None
@@ -146,8 +188,22 @@ class Walk:
             if value is None or value is False or value == [] or key in skip:
                 continue
             words.append(key)
-            self.emit_value(value, names)
+            if key == "expressions" and node is self.shaping:
+                self.emit_projections(value, names)
+            else:
+                self.emit_value(value, names)
         words.append(")")
+
+    def emit_projections(self, items: Sequence[exp.Expr], names: Names) -> None:
+        """Write the projections of the shaping SELECT."""
+        outline, words = self.outline, self.words
+        words.append("[")
+        for item in items:
+            start, count = len(words), self.count
+            self.emit_value(item, names)
+            outline.spans[id(item)] = (start, len(words))
+            outline.is_free = outline.is_free and self.count == count
+        words.append("]")
 
     def emit_value(self, value: Any, names: Names) -> None:
         """Write an argument."""

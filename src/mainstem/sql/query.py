@@ -11,20 +11,26 @@ import re
 from dataclasses import field
 from itertools import pairwise
 
-import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.parser import Parser
 from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokens import Tokenizer
 
 from mainstem.errors import SqlInvalid
-from mainstem.sql.normal import TableUse, normalise
+from mainstem.sql.normal import Outline, TableUse, normalise
 from mainstem.sql.place import where_at
+from mainstem.sql.shaping import shaping_select
 from mainstem.types import dataclass
 
 _ROWS = (exp.Query, exp.Values, exp.Pivot)
 """Kinds of statements that give rows."""
 _TWO_COMMAS = re.compile(r",\s*,")
+
+_IDLE: dict[str, list[tuple[Tokenizer, Parser]]] = {}
+"""By dialect; as many as there ever were threads that parsed at once."""
 
 # sqlglot warns on stderr about statements that it keeps as text; they become our own error.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
@@ -64,6 +70,10 @@ class Query:
     is_select: bool
     file: str = ""
     tree: exp.Expr = field(repr=False, compare=False)
+    shaping: exp.Select | None = field(default=None, repr=False, compare=False)
+    """The SELECT in it whose projections are the output; nothing: no single one is."""
+    outline: Outline | None = field(default=None, repr=False, compare=False)
+    """Of that one."""
 
 
 def parse(sql: str, *, file: str = "", dialect: str = "duckdb", line_offset: int = 0) -> Query:
@@ -80,8 +90,9 @@ def parse(sql: str, *, file: str = "", dialect: str = "duckdb", line_offset: int
     """
     shifted = "\n" * line_offset + sql if line_offset else sql
     tree = _tree(shifted, file, dialect)
+    shaping = shaping_select(tree)
     try:
-        normal = normalise(tree)
+        normal = normalise(tree, shaping)
     except RecursionError:
         raise _too_deep(shifted, file) from None
     return Query(
@@ -92,12 +103,14 @@ def parse(sql: str, *, file: str = "", dialect: str = "duckdb", line_offset: int
         is_select=True,
         file=file,
         tree=tree,
+        shaping=shaping,
+        outline=normal.outline,
     )
 
 
 def _tree(sql: str, file: str, dialect: str) -> exp.Expr:
     try:
-        statements = [one for one in sqlglot.parse(sql, dialect=dialect) if one is not None]
+        statements = [one for one in _parsed(sql, dialect) if one is not None]
     except ParseError as error:
         raise _syntax_error(sql, file, error) from None
     except RecursionError:
@@ -127,6 +140,20 @@ def _tree(sql: str, file: str, dialect: str) -> exp.Expr:
         )
     _refuse_empty_items(sql, file)
     return statements[0]
+
+
+def _parsed(sql: str, dialect: str) -> list[exp.Expr | None]:
+    """Parse with what an earlier call left: making a tokenizer takes longer than a short query."""
+    idle = _IDLE.setdefault(dialect, [])
+    try:
+        tokenizer, parser = idle.pop()
+    except IndexError:
+        grammar = Dialect.get_or_raise(dialect)
+        tokenizer, parser = grammar.tokenizer(), grammar.parser()
+    found: list[exp.Expr | None] = parser.parse(tokenizer.tokenize(sql), sql)
+    parser.reset()
+    idle.append((tokenizer, parser))  # not after an error, whatever state that leaves
+    return found
 
 
 def _refuse_empty_items(sql: str, file: str) -> None:

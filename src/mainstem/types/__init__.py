@@ -50,7 +50,7 @@ from mainstem.types.table import (
     WriteTarget,
 )
 from mainstem.types.usage import Usage, cpu_s, machine_memory, peak_memory, reset_peak
-from mainstem.types.value import dataclass
+from mainstem.types.value import changed, dataclass
 
 __all__ = [
     "Asks",
@@ -100,6 +100,7 @@ __all__ = [
     "WriteTarget",
     "bytes_in",
     "bytes_text",
+    "changed",
     "cpu_s",
     "dataclass",
     "did_you_mean",

