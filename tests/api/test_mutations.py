@@ -5,6 +5,7 @@ import pytest
 
 import mainstem
 from mainstem.api import application, create_token
+from mainstem.project import Controlling
 from mainstem.types import SystemClock
 
 AUDIT = "{ audit { nodes { actor role action arguments result address } } }"
@@ -102,9 +103,32 @@ def test_a_retry_asks_for_what_was_not_done(api, project, folder):
     assert found == {
         "origin": "RETRY",
         "select": ["marts.broken"],
-        "cause": {"run": 2},
+        "cause": {"run": 2, "status": "failed"},
         "branch": "main",
     }
+
+
+def test_a_retry_asks_for_the_same_as_the_command_line(api, project, folder):
+    (folder / "models/marts/broken.sql").write_text(
+        "/* ---\nmaterialized: table\n--- */\nselect error('no') as x from staging.orders\n"
+    )
+    with mainstem.open(folder) as edited:
+        edited.run(full_refresh=True, retries=1, retry_delay="1ms")
+    fields = "source environment branch select exclude partitions options cause"
+
+    found = api.ask(f"mutation {{ retry(run: 2) {{ {fields} }} }}")["retry"]
+
+    asked = Controlling(project).launch_to_retry(2, source="local")
+    assert found == {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in ((name, getattr(asked, name)) for name in fields.split())
+    }
+    assert found["options"]["full_refresh"] is True
+    assert found["options"]["retries"] == 1
+
+
+def test_nothing_is_left_of_a_run_that_succeeded(api):
+    assert api.refused("mutation { retry(run: 1) { number } }")["code"] == "A6018"
 
 
 REPLAY = "mutation ($run: Int!, $asset: String!) { replay(run: $run, asset: $asset) "
@@ -183,7 +207,11 @@ def test_viewers_change_nothing(api, project, mutation):
 
 @pytest.mark.parametrize("mutation", MUTATIONS["runner"])
 def test_runners_start_work(api, project, mutation):
-    api.ask(f"mutation {{ {mutation} }}", headers=bearer(project, "runner"))
+    found = api.answer(f"mutation {{ {mutation} }}", headers=bearer(project, "runner"))
+
+    codes = [error["extensions"]["code"] for error in found.get("errors", ())]
+    # Of the run that succeeded nothing is left to be retried; to ask for it is allowed.
+    assert codes == (["A6018"] if "retry" in mutation else [])
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS["admin"])

@@ -99,6 +99,15 @@ def test_a_server_sees_that_a_script_was_edited_added_or_removed(sums):
     assert seen == [(), ("scripts/sums.py",), ("lib/b.txt",), ("lib/a.txt",)]
 
 
+def test_what_it_writes_beside_is_no_part_of_its_code(sums):
+    sums.write("seen.txt", "before")
+    sums.write("models/marts/commands.yml", ENTRY.replace("sums.py]", "sums.py, seen.txt]"))
+    sums.run()
+    sums.write("seen.txt", "after that")
+
+    assert sums.actions()["marts.sums"] == "fresh"
+
+
 def test_declared_files_count_as_its_code(sums):
     sums.write("lib/deep/rates.txt", "1")
     sums.write("models/marts/commands.yml", ENTRY + '    files: ["lib/**/*.txt"]\n')

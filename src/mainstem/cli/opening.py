@@ -21,13 +21,15 @@ def project_of(
     branch: str | None = None,
     variables: tuple[str, ...] = (),
     job: str | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> Iterator[Project]:
     """Open the project that the command acts on, and close it again.
 
-    For a job it is opened as the job says, where the command says nothing.
+    For a job it is opened as the job says, where the command says nothing; `known` variables are
+    those of a run that is done again.
     """
     folder = click.get_current_context().find_root().obj or "."
-    given = parse_variables(variables)
+    given = {**(known or {}), **parse_variables(variables)}
     project = open_project(folder, environment=environment, branch=branch, vars=given)
     try:
         if job is not None:

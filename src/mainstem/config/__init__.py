@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from mainstem.config.loading import load_settings, settings_of
     from mainstem.config.origin import Setting, report
-    from mainstem.config.secret import secret_values, secrets_in
+    from mainstem.config.secret import is_secret_name, secret_values, secrets_in
     from mainstem.config.settings import (
         Connection,
         Environment,
@@ -44,7 +44,7 @@ _PLACES = {
     "SOURCE_TYPES",
     "loading": "load_settings settings_of",
     "origin": "Setting report",
-    "secret": "secret_values secrets_in",
+    "secret": "is_secret_name secret_values secrets_in",
     "settings": "Connection Environment Executor ServeSettings Settings names_of",
     "shape": "Keys problems_of",
     "variable": "MASK Variables load_variables",
@@ -56,9 +56,9 @@ __all__ = [
     "COMMAND_OPTIONS", "EXECUTION_KEYS", "INGEST_FILE", "INGEST_FILES", "MASK", "PROPERTY_FILE",
     "RUN_KEYS", "SOURCE_TYPES",
     "Connection", "Document", "Environment", "Executor", "Keys", "ServeSettings", "Setting",
-    "Settings", "Variables", "json_schema", "load_settings", "load_variables", "load_yaml",
-    "names_of", "problems_of", "raise_all", "read_execution", "read_pools", "read_yaml", "report",
-    "secret_values", "secrets_in", "settings_of",
+    "Settings", "Variables", "is_secret_name", "json_schema", "load_settings", "load_variables",
+    "load_yaml", "names_of", "problems_of", "raise_all", "read_execution", "read_pools",
+    "read_yaml", "report", "secret_values", "secrets_in", "settings_of",
 ]
 # fmt: on
 

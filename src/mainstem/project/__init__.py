@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mainstem.project.pooling import PoolState, pool_states, set_pool
     from mainstem.project.project import Project, open_project
     from mainstem.project.remote import remote_worker
+    from mainstem.project.retrying import options_of_launch
     from mainstem.project.rows import (
         FoundRows,
         OpenRows,
@@ -115,6 +116,7 @@ _HOME = {
     "PoolState": "mainstem.project.pooling",
     "pool_states": "mainstem.project.pooling",
     "set_pool": "mainstem.project.pooling",
+    "options_of_launch": "mainstem.project.retrying",
     "options_of_run": "mainstem.project.running",
     "remote_worker": "mainstem.project.remote",
     "require_permission": "mainstem.project.permission",
@@ -168,6 +170,7 @@ __all__ = [
     "find_rows",
     "open_project",
     "open_rows",
+    "options_of_launch",
     "options_of_run",
     "partitions_of",
     "place_of",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mainstem.database import Transaction
 from mainstem.errors import AssetNotFound, UserError
 from mainstem.project.replaying import Replay, check_replay, replay_step
+from mainstem.project.retrying import launch_to_retry
 from mainstem.runs import RunControl, RunEvent, RunFinished, recover
 from mainstem.state import (
     ControlRequest,
@@ -24,9 +25,6 @@ from mainstem.state import (
 
 if TYPE_CHECKING:
     from mainstem.project.project import Project
-
-_OF_THE_PLAN = ("ingest", "fresh", "force")
-"""Of a run that is done again. Not `rebuild` and `full_refresh`: what was built is taken over."""
 
 
 class Controlling:
@@ -57,28 +55,21 @@ class Controlling:
                 )
             return ask_run(transaction, run_id, kind, at=clock.now(), by=by)
 
-    def launch_to_retry(self, run_id: int) -> LaunchRequest:
+    def launch_to_retry(self, run_id: int, *, source: str) -> LaunchRequest:
         """Give the launch that does the rest of a run: what it built is taken over.
 
         Raises:
             AssetNotFound: There is no such run.
             UserError: It goes on, or nothing is left of it.
         """
-        run = self._run(run_id)
-        if run.status in {"running", "succeeded"}:
-            rest = "goes on" if run.status == "running" else "succeeded: nothing is left of it"
-            raise UserError("A6018", f"Run {run_id} {rest}.", hint="mainstem run does what is new.")
-        options = {name: run.options[name] for name in _OF_THE_PLAN if run.options.get(name)}
-        return LaunchRequest(
-            origin="retry",
-            source=str(run_id),
-            environment=run.environment,
-            branch=run.branch,
-            select=tuple(run.options.get("select") or ()),
-            exclude=tuple(run.options.get("exclude") or ()),
-            options=options,
-            cause={"run": run_id, "status": run.status},
+        project = self._project
+        recover(
+            project.services.database,
+            project.lake,
+            project.clock,
+            on_end=project.recording.end_run,
         )
+        return launch_to_retry(project, run_id, source=source)
 
     def launch_to_replay(self, run_id: int, step: str, *, source: str) -> LaunchRequest:
         """Give the launch that runs one step again, as `replay` does, on its own branch.

@@ -45,6 +45,7 @@ from mainstem.project.run_log import LogEntry, RunLogReader
 from mainstem.project.running import (
     Kinds,
     lease_of_runs,
+    noting,
     options_of_plan,
     options_of_run,
     pools_of,
@@ -305,7 +306,7 @@ class Project:
         plan = self.planning.plan(self.reading_ref, planned, select, exclude)
         with recording.observing(on_event) as hear:
             finished = execute(
-                plan,
+                noting(plan, options, threads=threads, fail_fast=fail_fast, vars=self._asked),
                 self._run_services(),
                 options=replace(
                     asked,

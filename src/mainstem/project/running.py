@@ -4,11 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mainstem.config import RUN_KEYS, ServeSettings, Settings, read_execution
+from mainstem.config import (
+    RUN_KEYS,
+    ServeSettings,
+    Settings,
+    is_secret_name,
+    read_execution,
+)
 from mainstem.errors import ConfigInvalid
-from mainstem.graph import Asset, PlannedAsset, PlanOptions
+from mainstem.graph import Asset, Plan, PlannedAsset, PlanOptions
 from mainstem.lake import Lake
 from mainstem.project.loaded import LoadedProject
 from mainstem.runs import Gate, RunFinished, RunOptions, Step
@@ -29,6 +36,18 @@ def options_of_run(options: Mapping[str, Any]) -> dict[str, Any]:
 def options_of_plan(options: Mapping[str, Any]) -> dict[str, Any]:
     """Give the others, which say what is to be done."""
     return {name: value for name, value in options.items() if name not in _OF_THE_RUN}
+
+
+def noting(plan: Plan, options: Mapping[str, Any], **more: Any) -> Plan:
+    """Let the record of a run keep all of its options, not the plan's alone: for a retry."""
+    said = {**options_of_run(options), **more}
+    # Of a secret variable nothing is kept: whoever reads records would read it.
+    said["vars"] = {
+        name: value for name, value in more["vars"].items() if not is_secret_name(f"vars.{name}")
+    }
+    # The logical time has a place of its own.
+    said = {name: value for name, value in said.items() if value and name != "logical_time"}
+    return replace(plan, options={**plan.options, **said})
 
 
 def run_options(

@@ -10,20 +10,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from mainstem import state
 from mainstem.database import Database, Transaction
 from mainstem.errors import Cancelled, MainstemError
-from mainstem.project import Controlling, Project, require_permission
+from mainstem.project import Controlling, Project, options_of_launch, require_permission
 from mainstem.runs import RunControl, RunEvent, RunFinished, RunStarted
 from mainstem.service.bus import EventBus
 from mainstem.state import Launch, LaunchRequest, LaunchStatus
 from mainstem.types import Clock
 
 _MOST_THREADS = 256
-_NOT_OF_A_RUN = {"vars", "yes"}
-"""Options of a launch that say where it acts, or that it may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +163,7 @@ class Launcher:
             control=live.control,
             on_event=partial(self._hear, live),
             on_begin=partial(self._begin, live, project),
-            **_run_options(request),
+            **options_of_launch(request),
         )
 
     def _begin(self, live: _Live, project: Project, transaction: Transaction, run_id: int) -> None:
@@ -221,16 +218,6 @@ _STATUS: Mapping[str, LaunchStatus] = {
     "failed": "failed",
     "cancelled": "cancelled",
 }
-
-
-def _run_options(request: LaunchRequest) -> dict[str, Any]:
-    chosen = {name: value for name, value in request.options.items() if name not in _NOT_OF_A_RUN}
-    # `now()` of a tick's run is the time that the tick was due, however late it began.
-    if request.logical_time is not None:
-        chosen["logical_time"] = request.logical_time
-    if request.partitions:
-        chosen["partitions"] = dict(request.partitions)
-    return chosen
 
 
 def _text_of(error: BaseException) -> str:

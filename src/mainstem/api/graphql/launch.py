@@ -20,7 +20,7 @@ from mainstem.errors import AssetNotFound, UserError
 from mainstem.graph import select as selected
 from mainstem.project import Controlling
 from mainstem.state import Launch as Stored
-from mainstem.state import LaunchRequest, launch_of, launches, queue_depth, run_of, steps
+from mainstem.state import LaunchRequest, launch_of, launches, queue_depth
 
 
 @strawberry.enum(description="How a launch is, or ended.")
@@ -193,33 +193,10 @@ def ask_again(info: Info, run: RunNumber) -> Launch:
 
     Raises:
         AssetNotFound: There is no such run.
+        UserError: It goes on, or nothing is left of it.
     """
     context = info.context
-    with context.project.services.database.read() as transaction:
-        record = run_of(transaction, run)
-        done = steps(transaction, run) if record is not None else []
-    if record is None:
-        raise AssetNotFound("A6001", f"There is no run {run}.", hint="Ask `runs` for all of them.")
-    options = {
-        name: True
-        for name in ("full_refresh", "rebuild", "fresh", "force")
-        if record.options.get(name)
-    }
-    undone = [
-        str(step.key)
-        for step in done
-        if step.status not in {"built", "read", "linked", "unchanged"}
-    ]
-    request = LaunchRequest(
-        origin="retry",
-        source=context.principal.name,
-        environment=record.environment,
-        branch=record.branch,
-        select=tuple(undone) or tuple(record.options.get("select") or ()),
-        exclude=() if undone else tuple(record.options.get("exclude") or ()),
-        options=options,
-        cause={"run": run},
-    )
+    request = Controlling(context.project).launch_to_retry(run, source=context.principal.name)
     return node(context.host.launch(request))
 
 

@@ -11,7 +11,7 @@ from mainstem.cli.commands.work import executing
 from mainstem.cli.opening import project_of
 from mainstem.cli.options import json_option
 from mainstem.cli.output import Output
-from mainstem.project import Controlling
+from mainstem.project import Controlling, options_of_launch
 from mainstem.state import RequestKind
 
 _SAID = {
@@ -49,16 +49,17 @@ def runs_resume(*, run: int, is_json: bool) -> None:
 @click.argument("run", type=int)
 @json_option
 def runs_retry(*, run: int, is_json: bool) -> int:
-    """Do the rest of a RUN: the same selection, and what it built is taken over."""
+    """Do the rest of a RUN: what failed, was held or skipped, with the same options."""
     output = Output.of_process(is_json=is_json)
     with project_of() as project:
-        launch = Controlling(project).launch_to_retry(run)
-    with project_of(environment=launch.environment, branch=launch.branch) as project:
+        launch = Controlling(project).launch_to_retry(run, source=getpass.getuser())
+    known = launch.options.get("vars")
+    with project_of(environment=launch.environment, branch=launch.branch, known=known) as project:
         return executing(
             project,
             output,
             lambda on_event: project.run(
-                launch.select, launch.exclude, on_event=on_event, **launch.options
+                launch.select, launch.exclude, on_event=on_event, **options_of_launch(launch)
             ),
         )
 

@@ -14,6 +14,12 @@ from mainstem.types import dataclass
 
 _WORD = re.compile(r"[^\s'\"|;&<>()$`=]+")
 _WORDS_AT_MOST = 500
+_ENDINGS = (
+    *(".awk", ".bash", ".do", ".exe", ".go", ".ipynb", ".jar", ".jl", ".jq", ".js", ".lua", ".mjs"),
+    *(".php", ".pl", ".ps1", ".py", ".qmd", ".r", ".rb", ".rmd", ".sas", ".scala", ".sed", ".sh"),
+    *(".sql", ".ts", ".zsh"),
+)
+"""Of files that are code; others count if they may be executed, or under `files:`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +66,13 @@ def _named(folder: Path, words: tuple[str, ...]) -> Iterator[str]:
     for word in words:
         path = os.path.normpath(word)
         inside = not path.startswith((os.sep, f"..{os.sep}", ".mainstem")) and path != ".."
-        if inside and os.path.isfile(folder / path):  # noqa: PTH113  # any text: never raises
+        # A word may also name what the command writes: that is no part of its code.
+        if inside and os.path.isfile(folder / path) and _is_code(folder / path):  # noqa: PTH113  # any text: never raises
             yield Path(path).as_posix()
+
+
+def _is_code(path: Path) -> bool:
+    return path.suffix.lower() in _ENDINGS or os.access(path, os.X_OK)
 
 
 def _matching(folder: Path, globs: tuple[str, ...]) -> Iterator[str]:
