@@ -147,3 +147,25 @@ def test_batches_end_where_they_always_end(sql_year):
     parts = {s.partition for s in finished.steps if str(s.key) == "marts.monthly"}
     assert parts == {"2013-03..2013-06", "2013-07..2013-08"}
     assert sql_year.counts() == dict.fromkeys(MONTHS, 1)
+
+
+def test_what_holds_a_partition_is_told_with_what_was_seen(sql_year):
+    sql_year.land("f1", {"2013-05": 1000})
+
+    finished = sql_year.run()
+
+    with mainstem.open(sql_year.path) as project:
+        failures = project.partitions("marts.monthly").failures
+    assert [(one.partition, one.reason) for one in failures] == [
+        ("2013-05", "between(delay, max 100): 1 of 2 rows (50.0 %)")
+    ]
+    assert finished.published == (mainstem.AssetKey.parse("raw.flights"),)
+
+
+def test_a_table_is_published_once_however_many_steps_it_took(sql_year):
+    sql_year.write("models/marts/monthly.sql", SQL.replace("batch: 12", "batch: 6"))
+
+    finished = sql_year.run(rebuild=True)
+
+    assert len([s for s in finished.steps if str(s.key) == "marts.monthly"]) == 2
+    assert [str(key) for key in finished.published].count("marts.monthly") == 1

@@ -146,6 +146,19 @@ def test_chunks_grow_to_what_takes_half_a_minute():
     assert [chunk.some.count for chunk in later] == [60]
 
 
+def test_no_batch_is_torn_between_two_chunks():
+    done = _hours("2013-01-01T00..2013-01-01T05")
+    work = _work(_hours("2013-01-01..2013-01-09"), batch=24, done=done)
+
+    oldest = next_chunks({RAW: work}, Pace(chunk=50), flying=0)
+    newest = next_chunks({RAW: work}, Pace(chunk=50, order="newest"), flying=0)
+    single = next_chunks({RAW: work}, Pace(chunk=1), flying=0)
+
+    assert _texts(oldest) == ["raw 2013-01-01T06..2013-01-02T23"]
+    assert _texts(newest) == ["raw 2013-01-08T00..2013-01-09T23"]
+    assert _texts(single) == ["raw 2013-01-01T06"]
+
+
 def test_chunks_are_whole_batches():
     work = _work(_hours("2013-01-01..2013-01-09"), batch=24)
 

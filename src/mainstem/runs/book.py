@@ -76,7 +76,7 @@ class Book:
             scope.emit(event)
             self._put(index, key, self._record(index, key, event.status, event))
             if unit.some is not None:
-                self._note_outcome(unit.some, event)
+                self._note_outcome(index, unit.some, event)
 
     def save_steps(self, transaction: Transaction, keys: Sequence[AssetKey]) -> None:
         """Write the rows of some steps within a transaction that also does more."""
@@ -118,10 +118,13 @@ class Book:
             record = self._tallies.setdefault(key, Tally()).put(unit.partition, record)
         self._pending.steps[key] = record
 
-    def _note_outcome(self, some: PartitionSet, event: StepFinished) -> None:
+    def _note_outcome(self, index: int, some: PartitionSet, event: StepFinished) -> None:
         """Note for each partition that its last attempt failed, or that it is well again."""
         if event.status in {"failed", "held"}:
-            reason = event.error.summary if event.error is not None else event.reason
+            # When its turn came, some may have turned out to be up to date.
+            slices = [work.slice for work in self.courses[index].works if work.slice is not None]
+            some = slices[0].some if slices else some
+            reason = _why(event)
             for one in some.each():
                 self._pending.failures[event.key, one.text()] = (event.status, reason)
         elif event.status in {"built", "linked", "unchanged"}:
@@ -136,11 +139,14 @@ class Book:
         for key, some in pending.well.items():
             # There may be a hundred thousand that are well, and few that ever failed.
             failed = state.partition_failures(transaction, key, branch=run.branch)
-            cured = [
-                item.partition
-                for item in failed
-                if PartitionSet.parse(item.partition, some.definition, is_stored=True) <= some
-            ]
+            if some.count < len(failed):
+                cured = [one.text() for one in some.each()]
+            else:
+                cured = [
+                    item.partition
+                    for item in failed
+                    if PartitionSet.parse(item.partition, some.definition, is_stored=True) <= some
+                ]
             state.forget_failures(transaction, key, cured, branch=run.branch)
         for (key, name), (status, reason) in pending.failures.items():
             failure = state.PartitionFailure(
@@ -168,6 +174,18 @@ class Book:
             if work.asset.key == key:
                 return work.decision.action
         return self._scope.wiring.units[index].planned[key].action
+
+
+def _why(event: StepFinished) -> str:
+    """Say what a partition failed with: an error, or what the checks saw that hold it."""
+    if event.error is not None:
+        return event.error.summary
+    said = [
+        result.message.removeprefix(f"{event.partition}: ")
+        for result in event.checks
+        if result.holds_publishing
+    ]
+    return "; ".join(said) or event.reason
 
 
 def _of_partition(result: CheckResult, partition: str) -> CheckResult:

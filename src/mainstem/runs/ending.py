@@ -112,12 +112,15 @@ def summary(
     elapsed_s: float,
 ) -> RunFinished:
     """Sum a run up."""
-    published = [
-        key
-        for index in (end.publish if commit is not None else ())
-        for key in book.courses[index].published
-        if key in book.courses[index].changed
-    ]
+    # Of a partitioned asset there may be many steps.
+    published = tuple(
+        dict.fromkeys(
+            key
+            for index in (end.publish if commit is not None else ())
+            for key in book.courses[index].published
+            if key in book.courses[index].changed
+        )
+    )
     options = scope.options
     days = options.kept_days if end.status == "succeeded" else options.kept_days_after_failure
     has_branch = scope.branch.exists
@@ -125,7 +128,7 @@ def summary(
         run_id=scope.run.id,
         status=end.status,
         branch=scope.plan.branch,
-        published=tuple(published),
+        published=published,
         commit_id=commit.id if commit is not None else "",
         run_branch=scope.branch.name if has_branch else "",
         kept_days=days if has_branch else 0,

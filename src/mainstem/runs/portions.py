@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 
 from mainstem.errors import AssetNotFound, RefNotFound
 from mainstem.graph import PartitionSet, row_rule
@@ -114,7 +115,9 @@ def view_of_gates(
     own, slice_ = next(iter(slices.items()))
     others = InputView(find, slice_.reads)
 
+    @cache
     def relation(key: AssetKey) -> Relation:
+        # Each gate asks several times, and to find the files of a slice all are looked at.
         if key != own:
             return others.relation(key)
         table = find(key)

@@ -111,9 +111,13 @@ def conditions_around(rule: RowRule, schema: Schema, key: AssetKey) -> tuple[str
 def prune(table: TableRef, rule: RowRule) -> Pruned:
     """Tell by statistics which files of a table hold rows of partitions; reads nothing."""
     exact, mixed = [], []
+    tests: dict[int, list[list[_Test | None]]] = {}
     for file in table.files:
-        schema = table.schemas.get(file.schema_id, table.schema)
-        found = [_holds(file, box, schema) for box in rule]
+        boxes = tests.get(file.schema_id)
+        if boxes is None:
+            schema = table.schemas.get(file.schema_id, table.schema)
+            boxes = tests[file.schema_id] = [[_test_of(one, schema) for one in box] for box in rule]
+        found = [_holds(file, box) for box in boxes]
         if "only" in found:
             exact.append(file)
         elif "maybe" in found:
@@ -226,39 +230,66 @@ def _column_condition(rule: ColumnRule, field: Field | None) -> str | None:
     return f"{column} in ({', '.join(map(literal, keys))})"
 
 
-def _holds(file: DataFile, box: tuple[ColumnRule, ...], schema: Schema) -> str:
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """What the bounds of one column are compared with; made once for all files of a schema."""
+
+    field_id: int
+    pairs: tuple[tuple[int, int], ...] = ()
+    """Of times: from, and up to."""
+    keys: tuple[str, ...] = ()
+    """Of text."""
+
+
+def _test_of(rule: ColumnRule, schema: Schema) -> _Test | None:
+    """Give what a column's bounds are compared with; nothing if it is not there."""
+    field = schema.field(rule.column)
+    kind = _kind(field)
+    if field is None or not kind:
+        return None
+    if rule.ranges and kind in _TIMES:
+        limits = [_limits(one, kind) for one in rule.ranges]
+        pairs = tuple((_physical(low), _physical(high)) for low, high in limits)
+        return _Test(field.id, pairs=pairs)
+    keys = rule.keys or tuple(key for one in rule.ranges for key in one.keys)
+    return _Test(field.id, keys=keys if kind == "string" else ())
+
+
+def _holds(file: DataFile, box: Sequence[_Test | None]) -> str:
     """Tell whether a file holds `only`, `maybe` or `none` of the rows."""
     is_exact = True
-    for rule in box:
-        field = schema.field(rule.column)
-        kind = _kind(field)
-        if field is None or not kind:
+    for test in box:
+        if test is None:
             return "maybe"
-        low, high = file.lower_bounds.get(field.id), file.upper_bounds.get(field.id)
+        low, high = file.lower_bounds.get(test.field_id), file.upper_bounds.get(test.field_id)
         if low is None or high is None:
             is_exact = False
             continue
-        inside, outside = _compared(rule, kind, low, high)
+        inside, outside = _compared(test, low, high)
         if outside:
             return "none"
-        is_exact = is_exact and inside and not file.null_counts.get(field.id, 1)
+        is_exact = is_exact and inside and not file.null_counts.get(test.field_id, 1)
     return "only" if is_exact else "maybe"
 
 
-def _compared(rule: ColumnRule, kind: str, low: Physical, high: Physical) -> tuple[bool, bool]:
+def _compared(test: _Test, low: Physical, high: Physical) -> tuple[bool, bool]:
     """Tell whether all values between two bounds fit, and whether none does."""
-    if rule.ranges and kind in _TIMES:
+    if test.pairs:
         assert isinstance(low, int), "bounds of times are numbers"
         assert isinstance(high, int), "bounds of times are numbers"
-        pairs = [tuple(_physical(each) for each in _limits(one, kind)) for one in rule.ranges]
-        inside = any(first <= low and high < stop for first, stop in pairs)
-        return inside, all(high < first or low >= stop for first, stop in pairs)
-    keys = rule.keys or tuple(key for one in rule.ranges for key in one.keys)
-    if kind != "string":
+        inside = outside = False
+        for first, stop in test.pairs:
+            if high >= first and low < stop:
+                inside, outside = first <= low and high < stop, False
+                break
+        else:
+            outside = True
+        return inside, outside
+    if not test.keys:
         return False, False
     texts = (str(low), str(high))
-    is_one = texts[0] == texts[1] and texts[0] in keys
-    return is_one, not any(texts[0] <= key <= texts[1] for key in keys)
+    is_one = texts[0] == texts[1] and texts[0] in test.keys
+    return is_one, not any(texts[0] <= key <= texts[1] for key in test.keys)
 
 
 def _limits(rule: TimeRange, kind: str) -> tuple[datetime | date, datetime | date]:

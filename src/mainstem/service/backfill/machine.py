@@ -20,7 +20,8 @@ Order = Literal["oldest", "newest"]
 _UNMEASURED = 8
 """Partitions of a first chunk, before anybody knows how long they take."""
 _MOST = 500
-"""Partitions of any chunk: what a kill may lose the knowledge of, and a cancel must wait for."""
+"""Partitions of a chunk, rounded up to batches: what a kill may lose the knowledge of, and a cancel
+must wait for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,7 @@ def next_chunks(works: Works, pace: Pace, *, flying: int) -> list[Chunk]:
         waiting = ready(work, works)
         if waiting and not work.flying:
             some = take(waiting, _size(work, pace), pace.order)
-            chunks.append(Chunk(key=key, some=some))
+            chunks.append(Chunk(key=key, some=_whole_batches(some, waiting, work.batch)))
     return chunks
 
 
@@ -223,6 +224,19 @@ def _size(work: AssetWork, pace: Pace) -> int:
         return pace.chunk
     each = work.seconds_each
     size = max(_UNMEASURED, pace.parallel) if each is None else int(pace.aim_s / max(each, 0.001))
-    if work.batch > 1:
-        size = -(-size // work.batch) * work.batch
-    return max(1, min(size, _MOST))
+    size = max(1, min(size, _MOST))
+    return -(-size // work.batch) * work.batch if work.batch > 1 else size
+
+
+def _whole_batches(some: PartitionSet, waiting: PartitionSet, batch: int) -> PartitionSet:
+    """Leave out what would be built apart from the rest of its batch (`runs.slicing.batches`)."""
+    if batch <= 1 or len(some.definition.dimensions) > 1:
+        return some
+    first, last = some.spans[0][0], some.spans[-1][1] - 1
+    for at in {first // batch, last // batch}:
+        points = [(number,) for number in range(at * batch, (at + 1) * batch)]
+        group = PartitionSet.of_points(some.definition, points)
+        is_torn = not group & waiting <= some
+        if is_torn and some - group:
+            some -= group
+    return some
