@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainstem.automation import expression as ex
-from mainstem.automation.expression import Operand, condition_of, crons_of
+from mainstem.automation.expression import Operand, condition_of, operands_of
 from mainstem.automation.incremental import Change, Evaluator, parts
 from mainstem.errors import ConfigInvalid
 from mainstem.graph import PartitionSet, static_partitions
@@ -31,6 +31,9 @@ class World:
 
     def deps(self, asset):
         return GRAPH[asset]
+
+    def views(self, asset):
+        return ()
 
     def existing(self, asset):
         return EVERYTHING
@@ -250,7 +253,7 @@ def test_on_missing_asks_for_new_partitions_whose_inputs_are_there():
 def test_on_cron_waits_for_every_input_after_the_tick():
     condition = condition_of('on_cron("0 6 * * *", "Europe/Berlin")')
     evaluator = Evaluator(World(), {"z": condition})
-    (cron,) = set(crons_of(condition))
+    (cron,) = set(operands_of(condition, "cron"))
     tick = [Change(asset=asset, operand=cron, some=EVERYTHING) for asset in ("x", "y", "z")]
 
     assert evaluator.turn(tick) == []
@@ -261,7 +264,8 @@ def test_on_cron_waits_for_every_input_after_the_tick():
 def test_a_request_names_the_facts_that_decided_it():
     (request, *_) = eager().turn([change("x", "newly_updated", "b")])
 
-    assert request.facts == ("x was updated",)
+    (fact,) = request.facts
+    assert (fact.asset, fact.words, fact.some.text()) == ("x", "was updated", "b")
 
 
 @pytest.mark.parametrize(

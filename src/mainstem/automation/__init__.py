@@ -31,8 +31,9 @@ if TYPE_CHECKING:
         switch_sensor,
     )
     from mainstem.automation.migrations import MIGRATIONS
+    from mainstem.automation.observed import WHOLE, Observed
     from mainstem.automation.promising import Standing, judge_promises, standings
-    from mainstem.automation.reacting import Observed, Reactor
+    from mainstem.automation.reacting import Reactor
     from mainstem.automation.receiving import (
         Delivery,
         Receipt,
@@ -83,7 +84,8 @@ _PLACES = {
     "sensor_statuses set_sensor_cursor switch_sensor",
     "migrations": "MIGRATIONS",
     "promising": "Standing judge_promises standings",
-    "reacting": "Observed Reactor",
+    "observed": "WHOLE Observed",
+    "reacting": "Reactor",
     "receiving": "Delivery Receipt deliveries deliveries_of delivery_request find_hook "
     "prune_deliveries receive",
     "sensor": "Sensor",
@@ -98,10 +100,10 @@ _SUBMODULES = {name: module for module, names in _PLACES.items() for name in nam
 
 # fmt: off
 __all__ = [
-    "MIGRATIONS", "Change", "Condition", "ConditionStatus", "Delivery", "Evaluator", "Freshness",
-    "Hook", "Look", "Observed", "Operand", "Promise", "Reactor", "Receipt", "Request", "Schedule",
-    "ScheduleStatus", "Sensor", "SensorStatus", "Standing", "Target", "Tick", "TickRecord",
-    "TriggerState", "Triggers", "begin_look", "condition_of", "condition_statuses",
+    "MIGRATIONS", "WHOLE", "Change", "Condition", "ConditionStatus", "Delivery", "Evaluator",
+    "Freshness", "Hook", "Look", "Observed", "Operand", "Promise", "Reactor", "Receipt", "Request",
+    "Schedule", "ScheduleStatus", "Sensor", "SensorStatus", "Standing", "Target", "Tick",
+    "TickRecord", "TriggerState", "Triggers", "begin_look", "condition_of", "condition_statuses",
     "conditions_off", "deliveries", "deliveries_of", "delivery_request", "due_ticks", "evaluate",
     "evaluate_schedules", "files_arrived", "find_hook", "find_schedule", "find_sensor",
     "finish_look", "freshness_of", "judge_promises", "next_look", "next_ticks", "next_wake",

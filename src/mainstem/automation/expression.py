@@ -18,9 +18,10 @@ from functools import lru_cache
 from mainstem.automation.cron import cron_of
 from mainstem.automation.timing import Timing
 from mainstem.errors import ConfigInvalid, Where
-from mainstem.types import dataclass, did_you_mean, nearest
+from mainstem.types import dataclass, did_you_mean, duration_of, nearest
 
-LASTING = ("missing", "in_progress", "failed")
+LATEST = "in_latest_time_window"
+LASTING = ("missing", "in_progress", "failed", LATEST)
 """True until something changes them."""
 PASSING = ("newly_updated", "newly_requested", "newly_failed", "code_changed")
 """True in the turn of their event only; `since` remembers them."""
@@ -36,6 +37,8 @@ class Operand:
     name: str
     cron: str = ""
     zone: str = "UTC"
+    lookback: str = ""
+    """Of `in_latest_time_window`: how long before the latest a window may have begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ PRESETS = {
 _ON_CRON = (
     "since(cron({0}), newly_requested) & all_deps(since(newly_updated, cron({0}))) & ~in_progress"
 )
+_CRON = 'a cron in quotes: cron("0 6 * * *", "Europe/Berlin")'
+_LOOKBACK = f'a duration in quotes: {LATEST}("3d")'
 _TOKEN = re.compile(
     r"\s*(?:(?P<name>[A-Za-z_]\w*)|(?P<text>\"[^\"]*\"|'[^']*')|(?P<sign>[&|~(),])|(?P<end>\Z))"
 )
@@ -118,20 +123,20 @@ def condition_of(text: str) -> Condition:
     return found
 
 
-def crons_of(condition: Condition) -> Iterator[Operand]:
-    """Give the crons that a condition waits for."""
+def operands_of(condition: Condition, name: str) -> Iterator[Operand]:
+    """Give the facts of one name that a condition asks for, such as all its crons."""
     match condition:
         case Operand():
-            if condition.name == "cron":
+            if condition.name == name:
                 yield condition
         case Both() | Either():
-            yield from crons_of(condition.left)
-            yield from crons_of(condition.right)
+            yield from operands_of(condition.left, name)
+            yield from operands_of(condition.right, name)
         case Since():
-            yield from crons_of(condition.trigger)
-            yield from crons_of(condition.reset)
+            yield from operands_of(condition.trigger, name)
+            yield from operands_of(condition.reset, name)
         case Not() | NewlyTrue() | Deps():
-            yield from crons_of(condition.inner)
+            yield from operands_of(condition.inner, name)
 
 
 def timing_of_cron(operand: Operand) -> Timing:
@@ -186,9 +191,11 @@ class _Parser:
             raise self.expected("a name, `~` or `(`")
         self._advance()
         if name == "on_cron":
-            return condition_of(_ON_CRON.format(", ".join(self._texts())))
+            return condition_of(_ON_CRON.format(", ".join(self._texts("cron", _CRON))))
+        if name == LATEST and self._value == "(":
+            return self._latest()
         if name == "cron":
-            texts = [text[1:-1] for text in self._texts()]
+            texts = [text[1:-1] for text in self._texts("cron", _CRON)]
             operand = Operand("cron", *texts)
             timing_of_cron(operand)
             return operand
@@ -219,16 +226,22 @@ class _Parser:
         self._close()
         return found
 
-    def _texts(self) -> list[str]:
-        self._open("cron")
+    def _latest(self) -> Condition:
+        (text,) = self._texts(LATEST, _LOOKBACK, most=1)
+        if not duration_of(text[1:-1]):
+            raise _wrong(self._text, f"{text} is no duration", f"Expected is {_LOOKBACK}.")
+        return Operand(LATEST, lookback=text[1:-1].strip())
+
+    def _texts(self, name: str, what: str, *, most: int = 2) -> list[str]:
+        self._open(name)
         found: list[str] = []
-        while self.kind == "text" and len(found) < 2:
+        while self.kind == "text" and len(found) < most:
             found.append(self._value)
             self._advance()
             if not self._take(","):
                 break
         if not found:
-            raise self.expected('a cron in quotes: cron("0 6 * * *", "Europe/Berlin")')
+            raise self.expected(what)
         self._close()
         return found
 

@@ -11,11 +11,13 @@ launches.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Protocol
 
 from mainstem.automation.expression import (
     LASTING,
+    LATEST,
     Both,
     Condition,
     Deps,
@@ -39,6 +41,10 @@ class World(Protocol):
         """Give the assets that one reads."""
         ...
 
+    def views(self, asset: Asset) -> Sequence[Asset]:
+        """Give other names of an asset: as readers with partitions see one that has none."""
+        ...
+
     def existing(self, asset: Asset) -> PartitionSet:
         """Give the partitions that an asset has by now; of an unpartitioned one: the one."""
         ...
@@ -60,12 +66,22 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Because of which a condition holds."""
+
+    asset: Asset
+    words: str
+    some: PartitionSet
+    """Partitions of this asset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """Partitions whose condition became true, and the facts that decided it."""
 
     asset: Asset
     some: PartitionSet
-    facts: tuple[str, ...]
+    facts: tuple[Fact, ...]
 
 
 class Cell:
@@ -112,6 +128,13 @@ class Evaluator:
         self._root_of = {id(cell): asset for asset, cell in self._roots.items()}
         self._passing: set[Cell] = set()
         self._changed: dict[int, Cell] = {}
+        self._moved: dict[int, Cell] = {}
+        self._bounded: dict[Asset, list[Cell]] = {}
+        """By asset the cells that depend on which partitions it has."""
+        for cell in self._cells.values():
+            if isinstance(cell.expression, Not | Deps):
+                for name in {cell.asset, *(below.asset for below in cell.below)}:
+                    self._bounded.setdefault(name, []).append(cell)
         self._begin(kept or _nothing)
 
     @property
@@ -123,24 +146,19 @@ class Evaluator:
         """Give the partitions for which an asset's condition holds."""
         return self._roots[asset].value
 
-    def turn(self, changes: Iterable[Change]) -> list[Request]:
+    def turn(self, changes: Iterable[Change], grown: Iterable[Asset] = ()) -> list[Request]:
         """Take what happened at one moment, and tell what is to be launched.
 
         A partition is asked for when its condition becomes true, at most once in a turn. What is
         asked for is at once a fact for others, so that a chain is asked for as one.
-        """
-        return self._until_quiet(self._propagate([self._set(change) for change in changes]))
 
-    def grow(self, assets: Iterable[Asset]) -> list[Request]:
-        """Look again at assets that have other partitions than before, and at what reads them."""
-        grown = set(assets)
-        bounded = [
-            cell
-            for cell in self._cells.values()
-            if isinstance(cell.expression, Not | Deps)
-            and (cell.asset in grown or any(one.asset in grown for one in cell.below))
-        ]
-        return self._until_quiet(self._propagate((), bounded))
+        Args:
+            changes: Of facts.
+            grown: Assets that have other partitions than before.
+        """
+        bounded = {id(cell): cell for asset in grown for cell in self._bounded.get(asset, ())}
+        changed = [self._set(change) for change in changes]
+        return self._until_quiet(self._propagate(changed, bounded.values()))
 
     def kept(self) -> dict[tuple[Asset, Condition], PartitionSet]:
         """Give what must be remembered over a restart: what lasts, and what `since` holds."""
@@ -149,6 +167,12 @@ class Evaluator:
             for cell in self._cells.values()
             if cell.kept and _is_kept(cell.expression)
         }
+
+    def moved(self) -> Iterator[tuple[Asset, Condition, PartitionSet]]:
+        """Give what must be remembered and is other than when it was last asked for."""
+        moved, self._moved = self._moved, {}
+        for cell in moved.values():
+            yield cell.asset, cell.expression, cell.kept
 
     def _until_quiet(self, requests: list[Request]) -> list[Request]:
         """Let what is true only now pass, step by step, until nothing is left of it."""
@@ -172,14 +196,21 @@ class Evaluator:
                     fresh.append(Request(asset=request.asset, some=some, facts=request.facts))
             found += fresh
             changes = [
-                self._set(Change(asset=one.asset, operand=_REQUESTED, some=one.some))
+                self._set(Change(asset=name, operand=_REQUESTED, some=some))
                 for one in fresh
+                for name, some in self._seen_as(one)
             ]
             if not fresh:
                 break
             requests = self._propagate(changes)
         self._end_step()
         return found
+
+    def _seen_as(self, request: Request) -> Iterator[tuple[Asset, PartitionSet]]:
+        """Give what is asked for by all its names; what it will bring is not known yet."""
+        yield request.asset, request.some
+        for view in self._world.views(request.asset):
+            yield view, self._world.existing(view)
 
     def _propagate(
         self, changes: Iterable[Cell | None], forced: Iterable[Cell] = ()
@@ -275,6 +306,8 @@ class Evaluator:
     def _end_step(self) -> None:
         """What holds now is what held before, for the next step."""
         for cell in self._changed.values():
+            if _is_kept(cell.expression) and cell.kept.spans != cell.value.spans:
+                self._moved[id(cell)] = cell
             cell.kept = cell.value
             if isinstance(cell.expression, NewlyTrue) and cell.value:
                 self._passing.add(cell)  # in the next step it is so no more
@@ -282,7 +315,7 @@ class Evaluator:
 
     def _request(self, cell: Cell) -> Request:
         some = cell.value - cell.kept
-        facts = tuple(dict.fromkeys(deciding(cell, some)))[:5]
+        facts = tuple(islice(deciding(cell, some), _MOST_FACTS))
         return Request(asset=cell.asset, some=some, facts=facts)
 
     def _cell(self, expression: Condition, asset: Asset) -> Cell:
@@ -326,6 +359,7 @@ def _nothing(_asset: Asset, _expression: Condition) -> None:
 
 
 _REQUESTED = Operand("newly_requested")
+_MOST_FACTS = 5
 
 
 def parts(expression: Condition) -> tuple[Condition, ...]:
@@ -341,26 +375,28 @@ def parts(expression: Condition) -> tuple[Condition, ...]:
             return ()
 
 
-def deciding(cell: Cell, some: PartitionSet) -> list[str]:
+def deciding(cell: Cell, some: PartitionSet) -> Iterator[Fact]:
     """Name the facts because of which a cell holds for some partitions; what is not does not."""
     match cell.expression:
         case Operand():
-            return [f"{cell.asset} {said(cell.expression)}"] if cell.value & some else []
+            if shared := cell.value & some:
+                yield Fact(asset=cell.asset, words=said(cell.expression), some=shared)
         case Both() | Either():
-            return [fact for below in cell.below for fact in deciding(below, some)]
+            for below in cell.below:
+                yield from deciding(below, some)
         case Since():
-            return deciding(cell.below[0], some) or [f"{cell.asset}: since an earlier event"]
+            found = tuple(deciding(cell.below[0], some))
+            yield from found
+            if not found:
+                yield Fact(asset=cell.asset, words="was due since an earlier event", some=some)
         case NewlyTrue():
-            return deciding(cell.below[0], some)
+            yield from deciding(cell.below[0], some)
         case Deps():
-            return [
-                fact
-                for below, share in zip(cell.below, cell.mapped, strict=True)
-                if cell.expression.every or share & some
-                for fact in deciding(below, below.value)
-            ]
+            for below, share in zip(cell.below, cell.mapped, strict=True):
+                if cell.expression.every or share & some:
+                    yield from deciding(below, below.value)
         case Not():
-            return []
+            return
 
 
 def said(operand: Operand) -> str:
@@ -370,6 +406,7 @@ def said(operand: Operand) -> str:
     return {
         "missing": "is missing",
         "in_progress": "is in progress",
+        LATEST: "is in the latest window",
         "failed": "has failed",
         "newly_updated": "was updated",
         "newly_requested": "was asked for",

@@ -77,4 +77,14 @@ MIGRATIONS = (
             """,
         ),
     ),
+    Migration(
+        package="automation",
+        number=4,
+        statements=(
+            # Facts are sets of partitions from here on; branches are looked at anew.
+            "delete from condition_asset",
+            "delete from condition_turn",
+            "alter table condition_turn add column commit_id text not null default ''",
+        ),
+    ),
 )

@@ -14,10 +14,7 @@ from mainstem.errors import SelectionInvalid
 from mainstem.graph.asset import Asset
 from mainstem.graph.facts import Facts, Linkable, PlanOptions
 from mainstem.graph.fingerprint import fingerprint
-from mainstem.graph.partition import (
-    PartitionSet,
-    partitions_within,
-)
+from mainstem.graph.partition import PartitionSet
 from mainstem.graph.parts import (
     Part,
     Parts,
@@ -25,6 +22,7 @@ from mainstem.graph.parts import (
     mapped_versions,
     mapping_to,
     overlaid,
+    partitions_of_files,
     parts_version,
     union_of_parts,
 )
@@ -232,15 +230,9 @@ def _touched(
     asset = inquiry.asset
     mapping = mapping_to(asset, key, inquiry.assets.get(key))
     files = inquiry.facts.changed_files(key, old, new) if mapping is not None else None
-    if files is None or mapping is None or asset.partitions is None:
+    if mapping is None or asset.partitions is None:
         return existing
-    columns = asset.partitions.columns
-    if any(column.casefold() not in bounds for bounds in files for column in columns):
-        # Not restricted by that column, or without statistics: anything may have changed.
-        return existing
-    found = PartitionSet(existing.definition)
-    for bounds in files:
-        found |= partitions_within(bounds, columns, existing)
+    found = partitions_of_files(files, asset.partitions.columns, existing)
     return mapping.downstream(found, existing, existing)
 
 

@@ -9,11 +9,13 @@ from dataclasses import field, replace
 
 from mainstem.graph.asset import Asset
 from mainstem.graph.partition import (
+    Bounds,
     MappingRule,
     PartitionMapping,
     Partitions,
     PartitionSet,
     infer_mapping,
+    partitions_within,
 )
 from mainstem.types import AssetKey, BuiltPartitions, Provenance, dataclass
 
@@ -130,6 +132,28 @@ def mapping_to(asset: Asset, key: AssetKey, source: Asset | None) -> PartitionMa
     if isinstance(rule, MappingRule) and rule.kind == "all":
         return None
     return infer_mapping(own, own, rule)
+
+
+def partitions_of_files(
+    files: Iterable[Bounds] | None, columns: Sequence[str], existing: PartitionSet
+) -> PartitionSet:
+    """Give the partitions that rows of some files may belong to.
+
+    Args:
+        files: Their bounds; nothing: they are not known.
+        columns: For each dimension its column.
+        existing: No others are given; all of them if a file does not tell.
+    """
+    known = None if files is None else tuple(files)
+    if known is None or any(
+        column.casefold() not in bounds for bounds in known for column in columns
+    ):
+        # Not restricted by that column, or without statistics: anything may have changed.
+        return existing
+    found = PartitionSet(existing.definition)
+    for bounds in known:
+        found |= partitions_within(bounds, columns, existing)
+    return found
 
 
 def mapped_versions(

@@ -32,7 +32,8 @@ from mainstem.errors import MainstemError, RefNotFound, UserError
 from mainstem.graph import Plan
 from mainstem.project.loaded import LoadedProject
 from mainstem.project.problems import raise_problems
-from mainstem.project.reacting import Conditions, Promises
+from mainstem.project.promising import Promises
+from mainstem.project.reacting import Conditions
 from mainstem.project.recording import Recording
 from mainstem.project.sensing import Hooks, Sensors
 from mainstem.project.services import Services

@@ -1,36 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conditions and promises of one open project: what they look at, on the branch of its environment.
+"""Conditions of one open project: what they look at, on the branch of its environment.
 
-Called by the server's loop; `why` and the API ask how promises stand.
+Called by the server's loop. What did not move since the last look is not read again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 
-from mainstem.automation import (
-    Observed,
-    Reactor,
-    Standing,
-    TickRecord,
-    Triggers,
-    judge_promises,
-    standings,
-)
+from mainstem.automation import WHOLE, Observed, Reactor, TickRecord, Triggers
 from mainstem.database import Transaction
-from mainstem.errors import RefNotFound
-from mainstem.graph import Graph, PartitionSet, TimePartitions, parts_of, union_of_parts
-from mainstem.lake import Entry
-from mainstem.observers import Late
+from mainstem.errors import AssetNotFound, RefNotFound
+from mainstem.graph import Asset, Bounds, VersionLookup
+from mainstem.lake import Entry, Lake
 from mainstem.project.loaded import LoadedProject
-from mainstem.project.recording import Recording
 from mainstem.project.services import Services
-from mainstem.state import failed_since, launches, leases, updated_at
-from mainstem.types import AssetKey
+from mainstem.runs import bounds_of_changes
+from mainstem.state import (
+    Launch,
+    LaunchRequest,
+    dynamic_keys,
+    failed_partitions,
+    failed_since,
+    failing_partitions,
+    failures_mark,
+    launch_of_run,
+    launches,
+    leases,
+)
+from mainstem.types import AssetKey, BuiltPartitions, TableRef
 
 LeaderWrite = Callable[[], AbstractContextManager[Transaction]]
+_Texts = Mapping[str, frozenset[str]]
 
 
 class Conditions:
@@ -43,21 +47,24 @@ class Conditions:
     """
 
     def __init__(self, loaded: LoadedProject, services: Services, branch: str) -> None:
-        triggers = loaded.triggers or Triggers()
         self._loaded = loaded
         self._services = services
         self._branch = branch
         self._seen: Observed | None = None
-        self._reactor = Reactor(
-            triggers.conditions,
-            {key: asset.inputs for key, asset in loaded.graph.assets.items()},
-            branch=branch,
-            environment=loaded.environment.name,
+        self._keys: Mapping[str, tuple[tuple[int, str], ...]] = {}
+        self._codes = {key.folded: asset.code_version for key, asset in self._assets.items()}
+        self._is_growing = any(
+            asset.partitions is not None and asset.partitions.is_dynamic
+            for asset in self._assets.values()
         )
+        self._versions: tuple[Mapping[AssetKey, Entry], Mapping[str, str]] = ({}, {})
+        self._failing: tuple[tuple[int, int], _Texts] = ((0, 0), {})
+        self._reactor = self._made()
 
     def turn(self, write: LeaderWrite, now: datetime) -> list[TickRecord]:
         """Look at what changed, and launch what follows."""
         with self._services.database.read() as transaction:
+            self._follow_keys(transaction)
             observed = self._observed(transaction, now)
         if observed == self._seen and not self._reactor.is_due(now):
             return []
@@ -66,124 +73,114 @@ class Conditions:
         self._seen = observed
         return ticks
 
+    @property
+    def _assets(self) -> Mapping[AssetKey, Asset]:
+        return self._loaded.graph.effective
+
+    def _made(self) -> Reactor:
+        assets = {
+            key: asset
+            if asset.partitions is None
+            else replace(asset, partitions=asset.partitions.with_keys(self._keys))
+            for key, asset in self._assets.items()
+        }
+        return Reactor(
+            (self._loaded.triggers or Triggers()).conditions,
+            assets,
+            branch=self._branch,
+            environment=self._loaded.environment.name,
+        )
+
+    def _follow_keys(self, transaction: Transaction) -> None:
+        """Begin anew, with what is remembered, when keys of dynamic partitions came or went."""
+        keys = dynamic_keys(transaction) if self._is_growing else {}
+        if keys != self._keys:
+            self._keys, self._seen = keys, None
+            self._reactor = self._made()
+
     def _observed(self, transaction: Transaction, now: datetime) -> Observed:
-        heard = self._reactor.ended_before(transaction)
-        failed, ended_at = failed_since(transaction, self._branch, heard or now)
-        busy = {lease.asset for lease in leases(transaction, self._branch)}
+        heard = self._reactor.ended_before(transaction) or now
+        failed, ended_at = failed_since(transaction, self._branch, heard)
+        parted = failed_partitions(transaction, self._branch, heard) if failed else {}
+        mark = failures_mark(transaction, self._branch)
+        if mark != self._failing[0]:
+            self._failing = (mark, failing_partitions(transaction, self._branch))
+        busy = self._busy(transaction)
+        lake = self._services.lake
+        try:
+            commit = lake.resolve(self._branch).id
+            entries = lake.entries(commit)
+        except RefNotFound:
+            commit, entries = "", {}
+        return Observed(
+            versions=self._versions_of(entries),
+            codes=self._codes,
+            busy=busy,
+            failed={asset: parted.get(asset, frozenset({WHOLE})) for asset in failed},
+            failing=self._failing[1],
+            ended_at=ended_at,
+            commit=commit,
+            history=_Tables(lake, commit, entries),
+        )
+
+    def _versions_of(self, entries: Mapping[AssetKey, Entry]) -> Mapping[str, str]:
+        """Give the versions of all assets; those of views follow from what they read."""
+        if entries is not self._versions[0]:
+            lookup = VersionLookup(self._assets, entries)
+            found = {key.folded: lookup.of(key) or "" for key in self._assets}
+            self._versions = (entries, found)
+        return self._versions[1]
+
+    def _busy(self, transaction: Transaction) -> _Texts:
+        found: dict[str, set[str]] = {}
+        by_run: dict[int, Launch | None] = {}
+        for lease in leases(transaction, self._branch):
+            if lease.run_id not in by_run:
+                by_run[lease.run_id] = launch_of_run(transaction, lease.run_id)
+            launch = by_run[lease.run_id]
+            asked = {} if launch is None else dict(_partitions_of(launch.request))
+            found.setdefault(lease.asset, set()).add(asked.get(lease.asset, WHOLE))
         for status in ("queued", "running"):
             for launch in launches(transaction, status=status, origin="condition", limit=1000):
                 if launch.request.branch == self._branch:
-                    busy.update(name.casefold() for name in launch.request.select)
+                    for asset, text in _partitions_of(launch.request):
+                        found.setdefault(asset, set()).add(text)
+        return {asset: frozenset(texts) for asset, texts in found.items()}
+
+
+class _Tables:
+    """Tables of a commit beside those of earlier ones (port `History`)."""
+
+    def __init__(self, lake: Lake, commit: str, entries: Mapping[AssetKey, Entry]) -> None:
+        self._lake = lake
+        self._commit = commit
+        self._entries = entries
+
+    def partitions(self, asset: str) -> Sequence[BuiltPartitions]:
+        entry = self._entries.get(AssetKey.parse(asset))
+        return () if entry is None else entry.provenance.partitions
+
+    def partitions_at(self, asset: str, commit: str) -> Sequence[BuiltPartitions] | None:
         try:
-            entries = self._services.lake.entries(self._branch)
+            entry = self._lake.entry(AssetKey.parse(asset), commit)
         except RefNotFound:
-            entries = {}
-        return Observed(
-            versions={key.folded: entry.provenance.data_version for key, entry in entries.items()},
-            codes={
-                key.folded: asset.code_version for key, asset in self._loaded.graph.assets.items()
-            },
-            busy=frozenset(busy),
-            failed=failed,
-            ended_at=ended_at,
-        )
+            return None
+        return () if entry is None else entry.provenance.partitions
 
-
-class Promises:
-    """Judges promises of freshness, and tells of those that became late.
-
-    Args:
-        loaded: The project.
-        services: Database.
-        recording: Writes the alerts.
-        branch: Where assets are looked at.
-    """
-
-    def __init__(
-        self, loaded: LoadedProject, services: Services, recording: Recording, branch: str
-    ) -> None:
-        self._promises = (loaded.triggers or Triggers()).promises
-        self._environment = loaded.environment.name
-        self._graph = loaded.graph
-        self._services = services
-        self._recording = recording
-        self._branch = branch
-
-    def all(self) -> list[Standing]:
-        """Tell how each promise stands now."""
-        now = self._services.clock.now()
-        pending = self._pending(now)
-        with self._services.database.read() as transaction:
-            updated = updated_at(transaction, self._branch, self._promises)
-            return standings(
-                transaction,
-                self._promises,
-                updated,
-                pending=pending,
-                branch=self._branch,
-                now=now,
-            )
-
-    def _pending(self, now: datetime) -> dict[AssetKey, datetime]:
-        """Tell of partitioned assets since when a partition is waited for."""
-        parted = [key for key in self._promises if self._graph.assets[key].partitions is not None]
+    def changed_files(self, asset: str, commit: str) -> Sequence[Bounds] | None:
+        key = AssetKey.parse(asset)
         try:
-            entries = self._services.lake.entries(self._branch) if parted else {}
-        except RefNotFound:
-            entries = {}
-        return pending_partitions(self._graph, parted, entries, now)
-
-    def turn(self, write: LeaderWrite, now: datetime) -> list[Standing]:
-        """Judge all promises; alerts are written for what became late, once each."""
-        pending = self._pending(now)
-        with write() as transaction:
-            updated = updated_at(transaction, self._branch, self._promises)
-            found = judge_promises(
-                transaction,
-                self._promises,
-                updated,
-                pending=pending,
-                branch=self._branch,
-                now=now,
-            )
-        late = [
-            Late(
-                key=one.key,
-                branch=self._branch,
-                environment=self._environment,
-                promise=one.promise,
-                since=one.freshness.due_at,
-            )
-            for one in found
-            if one.change == "late"
-        ]
-        self._recording.tell_late(late, now=now)
-        for one in found:
-            if one.change == "recovered":
-                self._recording.note_on_time(one.key, self._branch)
-        return found
+            before = self._lake.relation(key, commit)
+            after = self._lake.relation(key, self._commit)
+        except (AssetNotFound, RefNotFound):
+            return None
+        if not isinstance(before, TableRef) or not isinstance(after, TableRef):
+            return None
+        return bounds_of_changes(before, after)
 
 
-def pending_partitions(
-    graph: Graph,
-    keys: Iterable[AssetKey],
-    entries: Mapping[AssetKey, Entry],
-    now: datetime,
-) -> dict[AssetKey, datetime]:
-    """Tell since when the first partition that is not built is over, of assets parted by time.
-
-    Where nothing is missing, and where partitions have no end, there is no answer.
-    """
-    found = {}
-    for key in keys:
-        partitioning = graph.assets[key].partitions
-        definition = None if partitioning is None else partitioning.definition
-        if not isinstance(definition, TimePartitions):
-            continue
-        missing = PartitionSet.existing(definition, now)
-        entry = entries.get(key)
-        if entry is not None:
-            missing -= union_of_parts(parts_of(entry.provenance, definition), definition)
-        if missing:
-            found[key] = definition.window(missing.spans[0][0])[1]
-    return found
+def _partitions_of(request: LaunchRequest) -> Iterator[tuple[str, str]]:
+    """Give the assets that a launch names, with the partitions that it wants of them."""
+    wanted = {name.casefold(): text for name, text in request.partitions.items()}
+    for name in request.select:
+        yield name.casefold(), wanted.get(name.casefold(), wanted.get("*", WHOLE))

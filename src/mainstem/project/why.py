@@ -24,7 +24,7 @@ from mainstem.database import Transaction
 from mainstem.errors import SelectionInvalid
 from mainstem.graph import Graph, select, stale_assets
 from mainstem.lake import Entry
-from mainstem.project.reacting import pending_partitions
+from mainstem.project.promising import pending_partitions
 from mainstem.state import (
     Launch,
     RunRecord,

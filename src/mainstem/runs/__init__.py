@@ -24,7 +24,11 @@ from mainstem.runs.facts import gather_facts, with_known_texts
 from mainstem.runs.identity import is_dead, own_identity
 from mainstem.runs.items import ItemJournal
 from mainstem.runs.options import RunControl, RunOptions
-from mainstem.runs.part_facts import with_partition_facts, with_partition_keys
+from mainstem.runs.part_facts import (
+    bounds_of_changes,
+    with_partition_facts,
+    with_partition_keys,
+)
 from mainstem.runs.recovery import bury, recover
 from mainstem.runs.reverting import Reverted, revert_commit
 from mainstem.runs.rows import bounds_of, layout_for, prune, required_condition
@@ -59,6 +63,7 @@ __all__ = [
     "StepStarted",
     "StepStatus",
     "bounds_of",
+    "bounds_of_changes",
     "bury",
     "execute",
     "gather_facts",

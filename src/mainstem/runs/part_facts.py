@@ -56,6 +56,23 @@ def with_partition_keys(graph: Graph, database: Database) -> Graph:
     return replace(graph, assets=known(graph.assets), effective=known(graph.effective))
 
 
+def bounds_of_changes(before: TableRef, after: TableRef) -> tuple[Bounds, ...] | None:
+    """Give the bounds of the files that two versions of a table do not share.
+
+    Returns:
+        Of each such file; nothing if they are different tables.
+    """
+    if before.table_id != after.table_id:
+        return None
+    one = {file.path: file for file in before.files}
+    two = {file.path: file for file in after.files}
+    changed = [
+        *(file for path, file in one.items() if path not in two),
+        *(file for path, file in two.items() if path not in one),
+    ]
+    return tuple(bounds_of(file, _schema_of(file, before, after)) for file in changed)
+
+
 class _Registry:
     def __init__(
         self, facts: Facts, lake: Lake, database: Database, branch: str, clock: Clock
@@ -91,15 +108,9 @@ class _Registry:
 
     def _changed_files(self, key: AssetKey, old: str, new: str) -> tuple[Bounds, ...] | None:
         before, after = self._table(key, old), self._table(key, new)
-        if before is None or after is None or before.table_id != after.table_id:
+        if before is None or after is None:
             return None
-        one = {file.path: file for file in before.files}
-        two = {file.path: file for file in after.files}
-        changed = [
-            *(file for path, file in one.items() if path not in two),
-            *(file for path, file in two.items() if path not in one),
-        ]
-        return tuple(bounds_of(file, _schema_of(file, before, after)) for file in changed)
+        return bounds_of_changes(before, after)
 
     def _table(self, key: AssetKey, version: str) -> TableRef | None:
         """Find a version of a table, wherever it still is."""

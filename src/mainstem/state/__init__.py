@@ -62,7 +62,13 @@ from mainstem.state.counts import (
     runs_by_status,
     steps_by_status,
 )
-from mainstem.state.ended import failed_since, updated_at
+from mainstem.state.ended import (
+    failed_partitions,
+    failed_since,
+    failing_partitions,
+    failures_mark,
+    updated_at,
+)
 from mainstem.state.item import add_items, forget_items, items_done
 from mainstem.state.launch import (
     LAUNCH_MIGRATIONS,
@@ -285,7 +291,10 @@ __all__ = [
     "enqueue",
     "events",
     "expire_versions",
+    "failed_partitions",
     "failed_since",
+    "failing_partitions",
+    "failures_mark",
     "finish_launch",
     "finish_run",
     "forget_backfill_launch",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from mainstem.database import Transaction
 from mainstem.state.times import from_us, to_us
@@ -59,3 +60,45 @@ def failed_since(
         )
     last = max((at for _, at in rows), default=None)
     return frozenset(failed), None if last is None else from_us(last)
+
+
+def failed_partitions(
+    transaction: Transaction, branch: str, since: datetime
+) -> dict[str, frozenset[str]]:
+    """Give by asset (folded key) the partitions that failed or were held in runs that ended since.
+
+    Those that came through later are not among them.
+    """
+    return _by_asset(
+        transaction.execute(
+            "select f.asset, f.partition_key from partition_failure f "
+            "join run r on r.id = f.run_id "
+            "where f.branch = ? and r.branch = ? and r.finished_at > ?",
+            (branch, branch, to_us(since)),
+        )
+    )
+
+
+def failing_partitions(transaction: Transaction, branch: str) -> dict[str, frozenset[str]]:
+    """Give by asset (folded key) the partitions whose last attempt failed or was held."""
+    return _by_asset(
+        transaction.execute(
+            "select asset, partition_key from partition_failure where branch = ?", (branch,)
+        )
+    )
+
+
+def failures_mark(transaction: Transaction, branch: str) -> tuple[int, int]:
+    """Give what is another whenever other partitions fail than before."""
+    rows = transaction.execute(
+        "select count(*), coalesce(max(failed_at), 0) from partition_failure where branch = ?",
+        (branch,),
+    )
+    return int(rows[0][0]), int(rows[0][1])
+
+
+def _by_asset(rows: Iterable[tuple[Any, ...]]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for asset, name in rows:
+        found.setdefault(asset, set()).add(name)
+    return {asset: frozenset(names) for asset, names in found.items()}

@@ -77,6 +77,8 @@ class PartitionMapping:
             existing: Partitions that the asset has by now; no others are given.
             inputs: Partitions that the input has by now: they tell which is the last.
         """
+        if self._is_plain():
+            return PartitionSet(existing.definition, some.spans) & existing
         bounds, lasts = _bounds(existing), _bounds(inputs)
         found = []
         for box in algebra.boxes(some.spans):
@@ -90,6 +92,13 @@ class PartitionMapping:
                     )
             found.append(_box(made))
         return PartitionSet(self.down, algebra.union_of(found)) & existing
+
+    def _is_plain(self) -> bool:
+        """Whether each partition reads the one of the same ordinal."""
+        if len(self.pairs) != 1 or self.pairs[0] is None:
+            return False
+        kind = self.pairs[0][1].kind
+        return kind in {"overlap", "same"} and (self.down is self.up or self.down == self.up)
 
     def _up(self, pair: tuple[int, MappingRule], up: int, given: Spans, bound: Spans) -> Spans:
         number, rule = pair

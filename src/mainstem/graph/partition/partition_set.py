@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 
 from mainstem.errors import InternalError, SelectionInvalid
@@ -153,6 +154,21 @@ class PartitionSet:
         _first, stop, below = self.spans[-1]
         return self._with(algebra.span(stop - 1, stop, below))
 
+    def latest(self, lookback: timedelta = timedelta()) -> PartitionSet:
+        """Give what is of the latest window of time, and of those that began so long before it.
+
+        All, if no dimension is time; of several that are, the first decides.
+        """
+        for number, of in enumerate(self.definition.dimensions):
+            if isinstance(of, TimePartitions) and self.spans:
+                last = max(box[number][-1][1] for box in algebra.boxes(self.spans)) - 1
+                first = of.ordinal_at(of.start_of(last) - lookback) if lookback else last
+                kept = algebra.span(max(first, 0), last + 1)
+                return self._with(
+                    algebra.map_coordinates(self.spans, partial(_within, number=number, kept=kept))
+                )
+        return self
+
     def ranges(self, *, limit: int | None = None) -> tuple[PartitionRange, ...]:
         """Give the set as ranges of neighbours, first ones first."""
         return tuple(PartitionRange(*of) for of in islice(self._ranges(), limit))
@@ -213,6 +229,10 @@ class PartitionSet:
             items = list(_dimension_items(of, ranges, is_stored=is_stored))
             parts.append(items[0] if len(items) == 1 else f"({','.join(items)})")
         return "|".join(parts)
+
+
+def _within(depth: int, spans: Spans, *, number: int, kept: Spans) -> Spans:
+    return algebra.intersect(spans, kept) if depth == number else spans
 
 
 def _dimension_items(
