@@ -6,18 +6,41 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import os
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+)
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mainstem.errors import ModelInvalid
 from mainstem.models.python.declaration import Declaration, declaration_of
 
+if TYPE_CHECKING:
+    from importlib.abc import PathEntryFinder
+
 
 class Stopped(BaseException):
     """The supervisor asked the process to end; user code gets to close what it opened."""
+
+
+class _FromSource(SourceFileLoader):
+    """Compiles a module each time, and keeps nothing of it.
+
+    Compiled files are told apart by size and second: an edit within a second would be missed. Only
+    a project's own files change like that; installed packages keep theirs.
+    """
+
+    def path_stats(self, path: str | bytes) -> NoReturn:
+        """Refuse: without a time, Python neither reads nor writes a compiled file."""
+        raise OSError(f"no compiled file is used for {path!r}")
 
 
 def import_file(root: Path, file: str) -> types.ModuleType:
@@ -26,6 +49,7 @@ def import_file(root: Path, file: str) -> types.ModuleType:
     Folders of the project are packages whether or not they have an `__init__.py`, and shadow
     installed packages of their name: `from models.lib import x` means the project's.
     """
+    _see_every_edit(str(root))
     *folders, stem = Path(file).with_suffix("").parts
     for depth in range(1, len(folders) + 1):
         _ensure_package(root, folders[:depth])
@@ -69,6 +93,24 @@ def _unfolded(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
+@functools.cache
+def _see_every_edit(root: str) -> None:
+    """Have modules below a project's folder compiled anew; an environment in it is not its code."""
+    find = FileFinder.path_hook(
+        (ExtensionFileLoader, EXTENSION_SUFFIXES), (_FromSource, SOURCE_SUFFIXES)
+    )
+
+    def finder(path: str) -> PathEntryFinder:
+        is_below = path == root or path.startswith(root + os.sep)
+        if not is_below or path.startswith(sys.prefix + os.sep) or "site-packages" in path:
+            raise ImportError("not a folder of the project", path=path)
+        return find(path)
+
+    sys.path_hooks.insert(0, finder)
+    for path in [known for known in sys.path_importer_cache if known.startswith(root)]:
+        del sys.path_importer_cache[path]
+
+
 def _ensure_package(root: Path, folders: list[str]) -> None:
     name, folder = ".".join(folders), root.joinpath(*folders)
     if name in sys.modules:
@@ -82,7 +124,9 @@ def _ensure_package(root: Path, folders: list[str]) -> None:
 
 
 def _execute(name: str, path: Path, *, search: list[str] | None = None) -> None:
-    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=search)
+    spec = importlib.util.spec_from_file_location(
+        name, path, loader=_FromSource(name, str(path)), submodule_search_locations=search
+    )
     assert spec is not None, "a .py file always has a loader"
     assert spec.loader is not None, "a .py file always has a loader"
     module = importlib.util.module_from_spec(spec)

@@ -31,11 +31,11 @@ def main() -> None:
     connection, life, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     sys.argv[:] = [""]
     gc.set_threshold(300_000, 20, 20)  # as in the program: imports make no garbage
-    # Compiled modules are told apart by size and second: an edit within a second would be missed.
-    sys.dont_write_bytecode = True
     # Arrow's own allocator asks for huge pages: a worker that reads one table of 30 MB spends up to
     # 0.3 s on clearing them, and keeps them while it idles. Whoever sets the variable decides.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # NumPy's threads spin for a tenth of a second before they sleep: here they sleep at once.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     _live_no_longer_than_the_supervisor(life)
     _prepare_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
