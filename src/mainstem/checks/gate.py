@@ -295,7 +295,9 @@ def _alone(session: Session, gate: CheckGate, schema: Schema, relation: Relation
         if shares_a_scan(gate.target):
             finding = measure_together(session, [gate.target], schema)[0]
         else:
-            finding = measure(session, gate.target)
+            found = relation(gate.asset)
+            row_count = found.row_count if isinstance(found, TableRef) else 0
+            finding = measure(session, gate.target, row_count)
         finding = _with_aside(session, gate.spec, finding, relation)
     except (Cancelled, InternalError):
         raise

@@ -54,13 +54,19 @@ def measure_together(session: Session, targets: Sequence[Target], schema: Schema
     return findings
 
 
-def measure(session: Session, target: Target) -> Finding:
-    """Answer one check that needs a query of its own."""
+def measure(session: Session, target: Target, row_count: int = 0) -> Finding:
+    """Answer one check that needs a query of its own.
+
+    Args:
+        session: Where to run.
+        target: What is checked, and registered.
+        row_count: Of its table, if that is known; 0 has it counted.
+    """
     match KINDS[target.spec.name].asks:
         case "key":
-            return _unique(session, target)
+            return _unique(session, target, row_count)
         case "reference":
-            return _relationships(session, target)
+            return _relationships(session, target, row_count)
         case "order":
             return _increasing(session, target)
         case "count":
@@ -172,14 +178,16 @@ def _top(
     return found[0]["mainstem_failed"], found[0]["mainstem_values"], sample
 
 
-def _total(session: Session, target: Target) -> int:
+def _total(session: Session, target: Target, row_count: int) -> int:
+    if row_count and not target.spec.where:
+        return row_count
     counted: int = session.rows(f"select count(*) from {target.table} {_selected(target.spec)}")[0][
         0
     ]
     return counted
 
 
-def _unique(session: Session, target: Target) -> Finding:
+def _unique(session: Session, target: Target, row_count: int) -> Finding:
     """Count the rows behind the first of each key."""
     spec = target.spec
     keys = ", ".join(quote(column) for column in spec.columns)
@@ -188,9 +196,8 @@ def _unique(session: Session, target: Target) -> Finding:
         f" group by {keys} having count(*) > 1"
     )
     failed, values, sample = _top(session, spec, groups, order=keys, counted="mainstem_rows - 1")
-    return Finding(
-        failed=failed, total=_total(session, target), values=values or None, sample=sample
-    )
+    total = _total(session, target, row_count)
+    return Finding(failed=failed, total=total, values=values or None, sample=sample)
 
 
 def key_rows(spec: CheckSpec) -> str:
@@ -213,7 +220,7 @@ def orphans(target: Target) -> str:
     return " and ".join(parts)
 
 
-def _relationships(session: Session, target: Target) -> Finding:
+def _relationships(session: Session, target: Target, row_count: int) -> Finding:
     spec = target.spec
     column = quote(spec.columns[0])
     groups = (
@@ -221,9 +228,8 @@ def _relationships(session: Session, target: Target) -> Finding:
         f" where {orphans(target)} group by 1"
     )
     failed, values, sample = _top(session, spec, groups, order=column, counted="mainstem_rows")
-    return Finding(
-        failed=failed, total=_total(session, target), values=values or None, sample=sample
-    )
+    total = _total(session, target, row_count)
+    return Finding(failed=failed, total=total, values=values or None, sample=sample)
 
 
 def steps(target: Target) -> str:

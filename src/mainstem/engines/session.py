@@ -55,6 +55,8 @@ class DuckDBSession:
         self._names = (f"mainstem_arrow_{number}" for number in itertools.count())
         self._schemas: set[str] = {"main"}
         self._files: dict[str, str] = {}
+        self._views: dict[str, str] = {}
+        """What was registered, by place: gates of one asset register it again and again."""
         self._is_interrupted = False
         self._idle = threading.Event()
         self._idle.set()
@@ -246,9 +248,14 @@ class DuckDBSession:
             key = AssetKey.parse(name) if name else key
             self._create_schema(key)
             place = f"{quote(self._database)}.{quote_key(key)}"
+        if self._views.get(place) == sql:
+            return
         self._last_described = None
         prefix = f"create or replace view {place} as "
         self._run(sql, lambda: self._connection.execute(prefix + sql), prefix=prefix)
+        if place in self._views:
+            self._views.clear()  # views remember the columns of what they read
+        self._views[place] = sql
 
     def _create_schema(self, key: AssetKey) -> None:
         folded = key.namespace.casefold()

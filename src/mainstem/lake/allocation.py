@@ -48,10 +48,11 @@ def table_id_of(catalog: Catalog, key: AssetKey) -> str:
 class TableAllocator:
     """The ids of one table; meets `evolution.Allocator`."""
 
-    __slots__ = ("_catalog", "table_id")
+    __slots__ = ("_catalog", "_newest", "table_id")
 
     def __init__(self, catalog: Catalog, table_id: str) -> None:
         self._catalog = catalog
+        self._newest: dict[tuple[str, bytes], int] | None = None
         self.table_id = table_id
 
     def field_id(self, path: str, type_text: str, *, avoid: Collection[int]) -> int:
@@ -90,21 +91,26 @@ class TableAllocator:
         return self.schema_id(schema_text(schema))
 
     def _given(self, kind: str, text: str, *, avoid: Collection[int] = ()) -> int:
+        if self._newest is None:
+            self._newest = self._load()
         what = blake2b(text.encode(), digest_size=16).digest()
-        execute = self._catalog.transaction.execute
-        rows = execute(
-            "select max(number) from lake_given where table_id = ? and kind = ? and what = ?",
-            (self.table_id, kind, what),
-        )
-        newest: int | None = rows[0][0]
+        newest = self._newest.get((kind, what))
         if newest is not None and newest not in avoid:
             return newest
-        number = self._next(_COLUMNS[kind])
-        execute(
+        number = self._newest[kind, what] = self._next(_COLUMNS[kind])
+        self._catalog.transaction.execute(
             "insert into lake_given (table_id, kind, what, number) values (?, ?, ?, ?)",
             (self.table_id, kind, what, number),
         )
         return number
+
+    def _load(self) -> dict[tuple[str, bytes], int]:
+        """Read all that was given: one question instead of one a column."""
+        rows = self._catalog.transaction.execute(
+            "select kind, what, max(number) from lake_given where table_id = ? group by kind, what",
+            (self.table_id,),
+        )
+        return {(kind, bytes(what)): number for kind, what, number in rows}
 
     def _next(self, column: str) -> int:
         rows = self._catalog.transaction.execute(

@@ -8,6 +8,7 @@ table change is staged in one of its own, so that a conflict fails that step alo
 
 from __future__ import annotations
 
+import functools
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -421,6 +422,7 @@ class Driver:
         self.live[index] = _Live(0, cancel)
         tip, lake = self.scope.branch.tip, self.scope.services.lake
 
+        @functools.cache  # gates ask for the same few again and again, and must see one state
         def find(key: AssetKey) -> Relation:
             return lake.relation(key, tip)
 
