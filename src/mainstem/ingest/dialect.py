@@ -8,7 +8,9 @@ skips lines that do not fit its guess, and a skipped line is a lost row.
 from __future__ import annotations
 
 import csv
+import itertools
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from mainstem.engines import literal
@@ -20,6 +22,7 @@ from mainstem.types import Session, dataclass
 _HEAD_BYTES = 256 * 1024
 _HEAD_ROWS = 300
 SAMPLE_ROWS = 20_480
+_LINE_BREAK = re.compile(r"\r\n|\n|\r")
 _MAX_SAID = 300
 """Of a line of what the reader says: it repeats the line it did not like, however long."""
 _DELIMITERS = (",", ";", "\t", "|")
@@ -252,18 +255,28 @@ def _not_utf8(part: Part, head: bytes, start: int, likely: str) -> ContractBroke
 
 
 def _content_lines(head: str, skip: int, comment: str) -> list[str]:
-    lines = re.split(r"\r\n|\n|\r", head)[skip:]
-    return [line for line in lines if line.strip() and not (comment and line.startswith(comment))]
+    """Give the first lines that have something, as many as are looked at."""
+    lines = itertools.islice(_lines(head), skip, None)
+    full = (line for line in lines if line.strip() and not (comment and line.startswith(comment)))
+    return list(itertools.islice(full, _HEAD_ROWS))
+
+
+def _lines(text: str) -> Iterator[str]:
+    start = 0
+    for found in _LINE_BREAK.finditer(text):
+        yield text[start : found.start()]
+        start = found.end()
+    yield text[start:]
 
 
 def _fields(lines: list[str], delimiter: str, quote: str) -> list[list[str]]:
     # As lines were split, a quoted line break counts as a row of another length: harmless here.
     try:
         if quote:
-            return list(csv.reader(lines[:_HEAD_ROWS], delimiter=delimiter, quotechar=quote))
-        return list(csv.reader(lines[:_HEAD_ROWS], delimiter=delimiter, quoting=csv.QUOTE_NONE))
+            return list(csv.reader(lines, delimiter=delimiter, quotechar=quote))
+        return list(csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE))
     except (csv.Error, TypeError):  # a field beyond the limit, or delimiters of several characters
-        return [line.split(delimiter) for line in lines[:_HEAD_ROWS]]
+        return [line.split(delimiter) for line in lines]
 
 
 def _delimiter(lines: list[str], quote: str) -> str:

@@ -36,7 +36,8 @@ class _Standard:
 
 
 _NOTED = vars(_Standard)["__dataclass_params__"]
-_ORDINARY = getattr(dataclasses.fields(_Standard)[0], "_field_type")  # noqa: B009  # it is private
+_KIND = "_field_type"
+_ORDINARY = getattr(dataclasses.fields(_Standard)[0], _KIND)
 """What tells a field of values from a `ClassVar`."""
 
 
@@ -84,9 +85,8 @@ def _own_fields(cls: type, *, is_keyword: bool) -> dict[str, _Field]:
         is_described = isinstance(default, dataclasses.Field)
         field = default if is_described else dataclasses.field(default=default)
         assert field.init, "every field of a value is an argument"
-        vars_of = {"name": name, "type": annotation, "_field_type": _ORDINARY}
-        for attribute, value in vars_of.items():
-            setattr(field, attribute, value)
+        field.name, field.type = name, annotation
+        setattr(field, _KIND, _ORDINARY)
         if field.kw_only is dataclasses.MISSING:
             field.kw_only = is_keyword
         found[name] = field
