@@ -145,3 +145,85 @@ def test_the_answer_reads_from_effect_to_cause(built, mainstem):
 
     assert lines[0] == "main.total · branch main"
     assert [line for line in lines if not line.startswith(" ")][1:] == ["last", "next"]
+
+
+@pytest.fixture
+def parted(folder, mainstem):
+    """Daily partitions that are checked, and weekly ones of them, from four days ago on."""
+    now = datetime.now(UTC).date()
+    days = [now - timedelta(days=back) for back in (4, 3, 2, 1)]
+    (folder / "mainstem.yml").write_text("name: shop\n")
+    (folder / "models").mkdir()
+    rows = ", ".join(f"(date '{day}', {number})" for number, day in enumerate(days))
+    (folder / "models/daily.sql").write_text(
+        f"/* ---\nmaterialized: table\nrun_when: eager\n"
+        f"partitions: {{by: day, column: day, start: {days[0]}}}\n"
+        f"checks: [{{row_count: {{min: 1}}}}, {{between: {{column: n, max: 2}}}}]\n--- */\n"
+        f"select * from (values {rows}) as t(day, n)"
+    )
+    (folder / "models/copy.sql").write_text(
+        f"/* ---\nmaterialized: table\n"
+        f"partitions: {{by: day, column: day, start: {days[0]}}}\n--- */\nselect * from daily"
+    )
+    assert mainstem("run", "--partition", f"{days[0]}..{days[1]}").code == 0
+    assert mainstem("run", "--partition", f"{days[3]}").code == 2
+    return days
+
+
+def test_a_partition_is_followed_to_its_run_and_to_what_it_reads(parted, mainstem):
+    last, ahead = answer(mainstem, f"copy@{parted[0]}")
+
+    assert last[0] == ("step", "built in run 1")
+    assert ("upstream", f"it reads main.daily@{parted[0]}") in last
+    assert last[-1] == ("trigger", "run 1 was started by hand, by a command")
+    assert any(kind == "fresh" for kind, _ in ahead)
+
+
+def test_a_partition_that_its_checks_hold_says_which(parted, mainstem):
+    last, ahead = answer(mainstem, f"daily@{parted[3]}")
+
+    assert last[0][1].startswith("held in run 2")
+    assert any(kind == "check" and "held" in text for kind, text in last)
+    assert any(kind == "check" and "its last attempt was held" in text for kind, text in ahead)
+    assert ("stale", "main does not have it") in ahead
+
+
+def test_a_partition_names_those_that_it_lacks(parted, mainstem):
+    last, ahead = answer(mainstem, f"copy@{parted[2]}")
+
+    assert last == [("run", "no run on main has had to do with it")]
+    text = f"it needs main.daily@{parted[2]}, which main does not have"
+    assert ("upstream", text) in ahead
+
+
+def test_a_partition_that_does_not_exist_says_why(parted, mainstem):
+    early = answer(mainstem, f"daily@{parted[0] - timedelta(days=9)}")[1]
+    late = answer(mainstem, f"daily@{parted[3] + timedelta(days=1)}")[1]
+
+    assert early == [("outside", f"partitions begin with {parted[0]}: it lies before")]
+    (fact,) = late
+    assert fact[0] == "outside"
+    assert "until then it does not exist" in fact[1]
+
+
+def test_a_partition_of_an_asset_without_is_refused(built, mainstem):
+    assert "A1086" in mainstem("why", "total@2026-01-01").err
+
+
+def test_what_is_no_key_of_a_partition_is_refused_and_lines_name_it(parted, mainstem):
+    assert "A1081" in mainstem("why", "daily@soon").err
+    assert mainstem("why", f"daily@{parted[0]}").out.startswith(f"main.daily@{parted[0]} ")
+
+
+def test_a_partition_tells_of_the_condition_and_the_launch_that_waits(parted, folder, mainstem):
+    with library.open(folder) as project:
+        conditions, database = project.automation.conditions, project.services.database
+        conditions.turn(database.write, datetime.now(UTC))
+
+    last, _ = answer(mainstem, f"daily@{parted[2]}")
+    _, ahead = answer(mainstem, f"daily@{parted[2]}")
+
+    assert last[-1][0] == "condition"
+    assert "is missing" in last[-1][1]
+    assert any(kind == "waiting" for kind, _ in ahead)
+    assert not any(kind == "waiting" for kind, _ in answer(mainstem, f"daily@{parted[0]}")[1])

@@ -30,7 +30,9 @@ from mainstem.automation import (
 from mainstem.config import Variables
 from mainstem.errors import MainstemError, RefNotFound, UserError
 from mainstem.graph import Plan
+from mainstem.lake import Entry
 from mainstem.project.loaded import LoadedProject
+from mainstem.project.planning import Planning
 from mainstem.project.problems import raise_problems
 from mainstem.project.promising import Promises
 from mainstem.project.reacting import Conditions
@@ -38,8 +40,10 @@ from mainstem.project.recording import Recording
 from mainstem.project.sensing import Hooks, Sensors
 from mainstem.project.services import Services
 from mainstem.project.why import Seen, Why, why
+from mainstem.project.why_partition import PartitionInquiry, read_partition, why_partition
+from mainstem.runs import with_partition_keys
 from mainstem.state import LaunchRequest
-from mainstem.types import SensorAnswer, dataclass, did_you_mean, nearest
+from mainstem.types import AssetKey, SensorAnswer, dataclass, did_you_mean, nearest
 
 RUN_OPTIONS = ("full_refresh", "rebuild", "ingest", "fresh", "force")
 """Options of a launch that shape its plan."""
@@ -70,6 +74,16 @@ class Opened(Protocol):
     @property
     def recording(self) -> Recording:
         """Tells of broken promises."""
+        ...
+
+    @property
+    def planning(self) -> Planning:
+        """Decides about partitions."""
+        ...
+
+    @property
+    def reading_ref(self) -> str:
+        """What reads see: the branch, or where it will begin."""
         ...
 
 
@@ -104,6 +118,7 @@ class Automation:
         asked: Mapping[str, Any],
         reopen: Callable[..., AbstractContextManager[Reopened]],
     ) -> None:
+        self._opened = project
         loaded, services = project.loaded, project.services
         self._loaded = loaded
         self._services = services
@@ -208,15 +223,23 @@ class Automation:
     def why(self, name: str) -> Why:
         """Tell why an asset ran last, or did not, and what may run it next; from what is stored.
 
+        Args:
+            name: Of the asset, or `ASSET@PARTITION` for one of its partitions.
+
         Raises:
             AssetNotFound: There is no such asset.
+            SelectionInvalid: It has no such partition.
         """
-        graph = self._loaded.graph
+        name, _at, partition = name.partition("@")
+        graph = with_partition_keys(self._loaded.graph, self._database)
         found = graph.names.find(name) or graph.resolve(name)
+        at: str | None = None
+        entries: Mapping[AssetKey, Entry] = {}
         try:
-            entries = self._services.lake.entries(self._branch)
+            at = self._services.lake.resolve(self._branch).id
+            entries = self._services.lake.entries(at)
         except RefNotFound:
-            entries = {}
+            pass
         seen = Seen(
             graph=graph,
             triggers=self.triggers,
@@ -224,8 +247,15 @@ class Automation:
             entries=entries,
             now=self.clock.now(),
         )
+        if not partition:
+            with self._database.read() as transaction:
+                return why(transaction, found, seen)
+        asset = graph.effective[found]
+        one = read_partition(partition, asset)
+        decision = self._opened.planning.partitions(found, at or self._opened.reading_ref)
+        asked = PartitionInquiry(asset=asset, one=one, decision=decision, seen=seen)
         with self._database.read() as transaction:
-            return why(transaction, found, seen)
+            return why_partition(transaction, asked)
 
     def dry_look(self, name: str) -> tuple[Look, SensorAnswer, list[DryTick]]:
         """Let a sensor look, and plan what it would launch; its cursor stays."""

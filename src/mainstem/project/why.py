@@ -44,6 +44,7 @@ from mainstem.types import AssetKey, dataclass
 Kind = Literal[
     "run", "step", "trigger", "upstream", "check", "error",
     "busy", "waiting", "job", "schedule", "condition", "reverted", "stale", "promise",
+    "outside", "fresh",
 ]  # fmt: skip
 
 _DEPTH = 8
@@ -63,10 +64,11 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
-    """The answer to `why ASSET`."""
+    """The answer to `why ASSET`, or `why ASSET@PARTITION`."""
 
     asset: AssetKey
     branch: str
+    partition: str = ""
     last: tuple[Fact, ...]
     """What happened last, from the asset up to what set it off."""
     next: tuple[Fact, ...]
@@ -112,7 +114,7 @@ def _last(transaction: Transaction, key: AssetKey, seen: Seen) -> Iterator[Fact]
         yield from _moved_by(key, all_steps, seen.graph, run.id)
     else:
         yield from _kept_by(transaction, key, all_steps, seen.graph, run.id)
-    yield _trigger_of(transaction, key, run)
+    yield trigger_of(transaction, key, run)
 
 
 def _last_step(
@@ -165,7 +167,8 @@ def _kept_by(
             yield Fact(kind="check", text=text, run_id=run_id)
 
 
-def _trigger_of(transaction: Transaction, key: AssetKey, run: RunRecord) -> Fact:
+def trigger_of(transaction: Transaction, key: AssetKey, run: RunRecord) -> Fact:
+    """Tell what set a run off."""
     launch = launch_of_run(transaction, run.id)
     if launch is None:
         return Fact(
@@ -221,6 +224,11 @@ def _next(transaction: Transaction, key: AssetKey, seen: Seen) -> Iterator[Fact]
         yield Fact(kind="stale", text=f"{seen.branch} has no version of it")
     elif key in stale_assets(seen.graph, seen.entries):
         yield Fact(kind="stale", text="its inputs or its code are newer than its data")
+    yield from ahead_of(transaction, key, seen)
+
+
+def ahead_of(transaction: Transaction, key: AssetKey, seen: Seen) -> Iterator[Fact]:
+    """Tell of jobs, the condition and the promise of an asset."""
     yield from _jobs(transaction, key, seen)
     yield from _condition(transaction, key, seen)
     for one in _promise(transaction, key, seen):
@@ -233,7 +241,7 @@ def _busy(transaction: Transaction, key: AssetKey, seen: Seen) -> Iterator[Fact]
         text = f"run {lease.run_id} holds it now"
         yield Fact(kind="busy", text=text, run_id=lease.run_id)
     for launch in launches(transaction, status="queued", limit=1000):
-        if _selects(seen.graph, launch.request.select, launch.request.exclude, key):
+        if launch_names(launch, key, seen):
             after = launch.request.not_before
             waits = f", not before {after:%Y-%m-%d %H:%M:%S} UTC" if after is not None else ""
             yield Fact(
@@ -241,6 +249,11 @@ def _busy(transaction: Transaction, key: AssetKey, seen: Seen) -> Iterator[Fact]
                 text=f"launch {launch.id} ({launch.request.origin}) waits for its turn{waits}",
                 launch_id=launch.id,
             )
+
+
+def launch_names(launch: Launch, key: AssetKey, seen: Seen) -> bool:
+    """Tell whether a launch is about an asset."""
+    return _selects(seen.graph, launch.request.select, launch.request.exclude, key)
 
 
 def _jobs(transaction: Transaction, key: AssetKey, seen: Seen) -> Iterator[Fact]:

@@ -7,7 +7,7 @@ can hold: attempts that failed, and what was built on branches that nobody merge
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -229,6 +229,29 @@ def partition_steps(transaction: Transaction, run_id: int, key: AssetKey) -> lis
         )
         for row in rows
     ]
+
+
+def last_partition_step(
+    transaction: Transaction, key: AssetKey, branch: str, is_in: Callable[[str], bool]
+) -> tuple[int, PartitionStep] | None:
+    """Give the last step on a branch that had to do with a partition, and its run.
+
+    Args:
+        transaction: To read from.
+        key: Of the asset.
+        branch: Target of the runs.
+        is_in: Tells whether the partition is in a set, given as text.
+    """
+    rows = transaction.execute(
+        "select s.run_id, s.partitions from partition_step s join run r on r.id = s.run_id "
+        "where s.asset = ? and r.branch = ? order by s.run_id desc",
+        (key.folded, branch),
+    )
+    for run_id, text in rows:
+        if is_in(text):
+            found = partition_steps(transaction, run_id, key)
+            return run_id, next(step for step in found if step.partitions == text)
+    return None
 
 
 def running_partitions(transaction: Transaction, key: AssetKey, *, branch: str) -> list[str]:

@@ -16,7 +16,7 @@ from mainstem.cli.render.why import why_lines
 @where_options
 @json_option
 def why_command(*, asset: str, environment: str | None, branch: str | None, is_json: bool) -> None:
-    """Tell why an ASSET ran last, or did not, and what may run it next."""
+    """Tell why an ASSET, or ASSET@PARTITION, ran last, or did not, and what may run it next."""
     output = Output.of_process(is_json=is_json)
     with project_of(environment=environment, branch=branch) as project:
         found = project.automation.why(asset)

@@ -9,8 +9,9 @@ from mainstem.project import Fact, Why
 
 def why_lines(why: Why, look: Look) -> list[str]:
     """Show the facts in the order of cause and effect."""
+    name = f"{why.asset}@{why.partition}" if why.partition else str(why.asset)
     return [
-        f"{look.paint(str(why.asset), 'bold')} · branch {why.branch}",
+        f"{look.paint(name, 'bold')} · branch {why.branch}",
         look.paint("last", "bold"),
         *_indented(why.last),
         look.paint("next", "bold"),
