@@ -19,6 +19,7 @@ import orjson
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_DAY_US = 86_400_000_000
 
 
 class History:
@@ -34,6 +35,8 @@ class History:
         self.folder = folder
         self.lost = 0
         self._lock = threading.Lock()
+        self._day = -1
+        self._path = ""
 
     def add(self, at: datetime, events: Sequence[Mapping[str, Any]]) -> None:
         """Write events that happened at one time; nulls are left out."""
@@ -41,14 +44,16 @@ class History:
         data = b"".join(
             orjson.dumps({"at": when, **_present(event)}, default=str) + b"\n" for event in events
         )
-        path = self.folder / f"{at.astimezone(UTC):%Y-%m-%d}.jsonl"
         with self._lock:
+            if when // _DAY_US != self._day:
+                self._day = when // _DAY_US
+                self._path = str(self.folder / f"{at.astimezone(UTC):%Y-%m-%d}.jsonl")
             try:
-                self._append(path, data)
+                self._append(self._path, data)
             except OSError:
                 self.lost += len(events)
 
-    def _append(self, path: Path, data: bytes) -> None:
+    def _append(self, path: str, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         try:
             descriptor = os.open(path, flags, 0o640)

@@ -49,6 +49,18 @@ def import_file(root: Path, file: str) -> types.ModuleType:
     Folders of the project are packages whether or not they have an `__init__.py`, and shadow
     installed packages of their name: `from models.lib import x` means the project's.
     """
+    known = _imported.get((root, file))
+    if known is not None and sys.modules.get(known.__name__) is known:
+        return known
+    module = _imported[root, file] = _import(root, file)
+    return module
+
+
+_imported: dict[tuple[Path, str], types.ModuleType] = {}
+"""What was asked for by now: a worker that builds a thousand assets asks as often."""
+
+
+def _import(root: Path, file: str) -> types.ModuleType:
     _see_every_edit(str(root))
     *folders, stem = Path(file).with_suffix("").parts
     for depth in range(1, len(folders) + 1):

@@ -72,6 +72,7 @@ class WorkerPool:
         self._lent = 0
         self._is_shrinking = False
         self._changed = threading.Condition()
+        self._ended = threading.Event()
         self._is_closed = False
 
     def __enter__(self) -> Self:
@@ -161,6 +162,7 @@ class WorkerPool:
 
     def close(self) -> None:
         """End all workers; requests under way fail."""
+        self._ended.set()
         with self._changed:
             self._is_closed = True
             idle, self._idle = self._idle, []
@@ -214,9 +216,8 @@ class WorkerPool:
         with self._changed:
             self._busy.discard(worker)
             is_kept = (
-                is_reusable
+                is_reusable  # it has just answered; whether it lives is asked when it is taken
                 and not self._is_closed
-                and worker.is_alive
                 and not worker.is_worn(self._wear)
             )
             if is_kept:
@@ -236,16 +237,17 @@ class WorkerPool:
 
     def _shrink(self) -> None:
         """End workers that nobody needed for long, the longest idle first."""
-        while True:
+        left = self._wear.idle_s
+        # Not the condition, which tells of each request: a short one would wake this thread too.
+        while not self._ended.wait(max(left, 0.0)):
+            worker = None
             with self._changed:
-                if self._is_closed or len(self._idle) <= self._wear.spare:
+                if len(self._idle) <= self._wear.spare:
                     self._is_shrinking = False
                     return
                 # The last one given back is taken first, so the first has been idle longest.
-                due = self._idle[0].idle_since_s + self._wear.idle_s
-                left = due - self.clock.monotonic_s()
-                if left > 0:
-                    self._changed.wait(left)
-                    continue
-                worker = self._idle.pop(0)
-            worker.close()
+                left = self._idle[0].idle_since_s + self._wear.idle_s - self.clock.monotonic_s()
+                if left <= 0:
+                    worker = self._idle.pop(0)
+            if worker is not None:
+                worker.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 from mainstem.types import dataclass
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_LINE = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +33,15 @@ class Wear:
 def memory_of(pid: int) -> int:
     """Give the bytes that a process holds in memory; 0 where that cannot be told."""
     try:
-        resident = Path(f"/proc/{pid}/statm").read_bytes().split()[1]
+        descriptor = os.open(f"/proc/{pid}/statm", os.O_RDONLY)  # asked after each request
+    except OSError:
+        return 0
+    try:
+        resident = os.read(descriptor, _LINE).split()[1]
     except (OSError, IndexError):
         return 0
+    finally:
+        os.close(descriptor)
     return int(resident) * _PAGE
 
 
