@@ -16,6 +16,7 @@ from mainstem import state
 from mainstem.cli.commands.partitions import partitions_command
 from mainstem.errors import SelectionInvalid, StepFailed
 from mainstem.project import add_partitions, delete_partitions, remove_partitions
+from mainstem.runs import RunOptions, execute
 
 MONTHS = [f"2013-{number:02}" for number in range(1, 13)]
 HEADER = """/* ---
@@ -352,6 +353,33 @@ def test_python_models_are_called_for_each_partition_with_its_rows(flights):
     assert flights.rows("select month, n from marts.months order by 1") == [
         ("2013-01", 6),
         ("2013-02", 6),
+        ("2013-03", 3),
+    ]
+
+
+def test_a_run_that_waited_keeps_the_columns_of_what_others_built_meanwhile(flights):
+    flights.run()
+    flights.write(
+        "models/marts/months.py",
+        "import pyarrow as pa\n"
+        "from mainstem import asset\n"
+        "from mainstem.partitions import monthly\n"
+        "@asset(partitions=monthly('2013-01-01', end='2013-04-01'))\n"
+        "def months(monthly: pa.Table, context) -> pa.Table:\n"
+        "    of = context.partition.key\n"
+        "    width = pa.int32() if of == '2013-03' else pa.int64()\n"
+        "    return pa.table({'month': [of], 'n': pa.array([monthly.num_rows], width)})\n",
+    )
+    with mainstem.open(flights.path) as project:
+        options = project.planning.options({})
+        stale = project.planning.plan(project.reading_ref, options, ["marts.months"], [])
+        flights.run("marts.months", partitions="2013-01..2013-02")
+        finished = execute(stale, project._run_services(), options=RunOptions(plan=options))
+
+    assert _statuses(finished, "marts.months")["2013-03"] == "built"
+    assert flights.rows("select month, n from marts.months order by 1") == [
+        ("2013-01", 3),
+        ("2013-02", 3),
         ("2013-03", 3),
     ]
 

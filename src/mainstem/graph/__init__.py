@@ -2,7 +2,7 @@
 """The project as a graph of assets, and what a run of it would do: pure code, no I/O."""
 
 from mainstem.graph.asset import Asset, Kind, Materialization, OnCodeChange
-from mainstem.graph.decision import Decision, decide_asset
+from mainstem.graph.decision import Decision, decide_asset, must_build_reason
 from mainstem.graph.facts import (
     Facts,
     HeadEntry,
@@ -124,6 +124,7 @@ __all__ = [
     "infer_mapping",
     "make_plan",
     "mapping_to",
+    "must_build_reason",
     "overlaid",
     "partitions_of_files",
     "partitions_within",

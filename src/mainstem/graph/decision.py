@@ -24,6 +24,21 @@ from mainstem.graph.plan import Action
 from mainstem.types import AssetKey, dataclass
 
 
+def must_build_reason(
+    asset: Asset, entry: HeadEntry | None, facts: Facts, options: PlanOptions
+) -> str:
+    """Say why the asset runs whatever its versions are; empty if they decide."""
+    if asset.volatile:
+        return asset.volatile
+    if options.rebuild:
+        return "--rebuild: built anew, all rows"
+    if options.again:
+        return "executed again"
+    if options.full_refresh and asset.materialized == "incremental" and entry is not None:
+        return "--full-refresh: all rows are built anew"
+    return age_reason(asset, entry, facts, options)
+
+
 def _no_parts(_key: AssetKey) -> Parts:
     return ()
 
@@ -82,7 +97,7 @@ def decide_asset(
     if asset.materialized == "view":
         return _decide_view(asset, entry, mark, facts, options, branch)
     if asset.partitions is not None:
-        must_build = _must_build(asset, entry, facts, options)
+        must_build = must_build_reason(asset, entry, facts, options)
         parts = decide_parts(
             asset,
             inputs=inputs,
@@ -145,7 +160,7 @@ def _decide_table(
     notes: Mapping[AssetKey, str],
     branch: str,
 ) -> Decision:
-    must_build = _must_build(asset, entry, facts, options)
+    must_build = must_build_reason(asset, entry, facts, options)
     if entry is not None and not must_build and mark and entry.provenance.fingerprint == mark:
         return Decision(
             action="fresh",
@@ -272,19 +287,6 @@ def _reverted(entry: HeadEntry | None) -> Decision:
 
 def _never_built(branch: str) -> str:
     return f"not built on {branch} yet" if branch else "not built yet"
-
-
-def _must_build(asset: Asset, entry: HeadEntry | None, facts: Facts, options: PlanOptions) -> str:
-    """Say why the asset runs whatever its versions are; empty if they decide."""
-    if asset.volatile:
-        return asset.volatile
-    if options.rebuild:
-        return "--rebuild: built anew, all rows"
-    if options.again:
-        return "executed again"
-    if options.full_refresh and asset.materialized == "incremental" and entry is not None:
-        return "--full-refresh: all rows are built anew"
-    return age_reason(asset, entry, facts, options)
 
 
 def _full_rebuild_reason(

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 
 from mainstem.errors import AssetNotFound, MainstemError, RefNotFound
 from mainstem.graph import (
+    Asset,
     Decision,
     Facts,
     Linkable,
     PlannedAsset,
     VersionLookup,
     decide_asset,
+    must_build_reason,
+    parts_of,
 )
 from mainstem.lake import Entry
 from mainstem.runs.moves import Decided
@@ -130,9 +133,23 @@ class Decider:
                 decision.parts.build,
                 graph.effective,
                 now=self._facts.now,
-                starts_over=unit.planned[key].is_full_rebuild,
+                starts_over=self._starts_over(asset, unit.planned[key]),
             )
         return Work(asset=asset, decision=decision, inputs=known, before=entry, slice=slice_)
+
+    def _starts_over(self, asset: Asset, planned: PlannedAsset) -> bool:
+        """Tell whether a partitioned table begins anew, with columns of its own.
+
+        The plan says so of the head that it saw. A run that waited for another may find partitions
+        of the same code there: beside those the table keeps its columns.
+        """
+        entry = self._facts.entries.get(asset.key)
+        if not planned.is_full_rebuild or entry is None or asset.partitions is None:
+            return planned.is_full_rebuild
+        if must_build_reason(asset, entry, self._facts, self._options):
+            return True
+        parts = parts_of(entry.provenance, asset.partitions.definition)
+        return all(part.code_version != asset.code_version for part in parts)
 
     def _source(self, planned: PlannedAsset) -> Decision:
         """Read a source, or take it over from the branch that the plan found it on."""
