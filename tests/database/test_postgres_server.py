@@ -129,6 +129,36 @@ def test_a_writer_that_says_nothing_for_too_long_is_thrown_out(database, postgre
     assert _rows(database) == ["next"]
 
 
+def test_who_waits_for_a_writer_that_is_asleep_outlasts_it(database, postgres_url):
+    woken = threading.Event()
+    begun = threading.Event()
+    ends = []
+
+    def sleep():
+        try:
+            with asleep.write() as transaction:
+                transaction.execute("insert into t values ('asleep')")
+                transaction.execute("select 1")
+                begun.set()
+                woken.wait(60)
+        except DatabaseUnavailable as error:
+            ends.append(error.code)
+
+    asleep = open_database(postgres_url, busy_timeout_s=4.0)
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    begun.wait(30)
+    waiting = open_database(postgres_url, busy_timeout_s=20.0)
+    _add(waiting, "awake")
+    woken.set()
+    thread.join(30)
+    asleep.close()
+    waiting.close()
+
+    assert _rows(database) == ["awake"]
+    assert ends == ["A5060"]
+
+
 def test_a_database_of_another_encoding_is_refused(postgres_server):
     postgres_server.execute("create database latin encoding 'LATIN1' locale 'C' template template0")
     with pytest.raises(ConfigInvalid) as caught:

@@ -147,7 +147,8 @@ class Connector:
             "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10;"
             "set tcp_keepalives_count = 3"
         )
-        self._limits = {"idle_in_transaction_session_timeout": max(4 * timeout_ms, 120_000)}
+        # ADR 0026: whoever queues behind a process that was stopped outlasts it.
+        self._limits = {"idle_in_transaction_session_timeout": max(timeout_ms // 2, 2_000)}
         if connection.info.server_version >= 170_000:
             self._limits["transaction_timeout"] = max(4 * timeout_ms, 900_000)
         with self._lock:
