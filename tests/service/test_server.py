@@ -11,6 +11,7 @@ from mainstem import state
 from mainstem.project import Controlling, open_project
 from mainstem.runs import own_identity
 from mainstem.service import Server
+from mainstem.service.launcher import Ended
 from mainstem.state import LaunchRequest
 
 MANUAL = LaunchRequest(origin="manual")
@@ -233,6 +234,32 @@ def test_a_launch_whose_run_had_ended_is_not_run_again(open_server, watch):
     watch(server, after=0).until("launch", "finished", launch_id=launch.id, status="held")
 
     assert len(server.project.runs()) == 1
+
+
+def test_a_run_that_could_not_write_its_end_does_not_stay_running(open_server):
+    server = open_server()
+    launch = server.launch(replace(MANUAL, select=("one",)))
+    with server.database.write() as transaction:
+        now = server.clock.now()
+        claimed = state.claim_launch(
+            transaction, process=server.process, slots=1, now=now, expires_at=now
+        )
+        run = state.insert_run(
+            transaction,
+            branch="main",
+            environment="local",
+            base_commit="",
+            process=own_identity(),
+            started_at=now,
+        )
+        state.begin_launch(transaction, claimed, run.id)
+    gone = Ended(launch=claimed, status="failed", run_id=run.id, error="A5060: it was away")
+    server._launcher.put_back([gone])
+
+    server.loop.turn()
+
+    assert [(one.id, one.status) for one in server.project.runs()] == [(run.id, "crashed")]
+    assert _launch_of(server, launch.id).status == "failed"
 
 
 def test_a_launch_of_a_silent_server_is_taken_over_after_twice_the_lease(

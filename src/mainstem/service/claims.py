@@ -109,6 +109,28 @@ class Claims:
                     found.append(Settled(launch=launch, verdict=verdict))
         return found
 
+    def end_run(self, launch: Launch, why: str) -> str:
+        """Make sure that the run of a launch is over, whatever its process still does.
+
+        Returns:
+            The run's status; empty if there is none.
+        """
+        if launch.run_id is None:
+            return ""
+        try:
+            project = self._project_of(launch.request)
+        except UserError:
+            # Its environment is not in the project any more, so nobody can run there.
+            return ""
+        database, lake = project.services.database, project.lake
+        with database.write() as transaction:
+            run = state.run_of(transaction, launch.run_id)
+            if run is not None and run.status == "running":
+                on_end = project.recording.end_run
+                bury(transaction, lake, run.id, clock=self._clock, why=why, on_end=on_end)
+                return "crashed"
+        return run.status if run is not None else ""
+
     def _holder(self, launch: Launch, silence_s: float) -> Holder:
         assert launch.process is not None, "a claimed launch has a holder"
         if self._is_dead(launch.process):
@@ -123,29 +145,12 @@ class Claims:
     def _settle(
         self, launch: Launch, holder: Holder, write: LeaderWrite, settings: ServeSettings
     ) -> Verdict:
-        run = self._end_run(launch, holder) if launch.run_id is not None else ""
+        why = "its server died" if holder == "dead" else "its server fell silent"
+        run = self.end_run(launch, why)
         verdict = judge_claim(launch, run, holder=holder, settings=settings)
         with write() as transaction:
             changed = self._record(transaction, launch, verdict)
         return verdict if changed else "keep"
-
-    def _end_run(self, launch: Launch, holder: Holder) -> str:
-        """Make sure that the run is over, whatever its process still does; gives its status."""
-        try:
-            project = self._project_of(launch.request)
-        except UserError:
-            # Its environment is not in the project any more, so nobody can run there.
-            return ""
-        database, lake = project.services.database, project.lake
-        assert launch.run_id is not None, "asked only for launches with a run"
-        with database.write() as transaction:
-            run = state.run_of(transaction, launch.run_id)
-            if run is not None and run.status == "running":
-                why = "its server died" if holder == "dead" else "its server fell silent"
-                on_end = project.recording.end_run
-                bury(transaction, lake, run.id, clock=self._clock, why=why, on_end=on_end)
-                return "crashed"
-        return run.status if run is not None else ""
 
     def _record(self, transaction: Transaction, launch: Launch, verdict: Verdict) -> bool:
         now = self._clock.now()

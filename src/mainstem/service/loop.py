@@ -147,6 +147,11 @@ class Loop:
             return
         now = parts.clock.now()
         try:
+            for one in ended:
+                if one.error:
+                    # A run that broke off may not have been able to write so: nobody else would,
+                    # for its process lives.
+                    parts.claims.end_run(_with_run(one), one.error)
             with parts.database.write() as transaction:
                 recorded = [
                     state.requeue_launch(transaction, _with_run(one), not_before=now)
