@@ -224,7 +224,7 @@ def _column_condition(rule: ColumnRule, field: Field | None) -> str | None:
             f"({column} >= {_sql(low, kind)} and {column} < {_sql(high, kind)})"
             for low, high in pairs
         )
-    keys = [key for one in rule.ranges for key in one.keys]
+    keys = [key for one in rule.ranges for key in one.names()]
     if kind != "string" or not keys:
         return None
     return f"{column} in ({', '.join(map(literal, keys))})"
@@ -251,7 +251,7 @@ def _test_of(rule: ColumnRule, schema: Schema) -> _Test | None:
         limits = [_limits(one, kind) for one in rule.ranges]
         pairs = tuple((_physical(low), _physical(high)) for low, high in limits)
         return _Test(field.id, pairs=pairs)
-    keys = rule.keys or tuple(key for one in rule.ranges for key in one.keys)
+    keys = rule.keys or tuple(key for one in rule.ranges for key in one.names())
     return _Test(field.id, keys=keys if kind == "string" else ())
 
 

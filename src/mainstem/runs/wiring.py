@@ -30,6 +30,8 @@ class Unit:
     judges_only: bool = False
     some: PartitionSet | None = None
     """Partitions of the asset that the step builds; nothing: all of it."""
+    partition: str = ""
+    """The same as text; empty for an asset without."""
 
     @property
     def key(self) -> AssetKey:
@@ -41,11 +43,6 @@ class Unit:
         """What tells it from the run's other steps: `marts.delays`, `marts.delays[2013-05]`."""
         partition = self.partition
         return f"{self.key.folded}[{partition}]" if partition else self.key.folded
-
-    @property
-    def partition(self) -> str:
-        """The partitions as text; empty for an asset without."""
-        return self.some.text() if self.some is not None else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +112,7 @@ def wire(
             late=tuple(gate for gate, _others in late),
             judges_only=group.keys[0] in judging,
             some=group.some,
+            partition=group.some.text() if group.some is not None else "",
         )
         for group, (early, late) in zip(groups, moments, strict=True)
     )

@@ -14,6 +14,7 @@ from mainstem.graph.partition.windows import TimePartitions
 from mainstem.graph.partition.zone import instant_of, is_ambiguous, wall_of, zone_of
 from mainstem.types import dataclass
 
+_FEW = 10_000
 _STEP = timedelta(minutes=15)
 """All changes of clocks since 1970 are multiples of it, but for Liberia's in 1972."""
 
@@ -27,11 +28,16 @@ class TimeRange:
     wall_start: datetime
     """Naive: first local time that means `start` or a later moment."""
     wall_stop: datetime
-    first: str
-    """Keys of the first and the last partition."""
-    last: str
-    keys: tuple[str, ...] = ()
-    """Every key, if they are few: a column may hold them as text."""
+    of: TimePartitions
+    ordinals: tuple[int, int]
+    """From, and up to."""
+
+    def names(self) -> tuple[str, ...]:
+        """Give every key, if they are few: a column may hold them as text."""
+        first, stop = self.ordinals
+        if stop - first > _FEW:
+            return ()
+        return tuple(self.of.key(at) for at in range(first, stop))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +51,6 @@ class ColumnRule:
 
 RowRule = tuple[tuple[ColumnRule, ...], ...]
 """Rows that meet all rules of one of the entries; none: no row."""
-
-_FEW = 10_000
 _TICK = timedelta(microseconds=1)
 
 
@@ -95,9 +99,8 @@ def _time_range(of: TimePartitions, first: int, stop: int) -> TimeRange:
         stop=end.astimezone(zone),
         wall_start=wall_bound(start, of.zone),
         wall_stop=wall_bound(end, of.zone),
-        first=of.key(first),
-        last=of.key(stop - 1),
-        keys=tuple(of.key(at) for at in range(first, stop)) if stop - first <= _FEW else (),
+        of=of,
+        ordinals=(first, stop),
     )
 
 

@@ -198,6 +198,8 @@ class TimePartitions:
         return anchor_of(self.start + self.offset, self.zone)
 
     def _hour_key(self, instant: datetime) -> str:
+        if self.zone == "UTC" and not instant.minute:
+            return instant.isoformat(timespec="hours")[:13]
         zone = zone_of(self.zone)
         local = instant.astimezone(zone)
         text = local.isoformat(timespec="minutes")
