@@ -42,6 +42,7 @@ COMMANDS = (
     Listed("tag", "versions", "versions", "List, create and delete tags."),
     Listed("table", "versions", "table", "A table's files, history and Iceberg metadata."),
     Listed("dev", "operate", "serve", "Serve while you edit: files are followed, errors shown."),
+    Listed("report", "operate", "report", "Say that others made a new version of an asset."),
     Listed("serve", "operate", "serve", "Run schedules, launches and the API until stopped."),
     Listed("backfill", "operate", "backfill", "Build partitions of the past, and steer it."),
     Listed("pools", "operate", "pools", "What steps share, who holds it; set the slots."),

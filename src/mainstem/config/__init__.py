@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mainstem.config.document import Document, load_yaml, raise_all, read_yaml
     from mainstem.config.editor import json_schema
     from mainstem.config.execution import read_execution, read_pools
+    from mainstem.config.external import INGEST_EXTERNAL
     from mainstem.config.keys import (
         COMMAND_OPTIONS,
         EXECUTION_KEYS,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "document": "Document load_yaml raise_all read_yaml",
     "editor": "json_schema",
+    "external": "INGEST_EXTERNAL",
     "execution": "read_execution read_pools",
     "keys": "COMMAND_OPTIONS EXECUTION_KEYS INGEST_FILE INGEST_FILES PROPERTY_FILE RUN_KEYS "
     "SOURCE_TYPES",
@@ -53,8 +55,8 @@ _SUBMODULES = {name: module for module, names in _PLACES.items() for name in nam
 
 # fmt: off
 __all__ = [
-    "COMMAND_OPTIONS", "EXECUTION_KEYS", "INGEST_FILE", "INGEST_FILES", "MASK", "PROPERTY_FILE",
-    "RUN_KEYS", "SOURCE_TYPES",
+    "COMMAND_OPTIONS", "EXECUTION_KEYS", "INGEST_EXTERNAL", "INGEST_FILE", "INGEST_FILES",
+    "MASK", "PROPERTY_FILE", "RUN_KEYS", "SOURCE_TYPES",
     "Connection", "Document", "Environment", "Executor", "Keys", "ServeSettings", "Setting",
     "Settings", "Variables", "is_secret_name", "json_schema", "load_settings", "load_variables",
     "load_yaml", "names_of", "problems_of", "raise_all", "read_execution", "read_pools",

@@ -23,6 +23,7 @@ from mainstem.config.shape import (
 
 SOURCE_TYPES = (
     "files",
+    "external",
     "database",
     "rest",
     "singer",

@@ -13,6 +13,7 @@ import orjson
 
 from mainstem.config import (
     EXECUTION_KEYS,
+    INGEST_EXTERNAL,
     INGEST_FILE,
     INGEST_FILES,
     SOURCE_TYPES,
@@ -26,6 +27,7 @@ from mainstem.config import (
 from mainstem.errors import ConfigInvalid, MainstemError
 from mainstem.graph import Asset
 from mainstem.ingest.column_type import type_problem
+from mainstem.ingest.external import external_assets
 from mainstem.ingest.table import ColumnRule, Contract, CsvOptions, FileTable, RawCheck, Write
 from mainstem.types import AssetKey, Execution, LayoutColumn, Transform
 
@@ -36,7 +38,7 @@ _TRANSFORMS: dict[str, Transform] = {
     "day": "day",
     "hour": "hour",
 }
-_LATER = frozenset(SOURCE_TYPES) - {"files"}
+_LATER = frozenset(SOURCE_TYPES) - {"files", "external"}
 _NOT_DATA = frozenset(
     {"checks", "description", "tags", "owner", "fresh_for", "run_when", "freshness"}
     | EXECUTION_KEYS
@@ -59,16 +61,20 @@ def load_ingest_file(text: str, file: str) -> list[Asset]:
     """
     document = load_yaml(text, file)
     value = document.value
+    if isinstance(value, dict) and value.get("type") == "external":
+        raise_all(problems_of(document, INGEST_EXTERNAL))
+        return external_assets(document)
     if not isinstance(value, dict) or value.get("type") not in _LATER:
         raise_all(problems_of(document, INGEST_FILES))
         return _file_assets(document)
     raise_all(problems_of(document, INGEST_FILE))
     raise ConfigInvalid(
         "A3001",
-        f"Sources of type `{value['type']}` cannot be loaded yet; this version reads type files.",
+        f"Sources of type `{value['type']}` cannot be loaded yet; this version reads files, "
+        "and takes reports of type external.",
         hint="Remove the file until then, or load an export of the source with type: files.",
         where=document.where(("type",), of_value=True),
-        known=("files",),
+        known=("files", "external"),
     )
 
 

@@ -43,12 +43,17 @@ class Lake(Versions):
         meta: Mapping[str, Any] | None = None,
     ) -> Iterator[LakeTransaction]:
         """Gather changes for one commit, made when the block ends without an error."""
-        changes: LakeTransaction = _editing().LakeTransaction(self, branch)
+        changes = self.changes(branch)
         yield changes
         if changes.intents:
             self.commit(
                 branch, changes.intents, message=message or "changes", author=author, meta=meta
             )
+
+    def changes(self, branch: str = MAIN) -> LakeTransaction:
+        """Begin to gather changes; whoever asks commits their intents."""
+        found: LakeTransaction = _editing().LakeTransaction(self, branch)
+        return found
 
     def append(
         self,
@@ -60,7 +65,7 @@ class Lake(Versions):
         partition_by: Sequence[LayoutColumn | str] = (),
     ) -> Commit:
         """Add rows to a table, making it if it is not there; protected branches take this too."""
-        changes: LakeTransaction = _editing().LakeTransaction(self, branch)
+        changes = self.changes(branch)
         changes.append(key, rows, partition_by=partition_by)
         return self.commit(
             branch,
@@ -80,7 +85,7 @@ class Lake(Versions):
         partition_by: Sequence[LayoutColumn | str] = (),
     ) -> Commit:
         """Replace all rows of a table, and its columns."""
-        changes: LakeTransaction = _editing().LakeTransaction(self, branch)
+        changes = self.changes(branch)
         changes.overwrite(key, rows, partition_by=partition_by)
         return self.commit(branch, changes.intents, message=message or f"overwrite {key}")
 
@@ -141,7 +146,7 @@ class Lake(Versions):
 
     def drop(self, key: AssetKey | str, *, branch: str = MAIN, message: str = "") -> Commit:
         """Remove a table or view from a branch; other branches and history keep it."""
-        changes: LakeTransaction = _editing().LakeTransaction(self, branch)
+        changes = self.changes(branch)
         changes.drop(key)
         return self.commit(branch, changes.intents, message=message or f"drop {key}")
 
@@ -227,7 +232,7 @@ class Lake(Versions):
     ) -> Commit:
         """Compute and commit a change that reads the table, anew if the table moved meanwhile."""
         for number in range(1, _TRIES + 1):
-            changes: LakeTransaction = _editing().LakeTransaction(self, branch)
+            changes = self.changes(branch)
             change(changes)
             try:
                 return self.commit(branch, changes.intents, message=message)

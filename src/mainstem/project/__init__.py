@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mainstem.project.pooling import PoolState, pool_states, set_pool
     from mainstem.project.project import Project, open_project
     from mainstem.project.remote import remote_worker
+    from mainstem.project.reports import Report, Reported, report_materialization
     from mainstem.project.retrying import options_of_launch
     from mainstem.project.rows import (
         FoundRows,
@@ -106,6 +107,9 @@ _HOME = {
     "partitions_of": "mainstem.project.partitions",
     "place_of": "mainstem.project.rows",
     "Controlling": "mainstem.project.controlling",
+    "Report": "mainstem.project.reports",
+    "Reported": "mainstem.project.reports",
+    "report_materialization": "mainstem.project.reports",
     "conditions_of": "mainstem.project.switching",
     "switch_condition": "mainstem.project.switching",
     "SourceFile": "mainstem.project.source_status",
@@ -144,6 +148,8 @@ __all__ = [
     "PartitionsStatus",
     "PoolState",
     "Project",
+    "Report",
+    "Reported",
     "RowDiff",
     "RowsFormat",
     "RowsRequest",
@@ -177,6 +183,7 @@ __all__ = [
     "pool_states",
     "remote_worker",
     "remove_partitions",
+    "report_materialization",
     "require_permission",
     "set_pool",
     "source_loads",

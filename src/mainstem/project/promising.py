@@ -23,6 +23,7 @@ from mainstem.lake import Entry
 from mainstem.observers import Late
 from mainstem.project.loaded import LoadedProject
 from mainstem.project.recording import Recording
+from mainstem.project.reported import reported_at
 from mainstem.project.services import Services
 from mainstem.state import updated_at
 from mainstem.types import AssetKey
@@ -55,7 +56,7 @@ class Promises:
         now = self._services.clock.now()
         pending = self._pending(now)
         with self._services.database.read() as transaction:
-            updated = updated_at(transaction, self._branch, self._promises)
+            updated = self._updated(transaction)
             return standings(
                 transaction,
                 self._promises,
@@ -64,6 +65,12 @@ class Promises:
                 branch=self._branch,
                 now=now,
             )
+
+    def _updated(self, transaction: Transaction) -> dict[AssetKey, datetime]:
+        """Tell when each was brought up to date last: by a run, or by a report of others."""
+        by_runs = updated_at(transaction, self._branch, self._promises)
+        lake = self._services.lake
+        return {**by_runs, **reported_at(lake, self._graph, self._promises, self._branch)}
 
     def _pending(self, now: datetime) -> dict[AssetKey, datetime]:
         """Tell of partitioned assets since when a partition is waited for."""
@@ -78,7 +85,7 @@ class Promises:
         """Judge all promises; alerts are written for what became late, once each."""
         pending = self._pending(now)
         with write() as transaction:
-            updated = updated_at(transaction, self._branch, self._promises)
+            updated = self._updated(transaction)
             found = judge_promises(
                 transaction,
                 self._promises,

@@ -8,6 +8,7 @@ that wait, jobs and whether their schedules are on, conditions, tombstones, prom
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -85,6 +86,8 @@ class Seen:
     entries: Mapping[AssetKey, Entry]
     """What the branch has."""
     now: datetime
+    reported: Mapping[AssetKey, datetime] = field(default_factory=dict)
+    """When others last made it, of an external asset."""
 
 
 def why(transaction: Transaction, key: AssetKey, seen: Seen) -> Why:
@@ -311,7 +314,7 @@ def _promise(transaction: Transaction, key: AssetKey, seen: Seen) -> list[Standi
     promise = seen.triggers.promises.get(key)
     if promise is None:
         return []
-    updated = updated_at(transaction, seen.branch, [key])
+    updated = {**updated_at(transaction, seen.branch, [key]), **seen.reported}
     return standings(
         transaction,
         {key: promise},

@@ -13,6 +13,7 @@ from mainstem.api.graphql import failure as of_failure
 from mainstem.api.graphql import launch as of_launch
 from mainstem.api.graphql import partition as of_partition
 from mainstem.api.graphql import project as of_project
+from mainstem.api.graphql import report as of_report
 from mainstem.api.graphql import trigger as of_trigger
 from mainstem.api.graphql.audit import mutation
 from mainstem.api.graphql.commit import Branch, Commit, Tag
@@ -100,6 +101,12 @@ class Mutation:
         Role.ADMIN,
         of_control.set_slots,
         "Set the slots of a pool for the runs of all processes; who holds slots keeps them.",
+    )
+    report_materialization: of_report.MaterializationReport = mutation(
+        Role.RUNNER,
+        of_report.report,
+        "Say that something else made a new version of an external asset: what reads it is stale. "
+        "The version that was reported last is not new.",
     )
     create_branch: Branch = mutation(
         Role.RUNNER, change.create_branch, "Make a branch over all tables; copies no data."

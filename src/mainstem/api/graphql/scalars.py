@@ -50,7 +50,7 @@ def long(value: int | None) -> Long | None:
 
 def _long(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _LARGEST:
-        raise ValueError("not a whole number of up to 2^53")
+        raise UserError("A8113", f"`{str(value)[:50]}` is not a whole number of up to 2^53.")
     return value
 
 
