@@ -74,7 +74,8 @@ def test_a_backfill_is_stored_as_it_was_asked_for(api):
 def test_a_dry_run_says_what_it_would_be_and_stores_nothing(api):
     made = launch(api, dryRun=True)
 
-    assert (made["id"], made["number"], made["target"]) == (None, 0, 5)
+    assert (made["id"], made["number"], made["target"]) == ("backfill:0", 0, 5)
+    assert api.ask('{ node(id: "backfill:0") { id } }') == {"node": None}
     assert api.ask("{ backfills { number } }") == {"backfills": []}
 
 

@@ -37,7 +37,7 @@ from mainstem.project.problems import raise_problems
 from mainstem.project.promising import Promises
 from mainstem.project.reacting import Conditions
 from mainstem.project.recording import Recording
-from mainstem.project.reports import reported_at
+from mainstem.project.reported import reported_at
 from mainstem.project.sensing import Hooks, Sensors
 from mainstem.project.services import Services
 from mainstem.project.why import Seen, Why, why

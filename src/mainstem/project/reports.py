@@ -7,8 +7,7 @@ branches, reverts and time travel hold for it. A version that was reported last 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
@@ -22,7 +21,6 @@ from mainstem.lake import Commit
 from mainstem.types import AssetKey, Provenance, TableWrite, dataclass
 
 if TYPE_CHECKING:
-    from mainstem.graph import Graph
     from mainstem.lake import Lake
     from mainstem.project.project import Project
 
@@ -91,21 +89,6 @@ def report_materialization(project: Project, asset: str, reported: Reported) -> 
             transaction=transaction,
         )
     return Report(asset=key, branch=branch, commit=commit, data_version=provenance.data_version)
-
-
-def reported_at(
-    lake: Lake, graph: Graph, keys: Iterable[AssetKey], branch: str
-) -> dict[AssetKey, datetime]:
-    """Tell when a new version of external assets was reported last; the others are left out."""
-    found = {}
-    for key in keys:
-        if graph[key].kind != "external":
-            continue
-        with suppress(RefNotFound):
-            at = (lake.cursor(key, branch) or {}).get("at")
-            if at:
-                found[key] = datetime.fromisoformat(str(at))
-    return found
 
 
 def _external(project: Project, asset: str) -> AssetKey:

@@ -16,6 +16,7 @@ from mainstem.api.graphql.arguments import After, At, Exclude, First, Key, Selec
 from mainstem.api.graphql.check import Check, check
 from mainstem.api.graphql.commit import Commit, commit
 from mainstem.api.graphql.context import Batch, Context, Info
+from mainstem.api.graphql.identity import Node
 from mainstem.api.graphql.paging import Connection, counted, size_of
 from mainstem.api.graphql.project import at as commit_at
 from mainstem.api.graphql.project import head
@@ -98,7 +99,7 @@ class Freshness:
 
 
 @strawberry.type(description="A table, view or set of files that the project makes or knows.")
-class Asset:
+class Asset(Node):
     """An asset; what hangs on it is loaded for all assets of a list at once."""
 
     declared: strawberry.Private[Declared]

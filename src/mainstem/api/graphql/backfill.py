@@ -12,6 +12,7 @@ from strawberry import ID, argument, field
 
 from mainstem.api.graphql.arguments import First, Number
 from mainstem.api.graphql.context import Info
+from mainstem.api.graphql.identity import Node
 from mainstem.api.graphql.paging import size_of
 from mainstem.service import BackfilledAsset, BackfillReport
 from mainstem.state import backfill_of
@@ -61,10 +62,10 @@ class BackfillAsset:
 
 
 @strawberry.type(description="A stored plan to build partitions, which a server carries out.")
-class Backfill:
+class Backfill(Node):
     """A backfill."""
 
-    id: ID | None = field(description="Stable; null of a dry run.")
+    id: ID = field(description="Stable; `backfill:0` of a dry run, which is stored nowhere.")
     number: int = field(description="What mutations take; 0 of a dry run.")
     status: BackfillStatus = field(description="How it is, or ended.")
     environment: str = field(description="Where it builds.")
@@ -204,7 +205,7 @@ def node(report: BackfillReport) -> Backfill:
     stored = report.backfill
     asked = stored.request
     return Backfill(
-        id=ID(f"backfill:{stored.id}") if stored.id else None,
+        id=ID(f"backfill:{stored.id}"),
         number=stored.id,
         status=BackfillStatus(stored.status),
         environment=stored.environment,

@@ -13,6 +13,7 @@ from strawberry import ID, argument, field
 
 from mainstem.api.graphql.arguments import After, At, First, Place
 from mainstem.api.graphql.context import Info
+from mainstem.api.graphql.identity import Node
 from mainstem.api.graphql.paging import Connection, bad_cursor, name_in, page, size_of
 from mainstem.api.graphql.scalars import Json, Long
 from mainstem.errors import RefNotFound
@@ -22,7 +23,7 @@ from mainstem.project import RowDiff
 
 
 @strawberry.type(description="One state of all tables, views and cursors.")
-class Commit:
+class Commit(Node):
     """A commit."""
 
     id: ID = field(description="The hash of all that is in it.")
@@ -36,7 +37,7 @@ class Commit:
 
 
 @strawberry.type(description="A name for a commit that moves.")
-class Branch:
+class Branch(Node):
     """A branch."""
 
     id: ID = field(description="Stable.")
@@ -49,7 +50,7 @@ class Branch:
 
 
 @strawberry.type(description="A name for a commit that stays.")
-class Tag:
+class Tag(Node):
     """A tag."""
 
     id: ID = field(description="Stable.")

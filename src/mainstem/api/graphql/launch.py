@@ -13,6 +13,7 @@ from strawberry import ID, argument, field
 
 from mainstem.api.graphql.arguments import First, Number, RunNumber
 from mainstem.api.graphql.context import Context, Info
+from mainstem.api.graphql.identity import Node
 from mainstem.api.graphql.paging import size_of
 from mainstem.api.graphql.plan import PlanOptions
 from mainstem.api.graphql.scalars import Json
@@ -51,7 +52,7 @@ class LaunchOrigin(Enum):
 
 
 @strawberry.type(description="Something that was asked for, and becomes a run.")
-class Launch:
+class Launch(Node):
     """A launch."""
 
     id: ID = field(description="Stable.")

@@ -19,12 +19,14 @@ from mainstem.api.graphql import data as of_data
 from mainstem.api.graphql import failure as of_failure
 from mainstem.api.graphql import launch as of_launch
 from mainstem.api.graphql import lineage as of_lineage
+from mainstem.api.graphql import node as of_node
 from mainstem.api.graphql import plan as of_plan
 from mainstem.api.graphql import project as of_project
 from mainstem.api.graphql import run as of_run
 from mainstem.api.graphql import source as of_source
 from mainstem.api.graphql import trigger as of_trigger
 from mainstem.api.graphql import why as of_why
+from mainstem.api.graphql.identity import Node
 from mainstem.api.graphql.paging import Connection
 
 
@@ -32,6 +34,9 @@ from mainstem.api.graphql.paging import Connection
 class Query:
     """The fields of queries."""
 
+    node: Node | None = field(
+        resolver=of_node.node, description="Anything that has an id, by it; null if it is gone."
+    )
     project: of_project.Project = field(
         resolver=of_project.project, description="The project that is served."
     )

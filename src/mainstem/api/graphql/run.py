@@ -18,6 +18,7 @@ from strawberry import ID, argument, field
 from mainstem.api.graphql.arguments import After, First, Number, RunNumber
 from mainstem.api.graphql.check import CheckResult, check_results
 from mainstem.api.graphql.context import Batch, Context, Info
+from mainstem.api.graphql.identity import Node
 from mainstem.api.graphql.paging import Connection, bad_cursor, number_in, page, size_of
 from mainstem.api.graphql.project import Fault, stored_fault
 from mainstem.api.graphql.scalars import Json, Long, long
@@ -132,7 +133,7 @@ def _notes(root: Run, info: Info) -> list[RunNote]:
 
 
 @strawberry.type(description="One execution of a plan.")
-class Run:
+class Run(Node):
     """A run; what hangs on it is loaded for all runs of a list at once."""
 
     id: ID = field(description="Stable.")
