@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables that others make and report: what a file of `type: external` says, as assets.
 
-Their rows are the reports (ADR 0026), so their columns are always the same.
+Their rows are the reports (ADR 0027), so their columns are always the same.
 """
 
 from __future__ import annotations
