@@ -154,3 +154,14 @@ def test_what_a_cut_has_left_of_a_secret_is_masked_on_both_sides(left):
 
     assert error.summary == "main.a raised ValueError: no ****…"
     assert error.details == f"before ****{elision}**** after"
+
+
+@pytest.mark.parametrize("secrets", [(), ("tiger-99",)])
+def test_what_utf_8_cannot_hold_becomes_an_escape(secrets):
+    redactor = Redactor(secrets)
+    error = StepFailed("A7110", "half \udcff of a letter", details="ü \ud800")
+
+    redactor.error(error)
+
+    assert (error.summary, error.details) == ("half \\udcff of a letter", "ü \\ud800")
+    assert redactor.value({"notes": ["ü", "\udcff"]}) == {"notes": ["ü", "\\udcff"]}

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Redactor:
-    """Masks the secrets that it is given; without any, everything passes as it is.
+    """Masks the secrets that it is given, in texts that everybody can hold.
 
     Args:
         secrets: Values; those shorter than four characters cannot be told from other text.
@@ -56,17 +56,15 @@ class Redactor:
         return re.compile("|".join(map(re.escape, self._forms)))
 
     def text(self, text: str) -> str:
-        """Mask a text."""
-        return self._pattern.sub(MASK, text) if self._forms and text else text
+        """Mask a text; letters that are none (half of a surrogate pair) become escapes."""
+        return _sayable(self._pattern.sub(MASK, text) if self._forms and text else text)
 
     def value(self, value: Any) -> Any:
         """Mask all texts within what JSON can hold, keys of mappings included."""
-        if not self._forms:
-            return value
         match value:
             case str():
                 return self.text(value)
-            case bytes():
+            case bytes() if self._forms:
                 return b"".join((stream := self.stream()).feed(value)) + stream.end()
             case Mapping():
                 return {self.value(key): self.value(item) for key, item in value.items()}
@@ -77,7 +75,7 @@ class Redactor:
 
     def fields(self, value: T, *names: str) -> T:
         """Mask some fields of a dataclass; gives the same object if there is nothing to mask."""
-        if not self._forms or not is_dataclass(value) or isinstance(value, type):
+        if not is_dataclass(value) or isinstance(value, type):
             return value
         chosen = names or tuple(field.name for field in fields(value))
         masked = {name: self.value(getattr(value, name)) for name in chosen}
@@ -86,19 +84,18 @@ class Redactor:
 
     def error(self, error: MainstemError) -> MainstemError:
         """Mask the fields of an error, in place: its identity and traceback stay."""
-        if self._forms:
-            where = error.where
-            for name in ("summary", "hint", "details"):
-                setattr(error, name, self._at_cuts(self.text(getattr(error, name))))
-            error.known = self.value(error.known)
-            if where is not None:
-                error.where = self.fields(where)
-            error.args = (error.code, error.summary)
+        where = error.where
+        for name in ("summary", "hint", "details"):
+            setattr(error, name, self._at_cuts(self.text(getattr(error, name))))
+        error.known = self.value(error.known)
+        if where is not None:
+            error.where = self.fields(where)
+        error.args = (error.code, error.summary)
         return error
 
     def _at_cuts(self, text: str) -> str:
         """Mask what is left of a secret where a worker has cut a text before it was masked."""
-        cuts = list(_CUT.finditer(text))
+        cuts = list(_CUT.finditer(text)) if self._forms else []
         for cut in reversed(cuts):
             left, right = text[: cut.start()], text[cut.end() :]
             before = max((_overlap(left, form) for form in self._forms), default=0)
@@ -165,6 +162,13 @@ class RedactingStream:
             if index < len(self._sorted) and self._sorted[index].startswith(tail):
                 return place
         return len(data)
+
+
+def _sayable(text: str) -> str:
+    """Give a text that UTF-8 can hold: user code raises and logs what no file or database takes."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _overlap(text: str, following: str) -> int:
