@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "critiques.md").read_text()
 THEMES = dict(re.findall(r"^## (2\.\d+) [^\n]+\n(.*?)(?=^## )", TEXT, re.MULTILINE | re.DOTALL))
+FAULTS = (ROOT / "docs" / "faults.md").read_text()
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 NAMED_FILE = re.compile(r"`((?:src|docs|deploy|tests|benchmarks)/[\w./-]+|pyproject\.toml)`")
 
@@ -45,10 +46,17 @@ def test_every_complaint_names_a_test_or_a_file_or_is_not_solved():
     assert silent == []
 
 
+def test_every_fault_names_a_test():
+    rows = [line for line in FAULTS.splitlines() if line.startswith("| ")][2:]
+
+    assert len(rows) > 25
+    assert [row for row in rows if not NAMED_TEST.search(row)] == []
+
+
 def test_every_test_that_is_named_is_there():
     missing = [
         f"{path}::{name}"
-        for path, name in NAMED_TEST.findall(TEXT)
+        for path, name in NAMED_TEST.findall(TEXT + FAULTS)
         if name not in _functions(ROOT / path)
     ]
 

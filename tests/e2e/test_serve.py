@@ -140,6 +140,11 @@ def _running(project):
         return state.unfinished_runs(transaction)
 
 
+def _leader(project):
+    with project.services.database.read() as transaction:
+        return state.leader(transaction)
+
+
 def _pair(serve):
     leader = serve()
     leader.until("server", "leading")
@@ -197,6 +202,7 @@ def test_a_zombie_that_wakes_after_its_lease_changes_nothing(serve, project, fol
     launch = _enqueue(project, replace(MANUAL, select=("quick",)))
     leader.until("launch", "finished", launch_id=launch)
 
+    before = _leader(project)
     leader.send(signal.SIGSTOP)
     other.until("server", "leading")
     later = _enqueue(project, replace(MANUAL, select=("quick",)))
@@ -204,9 +210,8 @@ def test_a_zombie_that_wakes_after_its_lease_changes_nothing(serve, project, fol
     leader.send(signal.SIGCONT)
     leader.until("server", "standby")
 
-    with project.services.database.read() as transaction:
-        now = state.leader(transaction)
-    assert now.process.pid == other.process.pid
+    # Not who leads by now: on a machine this busy the lead may have moved on once more.
+    assert _leader(project).fence > before.fence
     assert [one.attempts for one in _launches(project).values()] == [1, 1]
 
 
