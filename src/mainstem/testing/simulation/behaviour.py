@@ -38,6 +38,8 @@ class Behaviour:
     failures: int = 0
     """How many further attempts raise."""
     error: str = "told to fail"
+    failing: dict[str, int] = field(default_factory=dict)
+    """How many further attempts at a partition raise, by its key."""
     before: list[Callable[[], None]] = field(default_factory=list)
     """Called once each, when the next attempt begins, and"""
     after: list[Callable[[], None]] = field(default_factory=list)
@@ -71,9 +73,18 @@ class SimulatedStep:
         if behaviour.failures:
             behaviour.failures -= 1
             raise StepFailed("A7110", f"{self.outputs[0]}: {behaviour.error}")
+        self._fail_partitions(context)
         outcome = self._outcome(context)
         _call(behaviour.after)
         return outcome
+
+    def _fail_partitions(self, context: StepContext) -> None:
+        slice_, failing = context.partition, self._behaviour.failing
+        for key in slice_.keys if slice_ is not None and failing else ():
+            if failing.get(key):
+                failing[key] -= 1
+                said = f"{self.outputs[0]} {key}: {self._behaviour.error}"
+                raise StepFailed("A7110", said)
 
     def _outcome(self, context: StepContext) -> StepOutcome:
         changes: list[Change] = []
@@ -106,6 +117,10 @@ class SimulatedStep:
                 )
                 cursor = CursorWrite(key=asset.key, value={"version": version})
                 return [self._write(asset, context, "overwrite", read), cursor]
+            case _ if context.partition is not None:
+                # Of its rows there are none: what tells partitions apart is the table's record.
+                operation = "overwrite" if context.partition.starts_over else "append"
+                return [self._write(asset, context, operation, derived)]
             case _:
                 grows = asset.materialized == "incremental" and not self._planned.is_full_rebuild
                 return [self._write(asset, context, "append" if grows else "overwrite", derived)]
@@ -113,7 +128,7 @@ class SimulatedStep:
     def _write(
         self, asset: Asset, context: StepContext, operation: str, provenance: Provenance
     ) -> TableWrite:
-        target = context.target(asset.key, _SCHEMA, replaces=operation == "overwrite")
+        target = context.target(asset.key, _schema_of(asset), replaces=operation == "overwrite")
         return TableWrite(
             key=asset.key,
             operation="append" if operation == "append" else "overwrite",
@@ -122,6 +137,13 @@ class SimulatedStep:
             spec=target.spec,
             table_id=target.table_id,
         )
+
+
+def _schema_of(asset: Asset) -> Schema:
+    """Give the columns of a table; those of its partitions hold their keys as text."""
+    columns = asset.partitions.columns if asset.partitions is not None else ()
+    keys = (Field(name=name, type=Primitive("string")) for name in columns)
+    return Schema(fields=(*_SCHEMA.fields, *keys))
 
 
 class SimulatedGate:

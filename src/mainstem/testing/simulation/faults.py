@@ -6,21 +6,39 @@ Asked while nothing is being executed: a run that is `running` then is one that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from mainstem.database import Transaction
-from mainstem.lake import Lake
-from mainstem.types import AssetKey
+from mainstem.graph import (
+    Asset,
+    Graph,
+    Part,
+    PartitionSet,
+    mapped_versions,
+    mapping_to,
+    parts_of,
+    union_of_parts,
+)
+from mainstem.lake import Commit, Lake
+from mainstem.types import AssetKey, Provenance
 
 _ALL = 1_000_000
 
 
-def broken_promises(transaction: Transaction, lake: Lake) -> Sequence[str]:
-    """Say in words what does not hold; empty if all is well."""
+def broken_promises(transaction: Transaction, lake: Lake, graph: Graph) -> Sequence[str]:
+    """Say in words what does not hold; empty if all is well.
+
+    Args:
+        transaction: Of the world's database.
+        lake: The world's.
+        graph: The project, with the keys that dynamic partitions have.
+    """
     return [
         *_lost_or_doubled_launches(transaction),
         *_published_by_the_dead(transaction, lake),
         *_half_published(lake),
+        *half_published_partitions(lake, graph),
     ]
 
 
@@ -93,3 +111,57 @@ def _half_published(lake: Lake) -> Iterator[str]:
                 if beside.get(name, version) != version:
                     yield f"{commit.id[:8]} has {key}, but not the {name} that it was made from"
         before = versions
+
+
+def half_published_partitions(lake: Lake, graph: Graph) -> Iterator[str]:
+    """Say which partitions a commit brought that were made from others than stand beside them."""
+    partitioned = [asset for asset in graph.effective.values() if asset.partitions is not None]
+    before: dict[AssetKey, tuple[Part, ...]] = {}
+    for commit in reversed(lake.log("main", limit=_ALL)) if partitioned else ():
+        entries = lake.entries(commit.id)
+        now = {
+            asset.key: _parts(asset, entries[asset.key].provenance)
+            for asset in partitioned
+            if asset.key in entries
+        }
+        for asset in partitioned:
+            for part in _new_parts(now.get(asset.key, ()), before.get(asset.key, ())):
+                for key in asset.inputs:
+                    source = graph.effective.get(key)
+                    if source is not None and source.partitions is not None:
+                        wrong = _made_from_others(asset, part, source, now.get(key, ()), commit)
+                        yield from (f"{commit.id[:8]} has {text}" for text in wrong)
+        before = now
+
+
+def _parts(asset: Asset, provenance: Provenance) -> tuple[Part, ...]:
+    assert asset.partitions is not None, "asked only for partitioned assets"
+    return parts_of(provenance, asset.partitions.definition)
+
+
+def _new_parts(now: Iterable[Part], before: Sequence[Part]) -> Iterator[Part]:
+    """Give what a commit brought: ranges grow, so each is without what was there of its version."""
+    for part in now:
+        some = part.some
+        for known in before:
+            if known.version == part.version:
+                some -= known.some
+        if some:
+            yield replace(part, some=some)
+
+
+def _made_from_others(
+    asset: Asset, part: Part, source: Asset, beside: tuple[Part, ...], commit: Commit
+) -> Iterator[str]:
+    mapping = mapping_to(asset, source.key, source)
+    assert mapping is not None, "partitions of both sides relate"
+    assert source.partitions is not None, "the same"
+    there = PartitionSet.existing(source.partitions.definition, commit.created_at)
+    there |= union_of_parts(beside, source.partitions.definition)
+    read = mapping.upstream(part.some, there)
+    found, lacking = mapped_versions(part.some, mapping, read, beside)
+    if lacking:
+        yield f"{asset.key} {lacking.text()}, but not all of {source.key} that it reads"
+    for some, version in found:
+        if version != part.inputs.get(source.key.folded):
+            yield f"{asset.key} {some.text()}, but not the {source.key} that it was made from"

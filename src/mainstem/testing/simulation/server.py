@@ -10,20 +10,31 @@ from functools import partial
 from typing import cast
 
 from mainstem import automation, state
-from mainstem.automation import Triggers
+from mainstem.automation import Sensor, Triggers
+from mainstem.config import RUN_KEYS
 from mainstem.database import Transaction
 from mainstem.errors import MainstemError
 from mainstem.graph import Plan, PlanOptions, PlanRequest, make_plan
 from mainstem.lake import Lake
 from mainstem.project import Project
 from mainstem.project.running import run_options
-from mainstem.runs import RunEnding, RunFinished, Services, execute, gather_facts, recover
+from mainstem.runs import (
+    RunFinished,
+    Services,
+    execute,
+    gather_facts,
+    recover,
+    with_partition_facts,
+    with_partition_keys,
+)
+from mainstem.service.backfill.driver import BackfillRounds
+from mainstem.service.bus import EventBus
 from mainstem.service.claims import Claims
 from mainstem.service.leadership import Leadership
 from mainstem.state import Launch, LaunchStatus, ProcessIdentity
 from mainstem.testing.simulation.crash import MortalDatabase
+from mainstem.testing.simulation.stand import Stand
 from mainstem.testing.simulation.surroundings import Surroundings
-from mainstem.types import dataclass
 
 _PLAN_OPTIONS = ("full_refresh", "rebuild", "fresh", "force")
 _ENDS: dict[str, LaunchStatus] = {
@@ -59,12 +70,15 @@ class SimulatedServer:
             lease_s=world.project.settings.serve.lease_s,
             is_dead=world.is_dead,
         )
+        stand = cast("Project", Stand(world.project, self.database, self.lake, self.clock))
         self._claims = Claims(
-            clock=self.clock,
-            is_dead=world.is_dead,
-            project_of=lambda _request: cast("Project", _Stand(self, self.lake)),
+            clock=self.clock, is_dead=world.is_dead, project_of=lambda _request: stand
         )
         self._triggers = world.project.loaded.triggers or Triggers()
+        self._backfills = BackfillRounds(
+            self.database, lambda _request: stand, EventBus(self.clock)
+        )
+        self._backfills_at: datetime | None = None
         recover(self.database, self.lake, self.clock)
         with self.database.write() as transaction:
             automation.sync(transaction, self._triggers, now=self.clock.now())
@@ -81,6 +95,9 @@ class SimulatedServer:
         now = self.clock.now()
         with self._leadership.write() as transaction:
             automation.evaluate(transaction, self._triggers, now=now)
+        for sensor in self._triggers.sensors.values():
+            self._look(sensor, now)
+        self._fill(now)
         self._settle()
         with self._leadership.write() as transaction:
             launch = state.claim_launch(
@@ -101,7 +118,36 @@ class SimulatedServer:
         with self.database.read() as transaction:
             tick = automation.next_wake(transaction, "schedule")
             queued = state.next_not_before(transaction, now=now)
-        return min((moment for moment in (tick, queued) if moment is not None), default=None)
+            looks = [
+                automation.next_look(transaction, sensor, now=now)
+                for sensor in self._triggers.sensors.values()
+                if self.world.sensors.has_news(sensor, self.lake)
+            ]
+        moments = (tick, queued, self._backfills_at, *looks)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _look(self, sensor: Sensor, now: datetime) -> None:
+        sensors = self.world.sensors
+        if not sensors.has_news(sensor, self.lake):
+            return
+        with self.database.read() as transaction:
+            due = automation.next_look(transaction, sensor, now=now)
+        if due is None or due > now:
+            return
+        with self._leadership.write() as transaction:
+            look = automation.begin_look(transaction, sensor, now=now)
+        if look is None:
+            return
+        answer = sensors.answer(look, self.lake)
+        with self._leadership.write() as transaction:
+            automation.finish_look(transaction, look, answer, now=self.clock.now())
+        sensors.taken(look, self.lake)
+
+    def _fill(self, now: datetime) -> None:
+        """Let open backfills go on; without one there is nothing to look at again."""
+        with self.database.read() as transaction:
+            is_open = bool(state.open_backfills(transaction))
+        self._backfills_at = self._backfills.turn(self._leadership.write, now) if is_open else None
 
     def _settle(self) -> None:
         with self.database.read() as transaction:
@@ -129,11 +175,14 @@ class SimulatedServer:
 
     def _run(self, launch: Launch) -> RunFinished:
         asked = launch.request.options
-        planned = PlanOptions(**{name: asked[name] for name in _PLAN_OPTIONS if name in asked})
+        planned = PlanOptions(
+            partitions={name.casefold(): text for name, text in launch.request.partitions.items()},
+            **{name: asked[name] for name in _PLAN_OPTIONS if name in asked},
+        )
         plan = self._plan(launch, planned)
         options = run_options(
             planned,
-            {name: value for name, value in asked.items() if name not in _PLAN_OPTIONS},
+            {name: value for name, value in asked.items() if name in RUN_KEYS},
             threads=1,
             fail_fast=False,
             wait=True,
@@ -155,6 +204,9 @@ class SimulatedServer:
             clock=self.clock,
             observe=partial(world.observe, self.lake),
         )
+        facts = with_partition_facts(
+            facts, self.lake, self.database, branch="main", clock=self.clock
+        )
         request = PlanRequest(
             project=project.name,
             environment=project.environment,
@@ -164,7 +216,7 @@ class SimulatedServer:
             exclude=launch.request.exclude,
             options=options,
         )
-        return make_plan(project.graph, request, facts)
+        return make_plan(with_partition_keys(project.graph, self.database), request, facts)
 
     def _services(self) -> Services:
         return Services(
@@ -176,22 +228,3 @@ class SimulatedServer:
             clock=self.clock,
             random=self.world.random.random,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Stand:
-    """What is asked of the project of a launch whose server died: where its run is recorded."""
-
-    services: SimulatedServer
-    """Has the database."""
-    lake: Lake
-
-    @property
-    def recording(self) -> _NoRecording:
-        """Nobody is told of simulated runs."""
-        return _NoRecording()
-
-
-class _NoRecording:
-    def end_run(self, transaction: Transaction, ending: RunEnding) -> None:
-        """Take note of the end of a run that was found dead."""

@@ -16,6 +16,7 @@ from mainstem.runs import Gate, RunFinished, Step
 from mainstem.state import Launch, ProcessIdentity
 from mainstem.testing.simulation.behaviour import Look
 from mainstem.testing.simulation.clock import VirtualClock
+from mainstem.testing.simulation.outside import SimulatedSensors
 
 
 class Surroundings(Protocol):
@@ -28,6 +29,7 @@ class Surroundings(Protocol):
     random: random.Random
     database: Database
     """Outlives every server."""
+    sensors: SimulatedSensors
 
     def is_dead(self, process: ProcessIdentity) -> bool:
         """Tell whether a simulated server was killed."""

@@ -6,22 +6,24 @@ from __future__ import annotations
 import random
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from mainstem import automation, state
-from mainstem.automation import TickRecord
+from mainstem.automation import Receipt, TickRecord
 from mainstem.checks import gates_of
 from mainstem.database import open_database
 from mainstem.errors import UserError
-from mainstem.graph import Asset, PlannedAsset
+from mainstem.graph import Asset, PlannedAsset, parts_of, union_of_parts
 from mainstem.lake import Lake
+from mainstem.models import PythonGate, WorkerPool
 from mainstem.project import Project, open_project
 from mainstem.project.problems import raise_problems
-from mainstem.runs import Gate, RunFinished, Step
+from mainstem.runs import Gate, RunFinished, Step, with_partition_keys
+from mainstem.service.backfill.facade import Backfills
 from mainstem.state import Launch, LaunchRequest, ProcessIdentity
 from mainstem.testing.simulation.behaviour import (
     Behaviour,
@@ -32,8 +34,10 @@ from mainstem.testing.simulation.behaviour import (
 from mainstem.testing.simulation.clock import VirtualClock
 from mainstem.testing.simulation.crash import ServerDied
 from mainstem.testing.simulation.faults import broken_promises
+from mainstem.testing.simulation.outside import SimulatedSensors, deliver
 from mainstem.testing.simulation.server import SimulatedServer
-from mainstem.types import Engine, dataclass, did_you_mean
+from mainstem.testing.simulation.stand import Stand
+from mainstem.types import Engine, RunRequest, dataclass, did_you_mean
 
 _RESTART = timedelta(seconds=5)
 
@@ -131,6 +135,8 @@ class World:
         """What was executed, in order."""
         self.deaths = 0
         """Servers that were killed."""
+        self.sensors = SimulatedSensors(project.graph)
+        self._triggers = project.loaded.triggers or automation.Triggers()
         self._behaviours: dict[str, Behaviour] = {}
         self._failing: dict[str, str] = {}
         self._sources: dict[str, int] = {}
@@ -151,10 +157,16 @@ class World:
         """Let attempts at an asset take so long from now on."""
         self._behaviour(asset).seconds = seconds
 
-    def fail(self, asset: str, *, times: int = 1, error: str = "told to fail") -> None:
-        """Let the next attempts at an asset raise."""
+    def fail(
+        self, asset: str, *, times: int = 1, error: str = "told to fail", partition: str = ""
+    ) -> None:
+        """Let the next attempts at an asset, or at one of its partitions, raise."""
         behaviour = self._behaviour(asset)
-        behaviour.failures, behaviour.error = times, error
+        behaviour.error = error
+        if partition:
+            behaviour.failing[partition] = times
+        else:
+            behaviour.failures = times
 
     def break_check(self, asset: str, check: str, message: str = "told to fail") -> None:
         """Let a check of an asset find fault from now on, until `mend_check`."""
@@ -191,11 +203,38 @@ class World:
         """Set the machine's clock forward or back."""
         self.clock.set(by)
 
-    def launch(self, *select: str, run_key: str = "") -> int | None:
+    def launch(self, *select: str, run_key: str = "", partitions: str = "") -> int | None:
         """Ask for a run, as the API would."""
-        request = LaunchRequest(origin="api", source="test", run_key=run_key, select=select)
+        request = LaunchRequest(
+            origin="api",
+            source="test",
+            run_key=run_key,
+            select=select,
+            partitions={"*": partitions} if partitions else {},
+        )
         with self.database.write() as transaction:
             return state.enqueue(transaction, request, now=self.now)
+
+    def notice(
+        self, sensor: str, *run_keys: str, requests: Sequence[RunRequest] = (), cursor: Any = None
+    ) -> None:
+        """Let the next look of a sensor ask for runs: of its own job, or as requests say."""
+        name = automation.find_sensor(self._triggers.sensors, sensor).name
+        asked = (*(RunRequest(run_key=key) for key in run_keys), *requests)
+        self.sensors.notice(name, asked, cursor)
+
+    def fail_sensor(self, sensor: str, *, times: int = 1, error: str = "told to fail") -> None:
+        """Let the next looks of a sensor raise."""
+        name = automation.find_sensor(self._triggers.sensors, sensor).name
+        self.sensors.fail(name, times, error)
+
+    def deliver(
+        self, hook: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Receipt:
+        """Send a delivery to a hook, signed as it must be."""
+        found = automation.find_hook(self._triggers.hooks, hook)
+        with self.database.write() as transaction:
+            return deliver(transaction, found, body, headers or {}, now=self.now)
 
     def run_for(self, **length: float) -> None:
         """Let the world go on: `run_for(hours=6)`."""
@@ -221,6 +260,23 @@ class World:
             self._pass_to(min(end, self.now + timedelta(hours=1) if wake is None else wake))
         broken = self.broken_promises()
         assert not broken, broken
+
+    @property
+    def backfills(self) -> Backfills:
+        """Backfills as the CLI and the API make and steer them: `world.backfills.create(...)`."""
+        stand = Stand(self.project, self.database, self.lake, self.clock)
+        return Backfills(cast("Project", stand))
+
+    def partitions(self, asset: str) -> tuple[str, ...]:
+        """Give the partitions of an asset that readers of `main` have."""
+        graph = with_partition_keys(self.project.graph, self.database)
+        found = graph.effective[self._asset(asset).key]
+        if found.partitions is None:
+            raise UserError("A6411", f"{asset} has no partitions.")
+        entry = self.lake.entry(found.key, "main")
+        definition = found.partitions.definition
+        parts = () if entry is None else parts_of(entry.provenance, definition)
+        return tuple(union_of_parts(parts, definition))
 
     def materializations(self, asset: str) -> list[Materialization]:
         """Give the versions of an asset that readers of `main` came to see, oldest first."""
@@ -250,7 +306,8 @@ class World:
     def broken_promises(self) -> Sequence[str]:
         """Say which promises of the run service do not hold in this world; see `faults`."""
         with self.database.read() as transaction:
-            return broken_promises(transaction, self.lake)
+            graph = with_partition_keys(self.project.graph, self.database)
+            return broken_promises(transaction, self.lake, graph)
 
     def settle(self) -> None:
         """Let servers live from now on, and wait until all that was asked for has ended."""
@@ -299,7 +356,19 @@ class World:
             resolve_name=self.project.graph.resolve,
             clock=self.clock,
         )
-        return [SimulatedGate(gate, gate.spec.severity, self._failing) for gate in real]
+        return [
+            *(SimulatedGate(gate, gate.spec.severity, self._failing) for gate in real),
+            *(
+                SimulatedGate(gate, gate.spec.severity, self._failing)
+                for gate in self._judges(asset)
+            ),
+        ]
+
+    def _judges(self, asset: Asset) -> list[PythonGate]:
+        """Make the gates that are written in Python; they are never evaluated either."""
+        pool = cast("WorkerPool", None)
+        judges = self.project.loaded.judges
+        return [PythonGate(judge, pool) for judge in judges if judge.key == asset.key]
 
     def _living(self) -> SimulatedServer | None:
         if self._server is None:
@@ -352,7 +421,9 @@ class World:
         return graph[graph.resolve(name)]
 
     def _check_id(self, asset: str, check: str) -> str:
-        known = {spec.title: spec.id for spec in self._asset(asset).checks}
+        found = self._asset(asset)
+        known = {spec.title: spec.id for spec in found.checks}
+        known |= {gate.spec.title: gate.spec.id for gate in self._judges(found)}
         if check not in known:
             raise UserError(
                 "A1042",
