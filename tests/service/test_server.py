@@ -236,8 +236,8 @@ def test_a_launch_whose_run_had_ended_is_not_run_again(open_server, watch):
     assert len(server.project.runs()) == 1
 
 
-def test_a_run_that_could_not_write_its_end_does_not_stay_running(open_server):
-    server = open_server()
+def _broken_off(server, **facts):
+    """Let a launch break off in the middle of its run, which could not write that it ended."""
     launch = server.launch(replace(MANUAL, select=("one",)))
     with server.database.write() as transaction:
         now = server.clock.now()
@@ -253,13 +253,39 @@ def test_a_run_that_could_not_write_its_end_does_not_stay_running(open_server):
             started_at=now,
         )
         state.begin_launch(transaction, claimed, run.id)
-    gone = Ended(launch=claimed, status="failed", run_id=run.id, error="A5060: it was away")
+    gone = Ended(launch=claimed, status="failed", run_id=run.id, error="A5060: away", **facts)
     server._launcher.put_back([gone])
+    return launch.id
+
+
+def test_a_run_that_could_not_write_its_end_does_not_stay_running(open_server):
+    server = open_server()
+    launch_id = _broken_off(server)
 
     server.loop.turn()
 
-    assert [(one.id, one.status) for one in server.project.runs()] == [(run.id, "crashed")]
-    assert _launch_of(server, launch.id).status == "failed"
+    assert [one.status for one in server.project.runs()] == ["crashed"]
+    assert _launch_of(server, launch_id).status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [("{}", "requeued"), ("{lost: report}", "finished"), ("{attempts: 1}", "finished")],
+)
+def test_a_launch_whose_database_went_away_is_begun_again(
+    open_server, watch, folder, settings, told
+):
+    (folder / "mainstem.yml").write_text(f"name: shop\nserve: {settings}\n")
+    server = open_server()
+    launch_id = _broken_off(server, is_cut_off=True)
+    events = watch(server)
+
+    server.loop.turn()
+    events.until("launch", told, launch_id=launch_id)
+
+    expected = (2, "running") if told == "requeued" else (1, "failed")
+    stored = _launch_of(server, launch_id)
+    assert (stored.attempts, stored.status) == expected
 
 
 def test_a_launch_of_a_silent_server_is_taken_over_after_twice_the_lease(

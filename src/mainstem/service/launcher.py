@@ -7,13 +7,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
 from mainstem import state
 from mainstem.database import Database, Transaction
-from mainstem.errors import Cancelled, MainstemError
+from mainstem.errors import Cancelled, DatabaseUnavailable, MainstemError
 from mainstem.project import Controlling, Project, options_of_launch, require_permission
 from mainstem.runs import RunControl, RunEvent, RunFinished, RunStarted
 from mainstem.service.bus import EventBus
@@ -54,6 +54,8 @@ class Ended:
     error: str = ""
     is_again: bool = False
     """It was stopped with the server, and is to be executed again."""
+    is_cut_off: bool = False
+    """The database went away in the middle: nobody's fault, as when a server dies."""
 
 
 class Launcher:
@@ -196,6 +198,7 @@ class Launcher:
             ended = self._end(live, "cancelled", str(error))
         else:
             ended = self._end(live, "failed", _text_of(error))
+            ended = replace(ended, is_cut_off=isinstance(error, DatabaseUnavailable))
         with self._lock:
             del self._live[live.launch.id]
             self._ended.append(ended)

@@ -142,7 +142,7 @@ class Loop:
 
     def _record_ends(self) -> None:
         parts = self._parts
-        ended = parts.launcher.ended()
+        ended = [self._judged(one) for one in parts.launcher.ended()]
         if not ended:
             return
         now = parts.clock.now()
@@ -167,6 +167,12 @@ class Loop:
         for one, is_ours in zip(ended, recorded, strict=True):
             self._tell_end(one, is_ours=is_ours)
         parts.triggers.call(of_runs=True)
+
+    def _judged(self, ended: Ended) -> Ended:
+        """Have a launch that was cut off begun again, as if its server had died."""
+        settings = self._parts.settings()
+        may_again = settings.lost == "requeue" and ended.launch.attempts < settings.attempts
+        return replace(ended, is_again=True) if ended.is_cut_off and may_again else ended
 
     def _tell_end(self, ended: Ended, *, is_ours: bool) -> None:
         name = "requeued" if ended.is_again else "finished"
