@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Protocol
 
 from mainstem.automation.expression import (
@@ -87,7 +86,19 @@ class Request:
 class Cell:
     """One part of a condition for one asset; only `Evaluator` changes it."""
 
-    __slots__ = ("asset", "below", "expression", "kept", "mapped", "parents", "rank", "value")
+    __slots__ = (
+        "asset",
+        "below",
+        "expression",
+        "is_kept",
+        "kept",
+        "mapped",
+        "parents",
+        "rank",
+        "stirred",
+        "value",
+        "waits",
+    )
 
     def __init__(self, expression: Condition, asset: Asset, empty: PartitionSet) -> None:
         self.expression = expression
@@ -95,11 +106,18 @@ class Cell:
         self.value = empty
         self.kept = empty
         """At the end of the last step: what `since` remembers, what was true before."""
+        self.is_kept = _is_kept(expression)
+        """Whether it is remembered over a restart."""
         self.below: tuple[Cell, ...] = ()
         self.mapped: list[PartitionSet] = []
         """Of `any_deps` and `all_deps`: each input's share, in partitions of this asset."""
-        self.parents: list[Cell] = []
+        self.stirred: set[int] = set()
+        """Of them too: numbers of the inputs whose share is to be computed."""
+        self.parents: list[tuple[Cell, int]] = []
+        """Each with the number that this cell has below it."""
         self.rank = 0
+        self.waits = False
+        """It is to be computed in the propagation that goes on."""
 
 
 class Evaluator:
@@ -165,7 +183,7 @@ class Evaluator:
         return {
             (cell.asset, cell.expression): cell.kept
             for cell in self._cells.values()
-            if cell.kept and _is_kept(cell.expression)
+            if cell.kept and cell.is_kept
         }
 
     def moved(self) -> Iterator[tuple[Asset, Condition, PartitionSet]]:
@@ -174,35 +192,36 @@ class Evaluator:
         for cell in moved.values():
             yield cell.asset, cell.expression, cell.kept
 
-    def _until_quiet(self, requests: list[Request]) -> list[Request]:
+    def _until_quiet(self, roots: list[Cell]) -> list[Request]:
         """Let what is true only now pass, step by step, until nothing is left of it."""
         asked: dict[Asset, PartitionSet] = {}
-        found = self._cascade(requests, asked)
+        found = self._cascade(roots, asked)
         while self._passing:
             over, self._passing = self._passing, set()
             found += self._cascade(self._propagate([self._clear(cell) for cell in over]), asked)
         return found
 
-    def _cascade(self, requests: list[Request], asked: dict[Asset, PartitionSet]) -> list[Request]:
+    def _cascade(self, roots: list[Cell], asked: dict[Asset, PartitionSet]) -> list[Request]:
         """Let what is asked for be a fact, until nothing more is asked for; then end the step."""
         found: list[Request] = []
         while True:
             fresh = []
-            for request in requests:
-                before = asked.get(request.asset)
-                some = request.some if before is None else request.some - before
+            for cell in roots:
+                some, before = cell.value - cell.kept, asked.get(cell.asset)
+                if before is not None:
+                    some -= before
                 if some:
-                    asked[request.asset] = some if before is None else before | some
-                    fresh.append(Request(asset=request.asset, some=some, facts=request.facts))
+                    asked[cell.asset] = some if before is None else before | some
+                    fresh.append(_request(cell, some))
+            if not fresh:
+                break
             found += fresh
             changes = [
                 self._set(Change(asset=name, operand=_REQUESTED, some=some))
                 for one in fresh
                 for name, some in self._seen_as(one)
             ]
-            if not fresh:
-                break
-            requests = self._propagate(changes)
+            roots = self._propagate(changes)
         self._end_step()
         return found
 
@@ -212,73 +231,77 @@ class Evaluator:
         for view in self._world.views(request.asset):
             yield view, self._world.existing(view)
 
-    def _propagate(
-        self, changes: Iterable[Cell | None], forced: Iterable[Cell] = ()
-    ) -> list[Request]:
-        """Carry changes up, lowest cells first, so that each is computed once."""
-        queue: list[tuple[int, int]] = []
-        waiting: dict[int, tuple[Cell, list[Cell]]] = {}
+    def _propagate(self, changes: Iterable[Cell | None], forced: Iterable[Cell] = ()) -> list[Cell]:
+        """Carry changes up, lowest cells first, so that each is computed once.
 
-        def wait(cell: Cell, changed: Iterable[Cell]) -> None:
-            mark = id(cell)
-            if mark not in waiting:
-                waiting[mark] = (cell, [])
-                heapq.heappush(queue, (cell.rank, mark))
-            waiting[mark][1].extend(changed)
+        Returns:
+            Whole conditions that hold for other partitions than before.
+        """
+        levels: dict[int, list[Cell]] = {}
+        ranks: list[int] = []
+
+        def wait(cell: Cell) -> None:
+            if not cell.waits:
+                cell.waits = True
+                level = levels.get(cell.rank)
+                if level is None:
+                    levels[cell.rank] = [cell]
+                    heapq.heappush(ranks, cell.rank)
+                else:
+                    level.append(cell)
+
+        def tell(parents: list[tuple[Cell, int]]) -> None:
+            for parent, number in parents:
+                parent.stirred.add(number)
+                if not parent.waits:
+                    wait(parent)
 
         moved = [cell for cell in changes if cell is not None]
         for cell in moved:
-            for parent in cell.parents:
-                wait(parent, (cell,))
+            tell(cell.parents)
         for cell in forced:
-            wait(cell, cell.below)
-        while queue:
-            cell, changed = waiting.pop(heapq.heappop(queue)[1])
-            value = self._compute(cell, changed)
-            if value.spans != cell.value.spans:
-                cell.value = value
-                moved.append(cell)
-                self._changed[id(cell)] = cell
-                for parent in cell.parents:
-                    wait(parent, (cell,))
-        roots = [cell for cell in moved if id(cell) in self._root_of]
-        return [self._request(cell) for cell in roots if cell.value - cell.kept]
+            cell.stirred.update(range(len(cell.below)))
+            wait(cell)
+        while ranks:
+            for cell in levels.pop(heapq.heappop(ranks)):
+                cell.waits = False
+                value = self._compute(cell)
+                if value is not cell.value and value.spans != cell.value.spans:
+                    cell.value = value
+                    moved.append(cell)
+                    self._changed[id(cell)] = cell
+                    tell(cell.parents)
+        return [cell for cell in moved if id(cell) in self._root_of]
 
-    def _compute(self, cell: Cell, changed: Sequence[Cell]) -> PartitionSet:
-        match cell.expression:
-            case Both():
-                return cell.below[0].value & cell.below[1].value
-            case Either():
-                return cell.below[0].value | cell.below[1].value
-            case Not():
-                return self._world.existing(cell.asset) - cell.below[0].value
-            case Since():
-                return (cell.kept | cell.below[0].value) - cell.below[1].value
-            case NewlyTrue():
-                return cell.below[0].value - cell.below[0].kept
-            case Deps():
-                return self._over_deps(cell, changed)
-            case Operand():
-                return cell.value
+    def _compute(self, cell: Cell) -> PartitionSet:
+        kind, below = type(cell.expression), cell.below
+        if kind is Both:
+            return below[0].value & below[1].value
+        if kind is Either:
+            return below[0].value | below[1].value
+        if kind is Not:
+            return self._world.existing(cell.asset) - below[0].value
+        if kind is Since:
+            return (cell.kept | below[0].value) - below[1].value
+        if kind is NewlyTrue:
+            return below[0].value - below[0].kept
+        return self._over_deps(cell) if kind is Deps else cell.value
 
-    def _over_deps(self, cell: Cell, changed: Sequence[Cell]) -> PartitionSet:
+    def _over_deps(self, cell: Cell) -> PartitionSet:
         expression = cell.expression
         assert isinstance(expression, Deps), "called for those only"
-        touched = {id(one) for one in changed}
         existing = self._world.existing(cell.asset)
-        for number, below in enumerate(cell.below):
-            if id(below) in touched:
-                some = below.value
-                if expression.every:
-                    some = self._world.existing(below.asset) - some
-                cell.mapped[number] = (
-                    self._world.down(cell.asset, below.asset, some)
-                    if some
-                    else PartitionSet(existing.definition)
-                )
-        found = PartitionSet(existing.definition)
+        nothing = found = PartitionSet(existing.definition)
+        for number in cell.stirred:
+            below = cell.below[number]
+            some = below.value
+            if expression.every:
+                some = self._world.existing(below.asset) - some
+            mapped = self._world.down(cell.asset, below.asset, some) if some else nothing
+            cell.mapped[number] = mapped
+        cell.stirred.clear()
         for share in cell.mapped:
-            found = found | share
+            found |= share
         return existing - found if expression.every else found
 
     def _set(self, change: Change) -> Cell | None:
@@ -306,17 +329,12 @@ class Evaluator:
     def _end_step(self) -> None:
         """What holds now is what held before, for the next step."""
         for cell in self._changed.values():
-            if _is_kept(cell.expression) and cell.kept.spans != cell.value.spans:
+            if cell.is_kept and cell.kept.spans != cell.value.spans:
                 self._moved[id(cell)] = cell
             cell.kept = cell.value
-            if isinstance(cell.expression, NewlyTrue) and cell.value:
+            if cell.value and isinstance(cell.expression, NewlyTrue):
                 self._passing.add(cell)  # in the next step it is so no more
         self._changed = {}
-
-    def _request(self, cell: Cell) -> Request:
-        some = cell.value - cell.kept
-        facts = tuple(islice(deciding(cell, some), _MOST_FACTS))
-        return Request(asset=cell.asset, some=some, facts=facts)
 
     def _cell(self, expression: Condition, asset: Asset) -> Cell:
         number = self._number(expression)
@@ -332,8 +350,8 @@ class Evaluator:
             cell.mapped = [PartitionSet(existing.definition)] * len(deps)
         else:
             cell.below = tuple(self._cell(inner, asset) for inner in parts(expression))
-        for below in cell.below:
-            below.parents.append(cell)
+        for number, below in enumerate(cell.below):
+            below.parents.append((cell, number))
         cell.rank = 1 + max((below.rank for below in cell.below), default=0)
         return cell
 
@@ -347,10 +365,11 @@ class Evaluator:
     def _begin(self, kept: Callable[[Asset, Condition], PartitionSet | None]) -> None:
         """Compute all cells once, from what is remembered; nothing is asked for."""
         for cell in sorted(self._cells.values(), key=lambda cell: cell.rank):
-            known = kept(cell.asset, cell.expression) if _is_kept(cell.expression) else None
+            known = kept(cell.asset, cell.expression) if cell.is_kept else None
             if known is not None:
                 cell.value = cell.kept = known
-            cell.value = self._compute(cell, cell.below)
+            cell.stirred.update(range(len(cell.below)))
+            cell.value = self._compute(cell)
             cell.kept = cell.value
 
 
@@ -375,28 +394,34 @@ def parts(expression: Condition) -> tuple[Condition, ...]:
             return ()
 
 
-def deciding(cell: Cell, some: PartitionSet) -> Iterator[Fact]:
-    """Name the facts because of which a cell holds for some partitions; what is not does not."""
-    match cell.expression:
-        case Operand():
-            if shared := cell.value & some:
-                yield Fact(asset=cell.asset, words=said(cell.expression), some=shared)
-        case Both() | Either():
-            for below in cell.below:
-                yield from deciding(below, some)
-        case Since():
-            found = tuple(deciding(cell.below[0], some))
-            yield from found
-            if not found:
-                yield Fact(asset=cell.asset, words="was due since an earlier event", some=some)
-        case NewlyTrue():
-            yield from deciding(cell.below[0], some)
-        case Deps():
-            for below, share in zip(cell.below, cell.mapped, strict=True):
-                if cell.expression.every or share & some:
-                    yield from deciding(below, below.value)
-        case Not():
-            return
+def _request(cell: Cell, some: PartitionSet) -> Request:
+    facts: list[Fact] = []
+    _add_deciding(cell, some, facts)
+    return Request(asset=cell.asset, some=some, facts=tuple(facts))
+
+
+def _add_deciding(cell: Cell, some: PartitionSet, facts: list[Fact]) -> None:
+    """Add the facts because of which a cell holds for some partitions; what is not does not."""
+    kind = type(cell.expression)
+    shared = some if kind is Not else cell.value & some
+    if kind is Not or not shared or len(facts) >= _MOST_FACTS:
+        return
+    if isinstance(cell.expression, Operand):
+        facts.append(Fact(asset=cell.asset, words=said(cell.expression), some=shared))
+    elif isinstance(cell.expression, Deps):
+        every = cell.expression.every
+        for below, share in zip(cell.below, cell.mapped, strict=True):
+            if every or (share and share & shared):
+                _add_deciding(below, below.value, facts)
+    else:
+        before = len(facts)
+        reasons = cell.below[:1] if kind is Since else cell.below
+        for below in reasons:
+            if below.value:
+                _add_deciding(below, shared, facts)
+        if kind is Since and len(facts) == before:
+            words = "was due since an earlier event"
+            facts.append(Fact(asset=cell.asset, words=words, some=shared))
 
 
 def said(operand: Operand) -> str:

@@ -117,13 +117,22 @@ class PartitionSet:
         return bool(self.spans)
 
     def __or__(self, other: PartitionSet) -> PartitionSet:
-        return self._with(algebra.union(self.spans, self._comparable(other)))
+        if other.definition is not self.definition:
+            self._require_same(other)
+        spans = algebra.union(self.spans, other.spans)
+        return self if spans is self.spans else PartitionSet(self.definition, spans)
 
     def __and__(self, other: PartitionSet) -> PartitionSet:
-        return self._with(algebra.intersect(self.spans, self._comparable(other)))
+        if other.definition is not self.definition:
+            self._require_same(other)
+        spans = algebra.intersect(self.spans, other.spans)
+        return self if spans is self.spans else PartitionSet(self.definition, spans)
 
     def __sub__(self, other: PartitionSet) -> PartitionSet:
-        return self._with(algebra.minus(self.spans, self._comparable(other)))
+        if other.definition is not self.definition:
+            self._require_same(other)
+        spans = algebra.minus(self.spans, other.spans)
+        return self if spans is self.spans else PartitionSet(self.definition, spans)
 
     def __le__(self, other: PartitionSet) -> bool:
         return not self - other
@@ -189,12 +198,11 @@ class PartitionSet:
     def _with(self, spans: Spans) -> PartitionSet:
         return PartitionSet(self.definition, spans)
 
-    def _comparable(self, other: PartitionSet) -> Spans:
-        if other.definition is not self.definition and other.definition != self.definition:
+    def _require_same(self, other: PartitionSet) -> None:
+        if other.definition != self.definition:
             raise InternalError(
                 "A9060", "sets of different partitions were combined without a mapping."
             )
-        return other.spans
 
     def _ranges(self) -> Iterator[tuple[str, str, str, int]]:
         dimensions = self.definition.dimensions

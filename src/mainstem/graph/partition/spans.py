@@ -9,7 +9,7 @@ hours are one span, and so is a million of days times regions. Only `points` enu
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Literal
@@ -51,20 +51,43 @@ def of_box(box: Sequence[Sequence[tuple[int, int]]]) -> Spans:
 
 
 def union(left: Spans, right: Spans) -> Spans:
-    """Give what is in either set."""
-    if not left or not right:
+    """Give what is in either set; the set itself if it has all of the other."""
+    if not left or not right or left == right:
         return left or right
-    return _merge(left, right, "union")
+    if left[0][2]:
+        return _merge(left, right, "union")
+    if len(right) == 1:
+        return _joined(left, *right[0])
+    return _joined(right, *left[0]) if len(left) == 1 else _merge(left, right, "union")
 
 
 def intersect(left: Spans, right: Spans) -> Spans:
-    """Give what is in both sets."""
-    return _merge(left, right, "intersect") if left and right else EMPTY
+    """Give what is in both sets; the set itself if all of it is."""
+    if not left or not right:
+        return EMPTY
+    if left == right:
+        return left
+    if left[0][2]:
+        return _merge(left, right, "intersect")
+    if len(right) == 1:
+        return _clipped(left, *right[0])
+    return _clipped(right, *left[0]) if len(left) == 1 else _merge(left, right, "intersect")
 
 
 def minus(left: Spans, right: Spans) -> Spans:
-    """Give what is in the first set only."""
-    return _merge(left, right, "minus") if left and right else left
+    """Give what is in the first set only; the set itself if it shares nothing with the other."""
+    if not left or not right:
+        return left
+    if left == right:
+        return EMPTY
+    if not left[0][2] and (len(left) == 1 or len(right) == 1):
+        # Mostly one of them is small, and what it does not reach stays as it is.
+        right = _clipped(right, left[0][0], left[-1][1], EMPTY)
+        if not right:
+            return left
+        if len(right) == 1:
+            return _without(left, *right[0])
+    return _merge(left, right, "minus")
 
 
 def union_of(sets: Iterable[Spans]) -> Spans:
@@ -145,6 +168,54 @@ def map_coordinates(spans: Spans, change: Callable[[int, Spans], Spans], depth: 
         if rest:
             parts.append(tuple((first, stop, rest) for first, stop, _none in changed))
     return union_of(parts)
+
+
+def _reach(spans: Spans, first: int, stop: int) -> tuple[int, int]:
+    """Give which spans, from and up to, overlap a stretch of one coordinate."""
+    start = bisect_right(spans, first, key=_first)
+    if start and spans[start - 1][1] > first:
+        start -= 1
+    return start, bisect_left(spans, stop, key=_first)
+
+
+def _clipped(spans: Spans, first: int, stop: int, _below: Any) -> Spans:
+    if first <= spans[0][0] and spans[-1][1] <= stop:
+        return spans
+    start, end = _reach(spans, first, stop)
+    if start >= end:
+        return EMPTY
+    if start + 1 == end:
+        one = spans[start]
+        return ((max(one[0], first), min(one[1], stop), EMPTY),)
+    low, high = spans[start], spans[end - 1]
+    return (
+        (max(low[0], first), low[1], EMPTY),
+        *spans[start + 1 : end - 1],
+        (high[0], min(high[1], stop), EMPTY),
+    )
+
+
+def _without(spans: Spans, first: int, stop: int, _below: Any) -> Spans:
+    start, end = _reach(spans, first, stop)
+    if start >= end:
+        return spans
+    low, high = spans[start][0], spans[end - 1][1]
+    return (
+        *spans[:start],
+        *span(low, first),
+        *span(stop, high),
+        *spans[end:],
+    )
+
+
+def _joined(spans: Spans, first: int, stop: int, _below: Any) -> Spans:
+    start, end = _reach(spans, first - 1, stop + 1)  # what touches is one with it
+    if start >= end:
+        return (*spans[:start], (first, stop, EMPTY), *spans[start:])
+    low, high = spans[start][0], spans[end - 1][1]
+    if start + 1 == end and low <= first and stop <= high:
+        return spans
+    return (*spans[:start], (min(low, first), max(high, stop), EMPTY), *spans[end:])
 
 
 def _extend(found: list[tuple[int, int, Any]], first: int, stop: int, below: Any) -> None:
