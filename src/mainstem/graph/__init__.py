@@ -22,7 +22,7 @@ from mainstem.graph.fingerprint import (
 from mainstem.graph.graph import Graph
 from mainstem.graph.lookup import VersionLookup
 from mainstem.graph.names import Names
-from mainstem.graph.parting import PartsDecision, decide_parts
+from mainstem.graph.parting import PartsDecision, decide_parts, united_parts
 from mainstem.graph.partition import (
     GRAINS,
     RESERVED,
@@ -142,6 +142,7 @@ __all__ = [
     "static_partitions",
     "time_partitions",
     "union_of_parts",
+    "united_parts",
     "view_tombstone",
     "volatile_version",
     "with_recorded_code",

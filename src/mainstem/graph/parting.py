@@ -7,7 +7,7 @@ are now, or if nothing that it reads is in the data files that made the differen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mainstem.errors import SelectionInvalid
@@ -142,6 +142,14 @@ def decide_parts(
         starts_over=built <= build
         and (bool(must_build) or all(one.code_version != asset.code_version for one in parts)),
     )
+
+
+def united_parts(decisions: Iterable[PartsDecision]) -> PartitionSet | None:
+    """Give the partitions that members of a `multi_asset` build together; nothing if none."""
+    found: PartitionSet | None = None
+    for parts in decisions:
+        found = parts.build if found is None else found | parts.build
+    return found or None
 
 
 def _wanted(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from mainstem.graph.asset import Asset
 from mainstem.graph.changes import changed_columns
@@ -12,6 +12,7 @@ from mainstem.graph.decision import Decision, decide_asset
 from mainstem.graph.facts import Facts, PlanOptions
 from mainstem.graph.graph import Graph
 from mainstem.graph.lookup import UNKNOWN, VersionLookup
+from mainstem.graph.parting import united_parts
 from mainstem.graph.plan import ColumnChange, Plan, PlannedAsset
 from mainstem.graph.selection import select
 from mainstem.graph.through import read_through
@@ -43,6 +44,7 @@ def make_plan(graph: Graph, request: PlanRequest, facts: Facts) -> Plan:
         SelectionInvalid: A selection cannot be read or matches nothing.
     """
     chosen = _with_groups(graph, select(graph, request.include, request.exclude))
+    request = replace(request, options=_with_groups_partitions(graph, request.options))
     walk = _Walk(graph=graph, request=request, facts=facts, chosen=chosen)
     for key in graph.order:
         walk.visit(graph.effective[key])
@@ -77,6 +79,16 @@ def _with_groups(graph: Graph, chosen: Iterable[AssetKey]) -> set[AssetKey]:
     if groups:
         keys.update(key for key, asset in graph.assets.items() if asset.group in groups)
     return keys
+
+
+def _with_groups_partitions(graph: Graph, options: PlanOptions) -> PlanOptions:
+    """Let partitions that are wanted of one member of a group be wanted of all."""
+    wanted = dict(options.partitions)
+    groups = {asset.group: key for key, asset in graph.assets.items() if key.folded in wanted}
+    for key, asset in graph.assets.items():
+        if asset.group and asset.group in groups:
+            wanted.setdefault(key.folded, wanted[groups[asset.group].folded])
+    return replace(options, partitions=wanted) if len(wanted) > len(options.partitions) else options
 
 
 class _Walk:
@@ -187,9 +199,20 @@ class _Walk:
         builder = next((key for key in members if self.decisions[key].action == "build"), None)
         if builder is None:
             return
+        parted = [self.decisions[key].parts for key in members]
+        united = united_parts([parts for parts in parted if parts is not None])
         for key in members:
             decision = self.decisions[key]
-            if decision.action in {"fresh", "keep", "link"}:
+            if decision.parts is not None and united is not None and decision.action != "skip":
+                is_changed = decision.action != "build"
+                self.decisions[key] = replace(
+                    decision,
+                    action="build",
+                    link=None,
+                    reason=f"is built together with {builder}" if is_changed else decision.reason,
+                    parts=replace(decision.parts, build=united),
+                )
+            elif decision.action in {"fresh", "keep", "link"}:
                 self.decisions[key] = Decision(
                     action="build",
                     reason=f"is built together with {builder}",

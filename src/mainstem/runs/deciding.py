@@ -16,6 +16,7 @@ from mainstem.graph import (
     decide_asset,
     must_build_reason,
     parts_of,
+    united_parts,
 )
 from mainstem.lake import Entry
 from mainstem.runs.moves import Decided
@@ -72,7 +73,8 @@ class Decider:
         """Decide about a unit whose inputs are settled."""
         if unit.judges_only:
             return PreparedStep(judges_only=True)
-        prepared = PreparedStep(works=[self._work(unit, key) for key in unit.keys])
+        works = self._united(unit, [self._work(unit, key) for key in unit.keys])
+        prepared = PreparedStep(works=works)
         decisions = [work.decision for work in prepared.works]
         actions = {decision.action for decision in decisions}
         if "skip" in actions:
@@ -88,20 +90,35 @@ class Decider:
 
     def _link_partitions(self, prepared: PreparedStep) -> bool:
         """Take partitions over that were built elsewhere, if all of the step's were, in one go."""
-        work = prepared.works[0]
-        if work.slice is None or work.decision.parts is None or not work.decision.parts.links:
-            return False
-        ((some, link), *more) = work.decision.parts.links
-        if more or some != work.slice.some:
-            return False
-        entry = linked_partitions(self._services.lake, work, link.commit_id)
-        if entry is None:
-            return False
-        prepared.links = {work.asset.key: entry}
-        prepared.works = [replace(work, linked_from=link.commit_id)]
+        links, works = {}, []
+        for work in prepared.works:
+            if work.slice is None or work.decision.parts is None or not work.decision.parts.links:
+                return False
+            ((some, link), *more) = work.decision.parts.links
+            if more or some != work.slice.some:
+                return False
+            entry = linked_partitions(self._services.lake, work, link.commit_id)
+            if entry is None:
+                return False
+            links[work.asset.key] = entry
+            works.append(replace(work, linked_from=link.commit_id))
+        prepared.links, prepared.works = links, works
         return True
 
-    def _work(self, unit: Unit, key: AssetKey) -> Work:
+    def _united(self, unit: Unit, works: list[Work]) -> list[Work]:
+        """Let members of a group build the same partitions, also those that one has already."""
+        parted = [work.decision.parts for work in works]
+        some = united_parts([parts for parts in parted if parts is not None])
+        if unit.some is None or len(works) == 1 or some is None:
+            return works
+        return [
+            work
+            if work.slice is not None and work.slice.some == some
+            else self._work(unit, work.asset.key, again=some.text())
+            for work in works
+        ]
+
+    def _work(self, unit: Unit, key: AssetKey, *, again: str = "") -> Work:
         graph = self._services.graph
         asset = graph.effective[key]
         before = self._facts.entries.get(key)
@@ -112,7 +129,8 @@ class Decider:
         inputs = self._lookup.inputs_of(asset)
         options = self._options
         if unit.some is not None:
-            options = replace(options, partitions={key.folded: unit.partition})
+            wanted = {key.folded: again or unit.partition}
+            options = replace(options, partitions=wanted, again=options.again or bool(again))
         decision = decide_asset(
             asset,
             inputs=inputs,

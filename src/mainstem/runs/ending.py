@@ -167,9 +167,10 @@ def _candidate(scope: Scope, book: Book, end: EndRun) -> Candidate:
         gates=gates,
         versions=[item for index in end.publish for item in _versions(book.courses[index])],
         partitions=[
-            (unit.key, unit.partition)
+            (key, unit.partition)
             for index in end.publish
             if (unit := units[index]).some is not None
+            for key in unit.keys
         ],
         status=end.status,
         message=f"run {scope.run.id}: {_some(keys)}",

@@ -112,13 +112,13 @@ def view_of_gates(
     slices = {work.asset.key: work.slice for work in works if work.slice is not None}
     if not slices:
         return find
-    own, slice_ = next(iter(slices.items()))
+    slice_ = next(iter(slices.values()))  # members of a group build the same partitions
     others = InputView(find, slice_.reads)
 
     @cache
     def relation(key: AssetKey) -> Relation:
         # Each gate asks several times, and to find the files of a slice all are looked at.
-        if key != own:
+        if key not in slices:
             return others.relation(key)
         table = find(key)
         if not isinstance(table, TableRef):

@@ -155,17 +155,21 @@ def _groups(plan: Plan, graph: Graph) -> list[_Group]:
     found: list[_Group] = []
     for members in by_group.values():
         keys = tuple(graph.sorted(members))
-        found.extend(_Group(keys, some) for some in _portions(planned[members[0]], graph))
+        items = [planned[key] for key in members if key in planned]
+        found.extend(_Group(keys, some) for some in _portions(items, graph))
     return found
 
 
-def _portions(planned: PlannedAsset, graph: Graph) -> Iterator[PartitionSet | None]:
-    """Give what each step of an asset builds."""
-    partitions = graph.assets[planned.key].partitions
-    if partitions is None or not planned.partitions or planned.action != "build":
+def _portions(planned: Sequence[PlannedAsset], graph: Graph) -> Iterator[PartitionSet | None]:
+    """Give what each step of an asset, or of all members of a group, builds."""
+    partitions = graph.assets[planned[0].key].partitions
+    parted = [item for item in planned if item.partitions and item.action == "build"]
+    if partitions is None or not parted:
         yield None
         return
-    some = PartitionSet.parse(planned.partitions, partitions.definition, is_stored=True)
+    some = PartitionSet(partitions.definition)
+    for item in parted:
+        some |= PartitionSet.parse(item.partitions, partitions.definition, is_stored=True)
     yield from batches(some, partitions.batch)
 
 

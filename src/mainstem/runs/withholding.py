@@ -37,7 +37,8 @@ def without_held(scope: Scope, book: Book, end: EndRun) -> str:
         Its name; empty if the run's own branch will do.
     """
     units = scope.wiring.units
-    published = {units[index].key for index in end.publish if units[index].some is not None}
+    parted = (units[index] for index in end.publish if units[index].some is not None)
+    published = {key for unit in parted for key in unit.keys}
     writes = [write for key in sorted(published) if (write := _withdrawal(scope, book, end, key))]
     if not writes:
         return ""

@@ -7,7 +7,7 @@ Imports no user code and no vendor, so that a project that did not change loads 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -72,10 +72,12 @@ def python_assets(
     after = tuple(key for key in _distinct([*ordering, *deps]) if key not in inputs)
     known = replace(model, parameters=parameters)
     made = _Made(inputs, after, str(keys[0]) if model.is_multi else "", variables or {})
-    return tuple(
+    found = tuple(
         _asset(known, output, key, made, outer=layers(key) if layers is not None else ())
         for output, key in zip(model.outputs, keys, strict=True)
     )
+    _require_same_partitions(found, where)
+    return found
 
 
 def resolved_check(check: PythonCheck, names: Names) -> PythonCheck:
@@ -120,7 +122,7 @@ def _asset(
         raw["materialized"] = "table"  # said of a folder, it is meant for its SQL models
     options = parse_options(raw, where=where)
     materialized = _materialized(model, options, where)
-    _refuse_partitions(model, options, materialized, where)
+    _refuse_partitions(options, materialized, where)
     columns = raw.get("columns")
     configuration = {name: getattr(options, name) for name in _OF_DATA} | {
         "materialized": materialized,
@@ -181,18 +183,28 @@ def _distinct(keys: Any) -> tuple[AssetKey, ...]:
     return tuple(dict.fromkeys(key for key in keys if key is not None))
 
 
-def _refuse_partitions(
-    model: PythonModel, options: Options, materialized: Materialization, where: Where
-) -> None:
-    """Refuse what this version cannot divide: several tables at once, and effects."""
-    if options.partitions is not None and (model.is_multi or materialized == "none"):
-        what = "a multi_asset" if model.is_multi else "an effect, which writes no rows"
+def _refuse_partitions(options: Options, materialized: Materialization, where: Where) -> None:
+    if options.partitions is not None and materialized == "none":
         raise ModelInvalid(
             "A7103",
-            f"{where.asset} has `partitions`, but is {what}.",
-            hint="Give each asset a function of its own that returns its rows.",
+            f"{where.asset} has `partitions`, but is an effect, which writes no rows.",
+            hint="Give it a function of its own that returns its rows.",
             where=where,
         )
+
+
+def _require_same_partitions(assets: Sequence[Asset], where: Where) -> None:
+    """One call builds a partition of all outputs, so they must agree which rows that is."""
+    first = assets[0]
+    for asset in assets[1:]:
+        if asset.partitions != first.partitions:
+            raise ModelInvalid(
+                "A7103",
+                f"{first.key} and {asset.key} are built by one function, and their `partitions` "
+                "differ.",
+                hint="Give all outputs of a multi_asset the same `partitions`, column included.",
+                where=where,
+            )
 
 
 def _materialized(model: PythonModel, options: Options, where: Where) -> Materialization:
