@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -169,6 +170,28 @@ def test_results_of_checks_are_kept_and_the_latest_found(transaction):
 
     assert state.check_results(transaction, 1) == [result("failed")]
     assert state.last_verdicts(transaction) == [result("passed")]
+
+
+def test_the_last_of_a_check_that_judged_partitions_is_the_worst_of_its_last_run(transaction):
+    def result(part, verdict):
+        return CheckResult(
+            check_id=f"raw.A/unique(id) [{part}]",
+            asset=A,
+            verdict=verdict,
+            severity="error",
+            message=f"{part}: m",
+        )
+
+    old, new = [result("p1", "errored"), result("p2", "failed")], [result("p2", "passed")]
+    state.add_check_results(transaction, 1, old, at=NOW)
+    state.add_check_results(transaction, 2, new, at=NOW + timedelta(hours=1))
+    state.add_check_results(
+        transaction, 2, [result("p3", "failed")], at=NOW + timedelta(minutes=30)
+    )
+
+    (found,) = state.latest_checks(transaction, [A])[A]
+
+    assert found[1:] == (2, replace(result("p3", "failed"), check_id="raw.A/unique(id)"))
 
 
 def test_events_come_back_in_the_order_in_which_they_happened(transaction):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ LISTING_MIGRATIONS = (
     ),
 )
 _AT_ONCE = 500
+_BEST_FIRST = ("proven", "passed", "warned", "failed", "errored")
 _STEP = ", ".join(f"step.{name}" for name in STEP_COLUMNS.split(", "))
 
 T = TypeVar("T")
@@ -111,7 +113,10 @@ def steps_of_asset(
 def latest_checks(
     transaction: Transaction, keys: Iterable[AssetKey]
 ) -> dict[AssetKey, list[tuple[datetime, int, CheckResult]]]:
-    """Give the last result of each check of some assets: when, in which run, and what."""
+    """Give the last result of each check of some assets: when, in which run, and what.
+
+    Of a check that judged partitions one by one it is the worst of the last run that had any.
+    """
     found: dict[AssetKey, list[tuple[datetime, int, CheckResult]]] = {}
     columns = ", ".join(f"r.{name}" for name in CHECK_COLUMNS.split(", "))
     for some in _chunks([str(key) for key in keys]):
@@ -127,7 +132,29 @@ def latest_checks(
         for at, run_id, *row in latest.values():
             result = check_result(tuple(row))
             found.setdefault(result.asset, []).append((from_us(at), run_id, result))
+    return {key: _of_whole_checks(results) for key, results in found.items()}
+
+
+def _of_whole_checks(
+    results: Iterable[tuple[datetime, int, CheckResult]],
+) -> list[tuple[datetime, int, CheckResult]]:
+    by_check: dict[str, list[tuple[datetime, int, CheckResult]]] = {}
+    for at, run_id, result in results:
+        whole = replace(result, check_id=_whole_check(result))
+        by_check.setdefault(whole.check_id, []).append((at, run_id, whole))
+    found = []
+    for parts in by_check.values():
+        _at, last, _result = max(parts, key=lambda part: part[0])
+        of_last = (part for part in parts if part[1] == last)
+        found.append(max(of_last, key=lambda part: _BEST_FIRST.index(part[2].verdict)))
     return found
+
+
+def _whole_check(result: CheckResult) -> str:
+    """Give the id of a check without the partitions that it judged (`runs.book`)."""
+    whole, _, rest = result.check_id.rpartition(" [")
+    is_of_partitions = rest.endswith("]") and f"{result.message}:".startswith(f"{rest[:-1]}:")
+    return whole if is_of_partitions else result.check_id
 
 
 def _marks(values: Collection[Any]) -> str:
