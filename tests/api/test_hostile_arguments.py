@@ -4,6 +4,7 @@
 Made from the schema, so a field that is added is tried as well.
 """
 
+import re
 import shutil
 
 import pytest
@@ -19,7 +20,8 @@ from graphql import (
 )
 
 import mainstem
-from mainstem.api import application, sdl
+from mainstem.api import application, create_token, sdl
+from mainstem.types import SystemClock
 
 SCHEMA = build_schema(sdl())
 FIELDS = [
@@ -66,6 +68,8 @@ def operation(kind, name, harm):
     of = get_named_type(field.type)
     below = " { __typename }" if is_composite_type(of) or is_interface_type(of) else ""
     variables = {arg: value_of(given.type, harm) for arg, given in field.args.items()}
+    if not field.args:
+        return f"{kind} {{ {name}{below} }}", {}
     return f"{kind} ({declared}) {{ {name}({passed}){below} }}", variables
 
 
@@ -101,3 +105,36 @@ def test_half_a_character_is_no_text(shared, content):
     answer = shared.post("/graphql", content=content, headers=headers).json()
 
     assert (answer.get("code") or answer["errors"][0]["extensions"]["code"]) == "A8105"
+
+
+ROLES = {
+    name: re.search(r"Takes the role `(\w+)`", field.description or "")
+    for name, field in SCHEMA.mutation_type.fields.items()
+}
+
+
+def test_every_mutation_says_which_role_it_takes():
+    assert [name for name, found in ROLES.items() if found is None] == []
+
+
+@pytest.mark.parametrize(
+    ("role", "beyond"), [("viewer", {"runner", "admin"}), ("runner", {"admin"})]
+)
+def test_no_mutation_is_for_a_lesser_role_than_it_says(api, project, role, beyond):
+    made = create_token(
+        project.services.database, name="ann", role=role, life="1d", clock=SystemClock()
+    )
+    headers = {"Authorization": f"Bearer {made.text}"}
+    refused = set()
+    for name in ROLES:
+        query, variables = operation("mutation", name, "empty")
+        answer = api.answer(query, variables, headers=headers)
+        codes = {each["extensions"]["code"] for each in answer.get("errors", ())}
+        assert "A8105" not in codes, (name, answer)
+        refused.update({name} if "A8108" in codes else ())
+
+    lines = api.ask("{ audit(first: 1000) { nodes { action result } } }")["audit"]["nodes"]
+
+    assert refused == {name for name, found in ROLES.items() if found[1] in beyond}
+    assert {line["action"] for line in lines} == set(ROLES)
+    assert {line["action"] for line in lines if line["result"] == "A8108"} == refused

@@ -374,8 +374,8 @@ SCREENS = {
     "{ code } } checks { verdict } } } }",
     "lineage": "{ lineage { nodes { id asset { rowCount lastStep { status } } } } }",
     "checks": "{ checks { nodes { id last { verdict } } } }",
-    "sources": "{ sources { asset { rowCount lastStep { status } freshness { status } } "
-    "files { totalCount } } }",
+    "sources": "{ sources(first: 1000) { nodes { asset { rowCount lastStep { status } "
+    "freshness { status } } files { totalCount } } } }",
     "freshness": "{ assets(first: 1000) { nodes { freshness { status } } } }",
     "failures": "{ failures(first: 1000) { asset owner } alerts { body } alertRules { name } }",
     "pools": "{ pools { name taken holders { run } } queue { waiting { number } } }",

@@ -6,9 +6,9 @@ import pytest
 import mainstem
 from mainstem.api import application
 
-SOURCE = """{ sources { id name path patterns format write mode summary isFresh pendingCount
+SOURCE = """{ sources { nodes { id name path patterns format write mode summary isFresh pendingCount
   pendingBytes loadedAt problem { code } asset { key rowCount freshness { promise status } }
-  files { nodes { name state sizeBytes digest isPending modifiedAt } totalCount } } }"""
+  files { nodes { name state sizeBytes digest isPending modifiedAt } totalCount } } } }"""
 LOADS = """query ($asset: String!, $first: Int!) { sourceLoads(asset: $asset, first: $first) {
   commit { id run } files fileCount removed rowCount rowCountBefore dataVersion } }"""
 
@@ -29,7 +29,7 @@ def growing(folder, calling):
 
 
 def told(api, key):
-    return next(each for each in api.ask(SOURCE)["sources"] if each["asset"]["key"] == key)
+    return next(each for each in api.ask(SOURCE)["sources"]["nodes"] if each["asset"]["key"] == key)
 
 
 def test_what_was_loaded_is_told_file_by_file(api):
@@ -76,15 +76,33 @@ def test_files_come_in_pages_and_by_state(growing, folder):
     for number in range(5):
         (folder / f"data/clicks-n{number}.csv").write_text("id\n9\n")
     query = (
-        'query ($after: String) { sources(select: ["raw.clicks"]) { files(first: 2, after: $after,'
-        " state: [NEW]) { nodes { name } totalCount pageInfo { endCursor hasNextPage } } } }"
+        'query ($after: String) { sources(select: ["raw.clicks"]) { nodes { files(first: 2, after:'
+        " $after, state: [NEW]) { nodes { name } totalCount pageInfo { endCursor } } } } }"
     )
-    first = api.ask(query)["sources"][0]["files"]
-    second = api.ask(query, {"after": first["pageInfo"]["endCursor"]})["sources"][0]["files"]
+    first = api.ask(query)["sources"]["nodes"][0]["files"]
+    second = api.ask(query, {"after": first["pageInfo"]["endCursor"]})["sources"]["nodes"][0][
+        "files"
+    ]
 
     assert first["totalCount"] == 5
     assert [each["name"][-6:-4] for each in first["nodes"]] == ["n0", "n1"]
     assert [each["name"][-6:-4] for each in second["nodes"]] == ["n2", "n3"]
+
+
+def test_sources_come_in_pages(growing):
+    api, _project = growing
+    query = (
+        "query ($after: String) { sources(first: 1, after: $after) "
+        "{ nodes { asset { key } } totalCount pageInfo { endCursor } } }"
+    )
+    first = api.ask(query)["sources"]
+    second = api.ask(query, {"after": first["pageInfo"]["endCursor"]})["sources"]
+
+    assert first["totalCount"] == 2
+    assert [each["nodes"][0]["asset"]["key"] for each in (first, second)] == [
+        "raw.clicks",
+        "raw.orders",
+    ]
 
 
 def test_each_load_says_which_files_brought_how_many_rows(growing, folder):
@@ -108,7 +126,7 @@ def test_a_source_that_cannot_be_read_says_why_and_the_others_are_told(growing, 
     api, _project = growing
     (folder / "data/orders.csv").unlink()
 
-    found = {each["asset"]["key"]: each for each in api.ask(SOURCE)["sources"]}
+    found = {each["asset"]["key"]: each for each in api.ask(SOURCE)["sources"]["nodes"]}
 
     assert found["raw.orders"]["problem"]["code"] == "A3010"
     assert found["raw.clicks"]["problem"] is None
@@ -122,7 +140,7 @@ def test_secrets_in_paths_are_not_told(folder, calling):
     with mainstem.open(folder) as project:
         found = calling(application(project)).ask(SOURCE)
 
-    assert found["sources"][0]["path"] == "data/${PASSWORD}/"
+    assert found["sources"]["nodes"][0]["path"] == "data/${PASSWORD}/"
     assert "correct-horse" not in str(found)
 
 

@@ -100,7 +100,7 @@ class Query:
     cursors: list[of_data.Cursor] = field(
         resolver=of_data.cursors, description="How far sources were read."
     )
-    sources: list[of_source.Source] = field(
+    sources: Connection[of_source.Source] = field(
         resolver=of_source.sources,
         description="Files that tables are loaded from: what was loaded, and what waits.",
     )

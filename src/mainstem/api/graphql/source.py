@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Annotated
@@ -13,12 +14,13 @@ from strawberry import ID, argument, field
 from mainstem.api.graphql import asset as of_asset
 from mainstem.api.graphql.arguments import After, At, Exclude, First, Key, Select
 from mainstem.api.graphql.commit import Commit, commit
-from mainstem.api.graphql.context import Info
+from mainstem.api.graphql.context import Context, Info
 from mainstem.api.graphql.paging import Connection, counted, size_of
 from mainstem.api.graphql.project import Fault, fault
 from mainstem.api.graphql.project import at as commit_at
 from mainstem.api.graphql.scalars import Long
 from mainstem.errors import UserError
+from mainstem.graph import Asset
 from mainstem.project import (
     SourceFile as File,
 )
@@ -124,39 +126,24 @@ class SourceLoad:
 
 
 def sources(
-    info: Info, select: Select = None, exclude: Exclude = None, at: At = None
-) -> list[Source]:
-    """Give the sources of a selection, and look at their files."""
+    info: Info,
+    select: Select = None,
+    exclude: Exclude = None,
+    at: At = None,
+    first: First = 100,
+    after: After = None,
+) -> Connection[Source]:
+    """Give the sources of a selection; the files of those on the page are looked at."""
     context = info.context
-    project = context.project
-    chosen = project.select(tuple(select or ()), tuple(exclude or ()))
-    found = source_statuses(
-        project, chosen, at=commit_at(context, at), check=context.deadline.check
+    chosen = context.project.select(tuple(select or ()), tuple(exclude or ()))
+    where = commit_at(context, at)
+    return counted(
+        [asset for asset in chosen if asset.kind == "file"],
+        first=first,
+        after=after,
+        name=lambda asset: asset.key,
+        node=lambda shown: _nodes(context, shown, where),
     )
-    shown = of_asset.nodes(context, [each.asset for each in found])
-    redactor = project.services.redactor
-    return [
-        Source(
-            status=each,
-            id=ID(f"source:{each.asset.key}"),
-            asset=node,
-            name=each.definition.source,
-            path=each.definition.path,
-            patterns=list(each.definition.patterns),
-            format=each.definition.format,
-            write=each.definition.write,
-            row_key=list(each.definition.key),
-            mode=SourceMode(each.seen.mode),
-            summary=redactor.text(each.seen.summary),
-            is_fresh=each.seen.is_fresh,
-            pending_count=len(each.seen.files),
-            pending_bytes=Long(each.seen.size_bytes),
-            loaded_at=each.loaded_at,
-            problem=None if each.seen.problem is None else fault(redactor.error(each.seen.problem)),
-            warnings=[redactor.text(text) for text in each.seen.warnings],
-        )
-        for each, node in zip(found, shown, strict=True)
-    ]
 
 
 def loads(
@@ -198,3 +185,31 @@ def _file(file: File) -> SourceFile:
         digest=file.digest,
         is_pending=file.is_pending,
     )
+
+
+def _nodes(context: Context, shown: Sequence[Asset], at: str) -> list[Source]:
+    project = context.project
+    found = source_statuses(project, shown, at=at, check=context.deadline.check)
+    redactor = project.services.redactor
+    return [
+        Source(
+            status=each,
+            id=ID(f"source:{each.asset.key}"),
+            asset=node,
+            name=each.definition.source,
+            path=each.definition.path,
+            patterns=list(each.definition.patterns),
+            format=each.definition.format,
+            write=each.definition.write,
+            row_key=list(each.definition.key),
+            mode=SourceMode(each.seen.mode),
+            summary=redactor.text(each.seen.summary),
+            is_fresh=each.seen.is_fresh,
+            pending_count=len(each.seen.files),
+            pending_bytes=Long(each.seen.size_bytes),
+            loaded_at=each.loaded_at,
+            problem=None if each.seen.problem is None else fault(redactor.error(each.seen.problem)),
+            warnings=[redactor.text(text) for text in each.seen.warnings],
+        )
+        for each, node in zip(found, of_asset.nodes(context, shown), strict=True)
+    ]
