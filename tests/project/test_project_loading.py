@@ -3,6 +3,7 @@
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 
@@ -131,6 +132,31 @@ def test_a_damaged_cache_is_a_miss(shop, damage):
 
     with shop.open() as project:
         assert keys(project) == before
+
+
+def test_whatever_was_cached_before_a_project_loads_as_if_for_the_first_time(shop):
+    shop.write("models/marts/total.sql", "select id from large\n")
+    shop.write("models/marts/checked.sql", "/* ---\nchecks: [{unique: id}]\n--- */\nfrom large\n")
+    edits = (
+        lambda: None,
+        lambda: shop.remove("models/marts/large.sql"),
+        lambda: shop.write("models/staging/large.sql", "select id from raw.orders\n"),
+        lambda: shop.write("models/marts/total.sql", "select id + 1 as id from large\n"),
+        lambda: shop.write("models/marts/large.sql", "select 1 as id\n"),
+        lambda: shop.write("models/staging/large.sql", "selec\n"),
+    )
+    for edit in edits:
+        edit()
+        for _ in range(2):
+            with shop.open() as project:
+                found = dict(project.graph.assets), [str(one) for one in project.problems]
+        kept = shop.path / ".mainstem" / "cache"
+        kept.rename(shop.path / "kept")
+        with shop.open() as project:
+            assert (dict(project.graph.assets), [str(one) for one in project.problems]) == found
+        # The next edit meets the cache that several edits went through.
+        shutil.rmtree(kept)
+        (shop.path / "kept").rename(kept)
 
 
 def test_a_helper_module_outside_the_models_folder_is_part_of_the_code(shop):

@@ -14,6 +14,7 @@ import pickle
 import sys
 from contextlib import suppress
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -22,33 +23,57 @@ from mainstem.project.garbage import seldom_collecting
 
 
 class DiskCache:
-    """One value in one file, replaced atomically."""
+    """One value in one file, and more that is seldom needed; replaced atomically.
+
+    What both have in common is written once: they are two pickles with one memory.
+    """
 
     def __init__(self, path: Path, *, version: str) -> None:
         self._path = path
         self._stamp = f"{version}/{_code_stamp()}/{sys.version_info[:3]}"
+        self._rest: pickle.Unpickler | None = None
 
     def load(self) -> Any:
         """Give the value, or `None` if there is none that this version wrote."""
         try:
-            with seldom_collecting():
-                stamp, value = pickle.loads(self._path.read_bytes())
-        except (OSError, ValueError, EOFError, AttributeError, ImportError, IndexError, TypeError):
+            reader = pickle.Unpickler(BytesIO(self._path.read_bytes()))
+        except OSError:
             return None
-        except pickle.UnpicklingError:
+        stamp, value = _next(reader) or (None, None)
+        if stamp != self._stamp:
             return None
-        return value if stamp == self._stamp else None
+        self._rest = reader
+        return value
 
-    def store(self, value: Any) -> None:
+    def load_rest(self) -> Any:
+        """Give what was stored beside the value that `load` gave, once; `None` without."""
+        reader, self._rest = self._rest, None
+        return None if reader is None else _next(reader)
+
+    def store(self, value: Any, rest: Any = None) -> None:
         """Replace the value; a full or read-only disk only costs the next start some time."""
         scratch = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        content = BytesIO()
+        writer = pickle.Pickler(content, protocol=5)
+        writer.dump((self._stamp, value))
+        writer.dump(rest)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            scratch.write_bytes(pickle.dumps((self._stamp, value), protocol=5))
+            scratch.write_bytes(content.getbuffer())
             scratch.replace(self._path)
         except OSError:
             with suppress(OSError):
                 scratch.unlink(missing_ok=True)
+
+
+def _next(reader: pickle.Unpickler) -> Any:
+    try:
+        with seldom_collecting():
+            return reader.load()
+    except (OSError, ValueError, EOFError, AttributeError, ImportError, IndexError, TypeError):
+        return None
+    except pickle.UnpicklingError:
+        return None
 
 
 @cache

@@ -65,9 +65,9 @@ class LoadRequest:
         asked = [self.environment, dict(self.variables)]
         return digest_of(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS))
 
-    def cache(self, name: str) -> DiskCache:
-        """Open one of the caches of this project and environment."""
-        file = f"{name}-{self.environment or 'default'}.pickle"
+    def cache(self) -> DiskCache:
+        """Open the cache of this project and environment."""
+        file = f"project-{self.environment or 'default'}.pickle"
         folder = self.folder / ".mainstem" / "cache"
         return DiskCache(folder / file, version=version("mainstem"))
 

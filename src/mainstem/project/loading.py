@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mainstem.config import load_variables
-from mainstem.models import Command, is_current
+from mainstem.models import Command, SqlModel, is_current
 from mainstem.project.assembly import assemble
 from mainstem.project.loaded import LoadedProject, LoadRequest
 from mainstem.project.parsing import Parsed, Surrounding, parse_all, read_settings
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Memory:
+class Memory:
     """What each file said; kept on disk, without those that were wrong."""
 
     parsed: Mapping[str, Parsed]
@@ -33,14 +34,21 @@ class _Memory:
 
 
 def load(
-    request: LoadRequest, files: tuple[ProjectFile, ...], contents: Mapping[str, bytes]
-) -> LoadedProject:
+    request: LoadRequest,
+    files: tuple[ProjectFile, ...],
+    contents: Mapping[str, bytes],
+    before: Memory | None,
+) -> tuple[LoadedProject, Memory]:
     """Load a project.
 
     Args:
         request: What to load.
         files: The project's.
         contents: Of those that were just read.
+        before: What this gave the last time.
+
+    Returns:
+        The project, and what to give the next time.
 
     Raises:
         ConfigInvalid: mainstem.yml is wrong, so nothing else can be said.
@@ -55,19 +63,16 @@ def load(
         env=env,
         contents=contents,
     )
-    cache = request.cache("files")
-    before: _Memory = cache.load() or _Memory(parsed={}, python={})
+    before = before or Memory(parsed={}, python={})
     parsed = parse_all(files, surrounding, known=before.parsed)
     python = _discovered(request, files, before.python)
     graph, judges, problems = assemble(parsed, python.values(), surrounding)
     triggers, wrong = _triggers(settings, graph, python.values())
-    cache.store(
-        _Memory(
-            parsed={path: item for path, item in parsed.items() if not item.problems},
-            python={path: found for path, found in python.items() if not found.errors},
-        )
+    memory = Memory(
+        parsed={path: _shared(it, graph) for path, it in parsed.items() if not it.problems},
+        python={path: found for path, found in python.items() if not found.errors},
     )
-    return LoadedProject(
+    loaded = LoadedProject(
         settings=settings,
         environment=environment,
         graph=graph,
@@ -82,6 +87,21 @@ def load(
         ),
         triggers=triggers,
     )
+    return loaded, memory
+
+
+def _shared(parsed: Parsed, graph: Graph) -> Parsed:
+    """Keep a SQL model as the graph has it, so that it is stored once.
+
+    Resolving it again gives the same: its inputs are found anew by the names that it wrote. Checks
+    would be attached twice, so a model that has some is kept as its file said it.
+    """
+    if len(parsed.assets) != 1 or not isinstance(parsed.assets[0].definition, SqlModel):
+        return parsed
+    own = parsed.assets[0]
+    found = graph.assets.get(own.key)
+    is_own = found is not None and found.file == own.file and not found.checks
+    return replace(parsed, assets=(found,)) if found is not None and is_own else parsed
 
 
 def _triggers(

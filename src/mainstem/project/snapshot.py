@@ -33,7 +33,7 @@ def load_project(request: LoadRequest, *, clock: Clock) -> LoadedProject:
     Raises:
         ConfigInvalid: mainstem.yml is wrong, so nothing else can be said.
     """
-    cache = request.cache("project")
+    cache = request.cache()
     before: _Snapshot | None = cache.load()
     now_ns = int(clock.now().timestamp() * 1e9)
     contents: dict[str, bytes] = {}
@@ -47,14 +47,16 @@ def load_project(request: LoadRequest, *, clock: Clock) -> LoadedProject:
         return before.loaded
     with seldom_collecting():
         loading = import_module("mainstem.project.loading")
-        loaded: LoadedProject = loading.load(request, files, contents)
+        loaded: LoadedProject
+        loaded, memory = loading.load(request, files, contents, cache.load_rest())
         cache.store(
             _Snapshot(
                 request=request.digest,
                 files={file.path: file for file in files},
                 read_at_ns=now_ns,
                 loaded=None if loaded.problems else loaded,
-            )
+            ),
+            memory,
         )
     return loaded
 
