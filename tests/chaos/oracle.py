@@ -37,7 +37,7 @@ def judge(
             "select id from launch where status = 'queued' and origin = 'schedule'"
         )
         later = {f"launch {launch_id} is still queued" for (launch_id,) in waiting}
-        wrong = [*broken_promises(transaction, lake)]
+        wrong = [*broken_promises(transaction, lake, project.graph)]
         wrong += [text for text in left_behind(transaction) if text not in later]
         wrong += _left_rows(transaction)
         wrong += _ends(transaction, servers, launched)
@@ -79,7 +79,8 @@ def _ends(transaction, servers: Sequence[Machine], launched: Sequence[int]) -> I
             yield f"launch {launch_id} ended {count} times"
     status = dict(transaction.execute("select id, status from run"))
     for launch_id, run_ids in runs.items():
-        whole = [n for n in run_ids if status.get(n) not in {"crashed", "cancelled"}]
+        # One that broke off with its database may be on record as failed, and is begun again.
+        whole = [n for n in run_ids if status.get(n) in {"succeeded", "held"}]
         if len(whole) > 1:
             told = ", ".join(f"run {n} {status.get(n)}" for n in sorted(whole))
             yield f"launch {launch_id} was carried out {len(whole)} times: {told}"

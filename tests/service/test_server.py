@@ -268,6 +268,18 @@ def test_a_run_that_could_not_write_its_end_does_not_stay_running(open_server):
     assert _launch_of(server, launch_id).status == "failed"
 
 
+def test_a_launch_that_broke_off_after_its_run_had_ended_is_not_run_again(open_server):
+    server = open_server()
+    launch_id = _broken_off(server, is_cut_off=True)
+    with server.database.write() as transaction:
+        state.finish_run(transaction, 1, status="succeeded", at=server.clock.now())
+
+    server.loop.turn()
+
+    stored = _launch_of(server, launch_id)
+    assert (stored.status, stored.attempts, stored.error) == ("succeeded", 1, "")
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [("{}", "requeued"), ("{lost: report}", "finished"), ("{attempts: 1}", "finished")],

@@ -8,7 +8,7 @@ who may have asked for a launch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -24,7 +24,7 @@ from mainstem.service.launcher import Ended, Launcher
 from mainstem.service.leadership import Leadership
 from mainstem.service.stopping import Stop, next_stop
 from mainstem.service.triggers import Triggers
-from mainstem.state import ProcessIdentity, Weights
+from mainstem.state import LaunchStatus, ProcessIdentity, Weights
 from mainstem.types import Clock, dataclass
 
 _POLL_S = 1.0
@@ -34,6 +34,9 @@ _BEAT_S = 2.0
 """Between two renewals of what this server holds; also how soon a cancel by others is seen."""
 _ROUND_S = 5.0
 """Between two looks for launches of servers that are gone; more often where leases are short."""
+
+_WHOLE: Mapping[str, LaunchStatus] = {"succeeded": "succeeded", "held": "held"}
+"""Runs after which nothing is left to do, whatever was raised behind them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,16 +145,12 @@ class Loop:
 
     def _record_ends(self) -> None:
         parts = self._parts
-        ended = [self._judged(one) for one in parts.launcher.ended()]
+        ended = parts.launcher.ended()
         if not ended:
             return
         now = parts.clock.now()
         try:
-            for one in ended:
-                if one.error:
-                    # A run that broke off may not have been able to write so: nobody else would,
-                    # for its process lives.
-                    parts.claims.end_run(_with_run(one), one.error)
+            ended = [self._judged(one) for one in ended]
             with parts.database.write() as transaction:
                 recorded = [
                     state.requeue_launch(transaction, _with_run(one), not_before=now)
@@ -169,7 +168,14 @@ class Loop:
         parts.triggers.call(of_runs=True)
 
     def _judged(self, ended: Ended) -> Ended:
-        """Have a launch that was cut off begun again, as if its server had died."""
+        """Say what becomes of a launch that raised: its run may tell otherwise, or nothing yet."""
+        if not ended.error:
+            return ended
+        # A run that broke off may not have been able to write so: nobody else would, for its
+        # process lives.
+        run = self._parts.claims.end_run(_with_run(ended), ended.error)
+        if run in _WHOLE:
+            return replace(ended, status=_WHOLE[run], error="", is_again=False)
         settings = self._parts.settings()
         may_again = settings.lost == "requeue" and ended.launch.attempts < settings.attempts
         return replace(ended, is_again=True) if ended.is_cut_off and may_again else ended
