@@ -272,6 +272,15 @@ class TestVersions:
         assert state.versions_of(transaction, B, "v1")[0].commit_id == ""
         assert state.linkable_commits(transaction, now=NOW) == {"p1"}
 
+    def test_of_a_table_that_came_in_steps_only_what_was_published_is_linked(self, transaction):
+        staged = [self._version(version=f"v{n}", commit_id=f"c{n}") for n in (1, 2, 3)]
+        state.add_versions(transaction, staged)
+        state.mark_published(transaction, 1, [A], commit_id="p1", versions={A: "v2"})
+
+        found = {v: state.versions_of(transaction, A, v)[0].commit_id for v in ("v1", "v2", "v3")}
+        assert found == {"v1": "", "v2": "p1", "v3": ""}
+        assert state.linkable_commits(transaction, now=NOW) == {"p1"}
+
     def test_parts_of_code_are_kept_by_version(self, transaction):
         state.save_parts(transaction, [(A, "c1", {"rows": "1"}), (B, "c1", {})])
 

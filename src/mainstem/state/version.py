@@ -96,7 +96,8 @@ def mark_published(
         run_id: The run.
         keys: What it published.
         commit_id: The target's commit.
-        versions: Of partitioned tables the one that was published: each of their steps made one.
+        versions: Of partitioned tables the one that was published: each of their steps made one,
+            and the others are no longer linked as a whole, so nothing keeps their commits.
     """
     known = versions or {}
     transaction.executemany(
@@ -108,6 +109,10 @@ def mark_published(
         "update version set commit_id = ?, expires_at = null "
         "where run_id = ? and asset = ? and data_version = ? and commit_id <> ''",
         [(commit_id, run_id, key.folded, version) for key, version in known.items()],
+    )
+    transaction.executemany(
+        "update version set commit_id = '' where run_id = ? and asset = ? and data_version <> ?",
+        [(run_id, key.folded, version) for key, version in known.items()],
     )
 
 
