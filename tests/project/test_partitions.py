@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import orjson
 import pytest
@@ -207,6 +208,34 @@ def test_only_the_wanted_partitions_are_built(flights):
         "2013-01..2013-02,2013-05..2013-08,2013-10..2013-12"
     )
     assert flights.planned("marts.monthly", partitions="latest").partitions == "2013-12"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ingest/more.yml", "type: files\npath: data/\ntables: {{f: {{files: x.csv, {}}}}}\n"),
+        ("seeds/seeds.yml", "seeds:\n  - {{name: s, {}}}\n"),
+    ],
+)
+def test_what_is_loaded_as_a_whole_has_no_partitions_and_says_who_has(flights, name, text):
+    flights.write("seeds/s.csv", "a\n1\n")
+    flights.write(name, text.format("partitions: {by: day, start: 2013-01-01}"))
+
+    with mainstem.open(flights.path) as project:
+        (problem,) = project.problems
+
+    assert (problem.code, problem.where.file) == ("A1010", name)
+    assert "models that read it" in problem.hint
+
+
+def test_a_tick_that_is_made_up_for_builds_the_window_that_was_over_then(flights):
+    flights.run("raw.flights")
+    tick = datetime(2013, 5, 1, 3, tzinfo=UTC)
+
+    finished = flights.run("marts.monthly", partitions="latest", logical_time=tick)
+
+    assert _statuses(finished) == {"2013-04": "built"}
+    assert _statuses(flights.run("marts.monthly", partitions="latest")) == {"2013-12": "built"}
 
 
 def test_a_partition_that_is_not_there_is_refused(flights):

@@ -452,7 +452,8 @@ _TABLE_KEYS: dict[str, Key] = {
     **_RETRY,
     **_NEEDS,
 }
-INGEST_TABLE = Keys(title="an ingest table", keys=_TABLE_KEYS)
+_WHOLE = {"partitions": "It is loaded as a whole; models that read it are built in partitions."}
+INGEST_TABLE = Keys(title="an ingest table", keys=_TABLE_KEYS, elsewhere=_WHOLE)
 INGEST_DEFAULTS = Keys(
     title="`defaults:` of an ingest file",
     keys={name: key for name, key in _TABLE_KEYS.items() if name not in {"as", "files"}},
@@ -542,7 +543,10 @@ _PROPERTY_ASSET = Keys(
     required=("key",),
 )
 _PROPERTY_SEED = Keys(
-    title="a seed's properties", keys={"name": Key(_TEXT), **_DESCRIBED}, required=("name",)
+    title="a seed's properties",
+    keys={"name": Key(_TEXT), **_DESCRIBED},
+    required=("name",),
+    elsewhere=_WHOLE,
 )
 _PROPERTY_SOURCE = Keys(
     title="a source's properties",

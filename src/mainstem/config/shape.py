@@ -79,6 +79,8 @@ class Keys:
     required: tuple[str, ...] = ()
     is_open: bool = False
     """Further keys are kept as they are."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Keys that belong to something else, with the hint that says to what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +199,9 @@ def _key_problems(
         key = shape.keys.get(name)
         if key is None:
             if not shape.is_open:
-                yield unknown_key(document, (*path, name), tuple(shape.keys), of=shape.title)
+                problem = unknown_key(document, (*path, name), tuple(shape.keys), of=shape.title)
+                problem.hint = shape.elsewhere.get(name, problem.hint)
+                yield problem
         elif item is not None:  # an empty key means: not set
             yield from problems_of(document, key.shape, (*path, name), item)
         elif name in shape.required:

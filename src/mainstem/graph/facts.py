@@ -105,6 +105,9 @@ class PlanOptions:
     partitions: Mapping[str, str] = field(default_factory=dict)
     """Which partitions are wanted, by folded asset key or `*`: a set as text, or words such as
     `latest`, `missing`, `failed`; without, all that are not up to date."""
+    latest_at: datetime | None = None
+    """Logical time of the run, by which `latest` is meant: a tick that is made up for builds the
+    window that was over then. Without it: now."""
 
 
 _LATE = datetime(2100, 1, 1, tzinfo=UTC)

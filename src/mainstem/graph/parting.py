@@ -164,7 +164,8 @@ def _wanted(
     for word in [asked] if '"' in asked else asked.split(","):
         match word.strip().casefold():
             case "latest":
-                found |= existing.last()
+                then = PartitionSet.existing(existing.definition, options.latest_at or facts.now)
+                found |= (then & existing).last()
             case "missing":
                 found |= existing - built
             case "failed":

@@ -34,8 +34,9 @@ def options_of_run(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def options_of_plan(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the others, which say what is to be done."""
-    return {name: value for name, value in options.items() if name not in _OF_THE_RUN}
+    """Give the others, which say what is to be done; `latest` is meant as of the logical time."""
+    found = {name: value for name, value in options.items() if name not in _OF_THE_RUN}
+    return {**found, "latest_at": options.get("logical_time")}
 
 
 def noting(plan: Plan, options: Mapping[str, Any], **more: Any) -> Plan:
