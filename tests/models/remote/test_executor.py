@@ -9,9 +9,10 @@ import pytest
 from mainstem import state
 from mainstem.database import open_database
 from mainstem.errors import Cancelled, StepFailed
-from mainstem.models import RemoteExecutor
+from mainstem.models import RemoteExecutor, RemoteWorker
 from mainstem.models.remote.parcel import ANSWER, HELD_S, LINES, MESSAGE, pack, unpack
-from mainstem.models.worker.message import Built, Noted
+from mainstem.models.remote.worker import _Job
+from mainstem.models.worker.message import Asked, Built, Noted
 from mainstem.state import TICKET_MIGRATIONS
 
 START = datetime(2026, 11, 28, tzinfo=UTC)
@@ -233,4 +234,27 @@ def test_a_ticket_that_is_no_longer_wanted_is_given_to_nobody(database_url):
         )
 
     assert taken is None
+    database.close()
+
+
+def test_a_worker_asks_nothing_more_of_a_run_that_wants_its_ticket_no_more(tmp_path):
+    database = open_database(str(tmp_path / "tickets.db"))
+    database.migrate(TICKET_MIGRATIONS)
+    clock = ManualClock()
+    worker = RemoteWorker(database, "far", None, clock, slots=1, tell=lambda *_: None)
+    ends = {"now": clock.now(), "wanted_until": START + timedelta(minutes=1)}
+    with database.write() as transaction:
+        state.put_ticket(transaction, "t", executor="far", asset="m.a", body=b"", **ends)
+        ticket = state.take_ticket(
+            transaction, executor="far", owner="w", worker="w", now=START, held_until=START
+        )
+    told = []
+    job = _Job(worker, ticket)
+    asking = threading.Thread(target=lambda: told.append(job._ask(Asked(key=None, schema=None))))
+    asking.start()
+
+    job.cancel()
+    asking.join(30)
+
+    assert [one.error.code for one in told] == ["A7141"]
     database.close()

@@ -8,6 +8,7 @@ asked decides what becomes of them.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import threading
@@ -163,7 +164,8 @@ class _Job:
         self.worker = worker
         self.ticket = ticket
         self.heard = 0
-        self.replies: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self.replies: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        """Nothing: none will come."""
         self.lines = LineBatches(lambda lines: self._say(LINES, lines))
         self.is_done = False
         self.is_cancelled = False
@@ -175,6 +177,7 @@ class _Job:
 
     def cancel(self) -> None:
         self.is_cancelled = True
+        self.replies.put(None)
         for stop in list(self._stops):
             stop()
 
@@ -215,15 +218,18 @@ class _Job:
         self._say(MESSAGE, message)
         if not isinstance(message, Asked):
             return None
-        try:
-            reply: Told = unpack(self.replies.get(timeout=_REPLY_S))
-        except queue.Empty:
+        body = None
+        if not self.is_cancelled:
+            with contextlib.suppress(queue.Empty):
+                body = self.replies.get(timeout=_REPLY_S)
+        if body is None:
             error = EngineUnavailable(
                 "A7141",
                 f"{self.ticket.asset} got no reply from the run that it belongs to.",
                 hint="The run ended, or the database is lost to it; nothing was committed.",
             )
             return Told(error=error)
+        reply: Told = unpack(body)
         return reply
 
     def _say(self, kind: str, content: object) -> bool:
