@@ -31,6 +31,7 @@ class MortalDatabase:
         self._database = database
         self._when = when
         self._is_dead = False
+        self._migrated: set[int] = set()
 
     @property
     def url(self) -> str:
@@ -60,8 +61,10 @@ class MortalDatabase:
         return self._database.is_new()
 
     def migrate(self, migrations: Sequence[Migration]) -> None:
-        """Bring the schema up to date."""
-        self._database.migrate(migrations)
+        """Bring the schema up to date; nobody else changes it in a world."""
+        if id(migrations) not in self._migrated:
+            self._database.migrate(migrations)
+            self._migrated.add(id(migrations))
 
     def watch(self) -> Watch:
         """Begin to watch for what others commit."""

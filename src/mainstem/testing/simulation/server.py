@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -93,24 +93,37 @@ class SimulatedServer:
         if not self._leadership.keep():
             return False
         now = self.clock.now()
-        with self._leadership.write() as transaction:
-            automation.evaluate(transaction, self._triggers, now=now)
+        with self.database.read() as transaction:
+            tick = automation.next_wake(transaction, "schedule")
+            is_filling = bool(state.open_backfills(transaction))
+        if tick is not None and tick <= now:
+            with self._leadership.write() as transaction:
+                automation.evaluate(transaction, self._triggers, now=now)
         for sensor in self._triggers.sensors.values():
             self._look(sensor, now)
-        self._fill(now)
-        self._settle()
+        # Without a backfill that is open there is nothing to look at again.
+        self._backfills_at = (
+            self._backfills.turn(self._leadership.write, now) if is_filling else None
+        )
+        with self.database.read() as transaction:
+            claimed = state.claimed_launches(transaction)
+            is_asked = bool(state.queue_depth(transaction)["queued"])
+        self._settle(claimed)
+        launch = self._claim(now) if is_asked or claimed else None
+        if launch is None:
+            return False
+        self._execute(launch)
+        return True
+
+    def _claim(self, now: datetime) -> Launch | None:
         with self._leadership.write() as transaction:
-            launch = state.claim_launch(
+            return state.claim_launch(
                 transaction,
                 process=self.process,
                 slots=1,
                 now=now,
                 expires_at=now + timedelta(seconds=self.world.project.settings.serve.hold_s),
             )
-        if launch is None:
-            return False
-        self._execute(launch)
-        return True
 
     def next_wake(self) -> datetime | None:
         """Tell when something will be due."""
@@ -143,15 +156,7 @@ class SimulatedServer:
             automation.finish_look(transaction, look, answer, now=self.clock.now())
         sensors.taken(look, self.lake)
 
-    def _fill(self, now: datetime) -> None:
-        """Let open backfills go on; without one there is nothing to look at again."""
-        with self.database.read() as transaction:
-            is_open = bool(state.open_backfills(transaction))
-        self._backfills_at = self._backfills.turn(self._leadership.write, now) if is_open else None
-
-    def _settle(self) -> None:
-        with self.database.read() as transaction:
-            claimed = state.claimed_launches(transaction)
+    def _settle(self, claimed: Sequence[Launch]) -> None:
         self._claims.settle(
             claimed,
             self._leadership.write,
