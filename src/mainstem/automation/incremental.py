@@ -144,6 +144,7 @@ class Evaluator:
             asset: self._cell(condition, asset) for asset, condition in conditions.items()
         }
         self._root_of = {id(cell): asset for asset, cell in self._roots.items()}
+        self._assets = frozenset(asset for asset, _ in self._cells)
         self._passing: set[Cell] = set()
         self._changed: dict[int, Cell] = {}
         self._moved: dict[int, Cell] = {}
@@ -158,7 +159,7 @@ class Evaluator:
     @property
     def assets(self) -> frozenset[Asset]:
         """Those that some condition asks about."""
-        return frozenset(asset for asset, _ in self._cells)
+        return self._assets
 
     def value(self, asset: Asset) -> PartitionSet:
         """Give the partitions for which an asset's condition holds."""
