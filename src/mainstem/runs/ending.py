@@ -24,7 +24,7 @@ from mainstem.runs.publishing import Candidate, conclude, publish
 from mainstem.runs.reporting import Course, gate_reason
 from mainstem.runs.scope import Scope
 from mainstem.runs.step import Gate
-from mainstem.runs.withholding import without_held
+from mainstem.runs.withholding import torn, without_held
 from mainstem.types import AssetKey, Relation
 
 
@@ -43,6 +43,10 @@ def publish_run(
         return _judge_merged(scope, book, gates, relation)
 
     while True:
+        held = torn(scope, book, end)
+        if held:
+            run_state, end = _held_back(run_state, book, end, held)
+            continue
         candidate = _candidate(scope, book, end)
         if candidate.keys:
             candidate = replace(candidate, publish_from=without_held(scope, book, end))
@@ -51,7 +55,7 @@ def publish_run(
                 conclude(transaction, candidate, scope.services, scope.options)
                 _close(transaction, scope, book, candidate.status)
             return end, None
-        commit, held = publish(
+        commit, refused = publish(
             candidate,
             scope.services,
             scope.options,
@@ -60,12 +64,20 @@ def publish_run(
         )
         if commit is not None:
             return end, commit
-        run_state, instructions = reconsider(run_state, held)
-        for instruction in instructions:
-            if isinstance(instruction, FinishStep):
-                book.finish(instruction)
-            elif isinstance(instruction, EndRun):
-                end = instruction
+        run_state, end = _held_back(run_state, book, end, refused)
+
+
+def _held_back(
+    run_state: State, book: Book, end: EndRun, held: Mapping[int, str]
+) -> tuple[State, EndRun]:
+    """Take steps, and all that relies on them, out of what is published."""
+    run_state, instructions = reconsider(run_state, held)
+    for instruction in instructions:
+        if isinstance(instruction, FinishStep):
+            book.finish(instruction)
+        elif isinstance(instruction, EndRun):
+            end = instruction
+    return run_state, end
 
 
 def give_up(scope: Scope, book: Book, error: BaseException) -> None:

@@ -56,6 +56,43 @@ def without_held(scope: Scope, book: Book, end: EndRun) -> str:
     return name
 
 
+def torn(scope: Scope, book: Book, end: EndRun) -> dict[int, str]:
+    """Give the steps of tables that cannot be published in part, and why.
+
+    Where a table starts over with a column of another type, rows that stay have no value that would
+    fit: they would read null.
+    """
+    found: dict[int, str] = {}
+    units = scope.wiring.units
+    for index in end.publish:
+        for key in units[index].keys if units[index].some is not None else ():
+            reason = _retyped(scope, book, end, key)
+            if reason:
+                found[index] = reason
+    return found
+
+
+def _retyped(scope: Scope, book: Book, end: EndRun, key: AssetKey) -> str:
+    base, parting = scope.entries.get(key), scope.services.graph.effective[key].partitions
+    assert parting is not None, "units with partitions belong to partitioned assets"
+    if base is None or base.kind != "table":
+        return ""
+    good, _, starts_over = _sets(scope, book, end, key, PartitionSet(parting.definition))
+    kept = union_of_parts(parts_of(base.provenance, parting.definition), parting.definition) - good
+    if not starts_over or not kept:
+        return ""
+    lake = scope.services.lake
+    old, new = lake.relation(key, scope.run.base_commit), lake.relation(key, scope.branch.tip)
+    for before in old.schema:
+        after = new.schema.field(before.name)
+        if after is not None and after.id != before.id:
+            return (
+                f"`{before.name}` changes from {before.type} to {after.type}, which is for all "
+                f"partitions or none, and {kept.text()} stays as it was"
+            )
+    return ""
+
+
 def _withdrawal(scope: Scope, book: Book, end: EndRun, key: AssetKey) -> TableWrite | None:
     asset = scope.services.graph.effective[key]
     assert asset.partitions is not None, "units with partitions belong to partitioned assets"

@@ -46,7 +46,8 @@ def step_line(event: StepFinished, look: Look, *, key_width: int) -> str:
     note = _note(event)
     took = "" if event.status in {"skipped", "cancelled"} else seconds(event.elapsed_s)
     tail = f"{took:<8}{note}" if took else note
-    head = f"  {look.mark(step_mark(event))} {event.name:<{key_width + 4}}"
+    name_width = max(key_width + 4, len(event.name) + 1)  # a partition makes it longer
+    head = f"  {look.mark(step_mark(event))} {event.name:<{name_width}}"
     return f"{head}{rows}     {tail}".rstrip()
 
 
