@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -248,37 +248,41 @@ DAYS = time_partitions("day", "2013-01-01")
 KEY = AssetKey.parse("a.b")
 
 
-def _days(text):
-    return PartitionSet.parse(text, DAYS)
+def _january(numbers):
+    return PartitionSet.parse(re.sub(r"\d\d", r"2013-01-\g<0>", numbers), DAYS)
 
 
 @pytest.mark.parametrize(
-    ("status", "steps", "done"),
+    ("status", "steps", "built", "done"),
     [
-        ("succeeded", {}, "2013-01-01..2013-01-03"),
-        ("succeeded", {"2013-01-01": "built"}, "2013-01-01..2013-01-03"),
-        ("failed", {"2013-01-01": "built", "2013-01-02": "failed"}, "2013-01-01"),
-        ("failed", {}, ""),
-        (
-            "held",
-            {"2013-01-01..2013-01-02": "linked", "2013-01-03": "held"},
-            "2013-01-01..2013-01-02",
-        ),
-        ("cancelled", {"2013-01-01": "built"}, ""),
-        ("lost", {}, ""),
+        ("succeeded", {}, "01..03", "01..03"),
+        ("succeeded", {"01": "built"}, "01..03", "01..03"),
+        ("succeeded", {"01": "built"}, "01..02", "01..02"),
+        # What was up to date has no step; one that failed beside it takes nothing from it.
+        ("failed", {"02": "failed"}, "01..03", "01,03"),
+        ("failed", {"01": "built", "02": "failed"}, "01", "01"),
+        ("failed", {"01": "built", "02": "failed"}, "", ""),
+        ("held", {"01..02": "linked", "03": "held"}, "01..03", "01..02"),
+        ("failed: it could not publish", {"01": "built"}, "01..03", ""),
+        ("cancelled", {"01": "built"}, "01..03", ""),
+        ("lost: its servers died", {}, "01..03", ""),
     ],
 )
-def test_a_launch_is_taken_apart_by_partition(status, steps, done):
-    some = _days("2013-01-01..2013-01-03")
+def test_a_launch_is_taken_apart_by_partition(status, steps, built, done):
+    status, _, error = status.partition(": ")
     launch = Launch(
         id=1,
         request=LaunchRequest(origin="backfill"),
-        status="running",
+        status=status,
         requested_at=datetime(2026, 1, 1, tzinfo=UTC),
+        error=error,
     )
-    records = [PartitionStep(key=KEY, partitions=t, status=s) for t, s in steps.items()]
+    records = [
+        PartitionStep(key=KEY, partitions=_january(text).text(), status=status)
+        for text, status in steps.items()
+    ]
 
-    good, bad = outcome(replace(launch, status=status), some, records, some)
+    good, bad = outcome(launch, _january("01..03"), records, _january(built))
 
-    assert good == _days(done)
-    assert bad == some - good
+    assert good == _january(done)
+    assert bad == _january("01..03") - good

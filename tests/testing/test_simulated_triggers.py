@@ -2,11 +2,13 @@
 """`simulate` with partitions, backfills, sensors, hooks and checks in Python."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from mainstem.errors import UserError
+from mainstem.graph import PartitionSet, parts_of, union_of_parts
+from mainstem.state import launches, partition_steps
 from mainstem.testing import simulate
 from mainstem.testing.simulation.faults import half_published_partitions, left_behind
 from mainstem.types import AssetKey, RunRequest
@@ -177,6 +179,8 @@ def test_names_that_are_not_there_are_errors(world):
         lambda: world.deliver("payd", {}),
         lambda: world.break_check("m.plain", "is_plane"),
         lambda: world.partitions("m.plain"),
+        lambda: world.fail("m.plain", partition="2026-03-04"),
+        lambda: world.fail("m.weeks", partition="2026-03-04"),
     ):
         with pytest.raises(UserError):
             ask()
@@ -214,57 +218,148 @@ def test_a_partition_without_what_it_was_made_from_is_noticed(world):
     assert any("m.per_day 2026-03-01, but not all of m.days" in text for text in lacking)
 
 
+def _torment(world):
+    """Some days of partitions, backfills, sensors and hooks, with servers that die anywhere.
+
+    Gives the partitions that were told to fail, the backfills, and the run keys asked for.
+    """
+    chance = world.random
+    told, made, asked = set(), [], set()
+    for _ in range(chance.randint(0, 4)):
+        asset = chance.choice(["m.days", "m.per_day", "m.weeks"])
+        key = "2026-W10" if asset == "m.weeks" else f"2026-03-{chance.randint(1, 11):02}"
+        told.add((asset, key))
+        world.fail(asset, partition=key, times=chance.randint(1, 3))
+    world.make_deadly(chance.choice([0.002, 0.01, 0.02]))
+    for _ in range(6):
+        if chance.random() < 0.5:
+            first = chance.randint(1, 6)
+            report = world.backfills.create(
+                [chance.choice(["m.days+", "m.days"])],
+                partitions=f"2026-03-{first:02}..2026-03-{first + 3:02}",
+                pace={"parallel": chance.randint(1, 3), "chunk": chance.randint(1, 3)},
+            )
+            made.append(report.backfill.id)
+        if chance.random() < 0.5:
+            key = f"f{chance.randint(1, 3)}"
+            asked.add(("sensor", key))
+            world.notice("inbox", key)
+        if chance.random() < 0.5:
+            key = f"d{chance.randint(1, 3)}"
+            asked.add(("webhook", key))
+            world.deliver("paid", {}, {"x-id": key})
+        world.run_for(hours=6)
+    world.settle()
+    return told, made, asked
+
+
+def _is_lost(world, launch):
+    """Tell whether its servers died as often as a launch survives, and it says so."""
+    limit = world.project.settings.serve.attempts
+    said = f"the server died {limit} times while it ran"
+    return (launch.status, launch.attempts, launch.error) == ("lost", limit, said)
+
+
+def _failures(transaction, launch):
+    """Give the partitions whose step raised in a launch, with what it said."""
+    for key in (AssetKey("m", "days"), AssetKey("m", "per_day"), AssetKey("m", "weeks")):
+        if launch.run_id is not None:
+            for step in partition_steps(transaction, launch.run_id, key):
+                if step.status == "failed":
+                    yield (str(key), step.partitions), (step.error or {}).get("summary", "")
+
+
+def _wrong_ends(world, told, asked):
+    """Say which launches ended otherwise than they may, and which there should be or not."""
+    with world.database.read() as transaction:
+        found = launches(transaction, limit=10_000)
+        failures = {one.id: [*_failures(transaction, one)] for one in found}
+        wrong = [*left_behind(transaction)]
+    for one in found:
+        is_told = failures[one.id] != [] and all(
+            step in told and said.endswith("told to fail") for step, said in failures[one.id]
+        )
+        is_well = one.status == "succeeded" or (one.status == "failed" and is_told)
+        if not is_well and not _is_lost(world, one):
+            wrong.append(f"launch {one.id} {one.status} {one.attempts} {one.error!r}")
+    # A server holds one launch at a time: each further attempt was paid for with a death.
+    spent = sum(one.attempts - (one.status != "lost") for one in found if one.attempts)
+    if spent > world.deaths:
+        wrong.append(f"{spent} attempts broke off, and {world.deaths} servers died")
+    keys = [(one.request.origin, one.request.run_key) for one in found]
+    outside = sorted(key for key in keys if key[1] and key[1][0] in "fd")
+    if outside != sorted(asked):
+        wrong.append(f"launched {outside}, asked for {sorted(asked)}")
+    return wrong
+
+
+def _lacked_a_day(world, week, moment):
+    """Tell whether a day of a week was not on `main` before a moment."""
+    log = world.lake.log("main", limit=10_000)
+    before = next(commit for commit in log if commit.created_at < moment)
+    definition = world.project.graph.effective[AssetKey("m", "days")].partitions.definition
+    entry = world.lake.entries(before.id).get(AssetKey("m", "days"))
+    there = (
+        {*union_of_parts(parts_of(entry.provenance, definition), definition)} if entry else {*()}
+    )
+    number = int(week.removeprefix("2026-W"))
+    return any(
+        date.fromisocalendar(2026, number, day).isoformat() not in there for day in range(1, 8)
+    )
+
+
+def _unexplained(world, number, told):
+    """Say which partitions of a backfill failed though nothing was to keep them from it."""
+    report = world.backfills.show(number)
+    with world.database.read() as transaction:
+        found = launches(transaction, origin="backfill", source=str(number), limit=10_000)
+        failures = {one.id: dict(_failures(transaction, one)) for one in found}
+    for asset in report.assets:
+        definition = world.project.graph.effective[asset.key].partitions.definition
+        for key in PartitionSet.parse(asset.failed_partitions, definition):
+            last = next(  # the newest of those that had it
+                one
+                for one in found
+                for name, text in one.request.partitions.items()
+                if name == str(asset.key) and key in {*PartitionSet.parse(text, definition)}
+            )
+            is_told = (str(asset.key), key) in told and (str(asset.key), key) in failures[last.id]
+            is_week = asset.key == AssetKey("m", "weeks") and last.status == "succeeded"
+            is_stuck = is_week and _lacked_a_day(world, key, last.started_at)
+            if not (is_told or is_stuck or _is_lost(world, last)):
+                yield f"backfill {number}: {asset.key} {key} by launch {last.id} {last.status}"
+        if asset.done + asset.failed + asset.stuck != asset.target:
+            yield f"backfill {number} left partitions of {asset.key}: {asset}"
+    is_whole = report.done == report.target
+    if report.backfill.status != ("succeeded" if is_whole else "failed"):
+        yield f"backfill {number} is {report.backfill.status}"
+
+
 def _chaos(folder, seed, database=""):
-    """Some days of partitions, backfills, sensors and hooks, with servers that die anywhere."""
     with simulate(folder, start=START, seed=seed, database=database) as world:
-        chance = world.random
-        for _ in range(chance.randint(0, 4)):
-            asset = chance.choice(["m.days", "m.per_day", "m.weeks"])
-            day = f"2026-03-{chance.randint(1, 11):02}"
-            world.fail(asset, partition=day, times=chance.randint(1, 3))
-        world.make_deadly(chance.choice([0.002, 0.01, 0.02]))
-        made, sent, noticed = [], set(), set()
-        for _ in range(6):
-            if chance.random() < 0.5:
-                first = chance.randint(1, 6)
-                made.append(
-                    world.backfills.create(
-                        [chance.choice(["m.days+", "m.days"])],
-                        partitions=f"2026-03-{first:02}..2026-03-{first + 3:02}",
-                        pace={"parallel": chance.randint(1, 3), "chunk": chance.randint(1, 3)},
-                    ).backfill.id
-                )
-            if chance.random() < 0.5:
-                key = f"f{chance.randint(1, 3)}"
-                noticed.add(key)
-                world.notice("inbox", key)
-            if chance.random() < 0.5:
-                key = f"d{chance.randint(1, 3)}"
-                sent.add(key)
-                world.deliver("paid", {}, {"x-id": key})
-            world.run_for(hours=6)
-        world.settle()
-        # A week cannot be built before its days are there: three nights mend whatever is to fail.
-        world.run_for(days=4)
-        for number in made * 10:
+        told, made, asked = _torment(world)
+        wrong = [text for number in made for text in _unexplained(world, number, told)]
+        wrong += _wrong_ends(world, told, asked)
+        # With nothing that is to fail any more, one night and one retry make everything whole.
+        for asset, key in told:
+            world.fail(asset, partition=key, times=0)
+        world.run_for(days=1)
+        for number in made:
             if world.backfills.show(number).backfill.status == "failed":
                 world.backfills.retry(number)
-                world.settle()
         world.settle()
-        wrong = [*world.broken_promises()]
-        with world.database.read() as transaction:
-            wrong += left_behind(transaction)
-            launched = transaction.execute(
-                "select origin, run_key, count(*) from launch "
-                "where source in ('inbox', 'paid') group by origin, run_key"
-            )
-        expected = {*(("sensor", key) for key in noticed), *(("webhook", key) for key in sent)}
-        if {(origin, key): count for origin, key, count in launched} != dict.fromkeys(expected, 1):
-            wrong.append(f"launched {sorted(launched)}, asked for {sorted(expected)}")
+        wrong += [*world.broken_promises(), *_wrong_ends(world, told, asked)]
         for number in made:
             report = world.backfills.show(number)
             if report.backfill.status != "succeeded" or report.done != report.target:
-                wrong.append(f"backfill {number}: {report.backfill.status}")
+                wrong.append(f"backfill {number} again: {report.backfill.status}")
+        for asset, keys in {
+            "m.days": _days(1, 11),
+            "m.per_day": _days(1, 11),
+            "m.weeks": ("2026-W10",),
+        }.items():
+            if world.partitions(asset) != keys:
+                wrong.append(f"{asset} has {world.partitions(asset)}")
         return world.deaths, wrong
 
 

@@ -21,24 +21,17 @@ def outcome(
         some: Its partitions.
         steps: How they fared in its run; those that were up to date have no step.
         built: What the branch has now. One that read what was never built has no step, and is
-            not there.
+            not there; nor is one whose step went well if its run could not publish.
 
     Returns:
         Done and failed; together they are `some`.
     """
-    good = bad = some - some
+    bad = some - some
     for step in steps:
-        parsed = PartitionSet.parse(step.partitions, some.definition, is_stored=True)
-        if step.status in GOOD:
-            good |= parsed
-        else:
-            bad |= parsed
-    match launch.status:
-        case "succeeded":
-            done = (some & built) - bad
-        case "held" | "failed":
-            done = (good - bad) & some
-        case _:
-            # Cancelled or lost: nothing was published, though it may be linked next time.
-            done = some - some
+        if step.status not in GOOD:
+            bad |= PartitionSet.parse(step.partitions, some.definition, is_stored=True)
+    is_whole = launch.status in {"succeeded", "held", "failed"} and not launch.error
+    # One that broke off, was cancelled or lost published nothing, though its work may be linked
+    # next time.
+    done = (some & built) - bad if is_whole else some - some
     return done, some - done

@@ -17,7 +17,7 @@ from mainstem.automation import Receipt, TickRecord
 from mainstem.checks import gates_of
 from mainstem.database import open_database
 from mainstem.errors import UserError
-from mainstem.graph import Asset, PlannedAsset, parts_of, union_of_parts
+from mainstem.graph import Asset, Partitioning, PartitionSet, PlannedAsset, parts_of, union_of_parts
 from mainstem.lake import Lake
 from mainstem.models import PythonGate, WorkerPool
 from mainstem.project import Project, open_project
@@ -160,11 +160,15 @@ class World:
     def fail(
         self, asset: str, *, times: int = 1, error: str = "told to fail", partition: str = ""
     ) -> None:
-        """Let the next attempts at an asset, or at one of its partitions, raise."""
+        """Let the next attempts at an asset, or at each of some of its partitions, raise.
+
+        With `times=0` those that still would succeed again.
+        """
         behaviour = self._behaviour(asset)
         behaviour.error = error
         if partition:
-            behaviour.failing[partition] = times
+            some = PartitionSet.parse(partition, self._parted(asset).definition)
+            behaviour.failing |= dict.fromkeys(some, times)
         else:
             behaviour.failures = times
 
@@ -269,12 +273,8 @@ class World:
 
     def partitions(self, asset: str) -> tuple[str, ...]:
         """Give the partitions of an asset that readers of `main` have."""
-        graph = with_partition_keys(self.project.graph, self.database)
-        found = graph.effective[self._asset(asset).key]
-        if found.partitions is None:
-            raise UserError("A6411", f"{asset} has no partitions.")
-        entry = self.lake.entry(found.key, "main")
-        definition = found.partitions.definition
+        definition = self._parted(asset).definition
+        entry = self.lake.entry(self._asset(asset).key, "main")
         parts = () if entry is None else parts_of(entry.provenance, definition)
         return tuple(union_of_parts(parts, definition))
 
@@ -415,6 +415,13 @@ class World:
     def _behaviour(self, asset: str) -> Behaviour:
         key = str(self._asset(asset).key)
         return self._behaviours.setdefault(key, Behaviour())
+
+    def _parted(self, asset: str) -> Partitioning:
+        graph = with_partition_keys(self.project.graph, self.database)
+        found = graph.effective[self._asset(asset).key].partitions
+        if found is None:
+            raise UserError("A6411", f"{asset} has no partitions.")
+        return found
 
     def _asset(self, name: str) -> Asset:
         graph = self.project.graph
