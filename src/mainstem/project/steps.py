@@ -12,7 +12,7 @@ from mainstem.config import Variables
 from mainstem.errors import InternalError
 from mainstem.graph import Asset, PlannedAsset
 from mainstem.ingest import FileStep
-from mainstem.models import CommandStep, Host, PythonAsset, PythonGate, PythonStep, Rule
+from mainstem.models import PythonAsset, PythonGate, PythonStep, Rule
 from mainstem.project.ephemeral import EphemeralViews, InlinedGate
 from mainstem.project.loaded import LoadedProject
 from mainstem.project.services import Services
@@ -105,11 +105,11 @@ class Steps:
             variables=self._loaded.environment.vars,
         )
 
-    def _command_step(self, asset: Asset, planned: PlannedAsset) -> CommandStep:
+    def _command_step(self, asset: Asset, planned: PlannedAsset) -> models.CommandStep:
         graph, services = self._loaded.graph, self._services
-        return CommandStep(
+        return models.CommandStep(
             asset,
-            Host(
+            models.Host(
                 engine=services.engine,
                 folder=self._folder,
                 variables=self._variables,
