@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mainstem.cli.render.harmless import harmless
 from mainstem.cli.render.look import Look
 from mainstem.cli.render.words import plural
 from mainstem.errors import ErrorGroup, InternalError, MainstemError, Where
@@ -44,7 +45,7 @@ def _one(error: MainstemError, look: Look) -> list[str]:
                 suggestion, hint = _split(hint, error.known)
             lines += _excerpt(where, suggestion, look)
     lines += [f"  {line}" for line in hint.splitlines() if line.strip()]
-    lines += [f"  {look.paint(line, 'dim')}" for line in error.details.splitlines()]
+    lines += [f"  {look.paint(harmless(line), 'dim')}" for line in error.details.splitlines()]
     if isinstance(error, InternalError):
         lines.append("  This is a bug in Mainstem. Please report it with the lines above.")
     return lines

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from mainstem.cli.render.checks import title_of
 from mainstem.cli.render.grid import grid
+from mainstem.cli.render.harmless import harmless
 from mainstem.cli.render.look import Look, Mark
 from mainstem.cli.render.words import moment, plural, seconds, size
 from mainstem.project import LogEntry, RunDetail, RunRecord, StepRecord
@@ -85,7 +86,7 @@ def log_lines(entries: Sequence[LogEntry], look: Look) -> list[str]:
     """Render lines of a run's log with their time and step."""
     lines = []
     for entry in entries:
-        first, *more = entry.text.splitlines() or [""]
+        first, *more = [harmless(line) for line in entry.text.splitlines()] or [""]
         lines.append(f"{look.paint(f'{entry.at:%H:%M:%S}', 'dim')} {entry.asset or 'run'}: {first}")
         lines += [f"{'':<8} {line}" for line in more]
     return lines
