@@ -134,6 +134,24 @@ def test_a_launch_that_waits_is_told(built, mainstem):
     assert answer(mainstem, "shop.orders")[1] == [("job", "the project has no jobs")]
 
 
+@pytest.mark.parametrize(("is_before", "is_told"), [(False, True), (True, False)])
+def test_a_launch_that_was_lost_is_told_until_the_next_run(is_before, is_told, built, mainstem):
+    """`total` was built by run 1; a launch that was lost before that is over."""
+    with library.open(built) as project, project.services.database.write() as transaction:
+        at = datetime.now(UTC) - timedelta(hours=is_before)
+        enqueue(transaction, LaunchRequest(origin="webhook", select=("total",)), now=at)
+        transaction.execute(
+            "update launch set status = 'lost', error = 'the server died 3 times', finished_at = ?",
+            (int(at.timestamp() * 1_000_000),),
+        )
+
+    last, _ = answer(mainstem, "total")
+    text = "launch 1 (webhook) is lost: the server died 3 times; it is not begun again"
+
+    assert (("error", text) in last) == is_told
+    assert all("lost" not in text for _, text in answer(mainstem, "shop.orders")[0])
+
+
 def test_an_unknown_asset_is_told_with_the_nearest(built, mainstem):
     done = mainstem("why", "totl")
 

@@ -106,6 +106,20 @@ def test_a_backfill_can_be_paused_and_what_failed_in_it_done_again(world):
     assert world.partitions("m.days") == _days(1, 5)
 
 
+def test_what_was_up_to_date_is_done_though_a_neighbour_in_its_launch_failed(world):
+    world.launch("m.days", partitions="2026-03-01..2026-03-03")
+    world.launch("m.per_day", partitions="2026-03-01,2026-03-03")
+    world.run_for(minutes=5)
+    world.fail("m.per_day", partition="2026-03-02")
+    made = world.backfills.create(
+        ["m.per_day"], partitions="2026-03-01..2026-03-03", pace={"chunk": 3}
+    )
+    world.settle()
+
+    (found,) = world.backfills.show(made.backfill.id).assets
+    assert (found.done, found.failed_partitions) == (2, "2026-03-02")
+
+
 def test_launches_take_partitions(world):
     world.launch("m.days", partitions="2026-03-07")
     world.run_for(minutes=5)

@@ -17,9 +17,9 @@ def subject_of(body: Mapping[str, Any]) -> str:
     items: Sequence[Mapping[str, Any]] = body["items"]
     names = [str(item["asset"]) for item in items]
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    run = f"run {body['run_id']}" if body.get("run_id") else "assets"
+    run = f"run {body['run_id']} " if body.get("run_id") else "assets " if items else ""
     what = f": {names[0]}{more}" if names else f": {body['error']}" if body.get("error") else ""
-    return f"{body['project']}/{body['environment']}: {run} {body['event']}{what}"
+    return f"{body['project']}/{body['environment']}: {run}{body['event']}{what}"
 
 
 def lines_of(body: Mapping[str, Any]) -> list[str]:

@@ -14,7 +14,8 @@ from typing import Any
 
 from mainstem import state
 from mainstem.database import Transaction
-from mainstem.graph import Graph
+from mainstem.errors import SelectionInvalid
+from mainstem.graph import Graph, select
 from mainstem.observers import outbox
 from mainstem.observers.blast import blast_of
 from mainstem.observers.failure import Failure, add_failure, fix_failures
@@ -102,6 +103,35 @@ class Teller:
                 self._tell_of_faults(transaction, rule, ending, faults, job)
             if fixed:
                 self._tell_of_recovery(transaction, rule, ending, fixed, job)
+
+    def lost(
+        self,
+        transaction: Transaction,
+        launch: state.Launch,
+        why: str,
+        *,
+        environment: str,
+        branch: str,
+        at: datetime,
+    ) -> None:
+        """Write alerts for a launch that is not begun again, whether it ever became a run."""
+        request = launch.request
+        what = f"launch {launch.id} ({request.origin} {request.source}".rstrip() + ") is lost"
+        keys = _selected(self._graph, request)
+        for rule in self._rules:
+            subject = f"lost/{request.origin}/{request.source}/{branch}"
+            if not rule.hears(
+                "failed", environment=environment, job=request.job
+            ) or not self._is_to_tell(transaction, rule, subject, at):
+                continue
+            body = self._body("failed", environment, branch, [], at=at, keys=keys)
+            body |= {
+                "run_id": launch.run_id or 0,
+                "job": request.job,
+                "error": f"{what}: {why}; it is not begun again",
+                "command": "mainstem queue",
+            }
+            self._put(transaction, rule, "failed", f"launch-{launch.id}/lost", body)
 
     def late(self, transaction: Transaction, lates: Sequence[Late], *, at: datetime) -> None:
         """Write alerts for assets that are late; the same lateness is told of once."""
@@ -327,6 +357,13 @@ class Teller:
             body=body,
             at=datetime.fromisoformat(body["at"]),
         )
+
+
+def _selected(graph: Graph, request: state.LaunchRequest) -> Sequence[AssetKey]:
+    try:
+        return select(graph, request.select, request.exclude)
+    except SelectionInvalid:
+        return ()  # a launch of other files, which named what is no more
 
 
 def _event(step: StepFinished) -> AlertEvent:

@@ -32,7 +32,7 @@ from mainstem.observers import (
 from mainstem.project.services import Services
 from mainstem.records import Pruned, RecordFiles, Retention
 from mainstem.runs import RunEnding, RunEvent
-from mainstem.state import launch_of_run, unfinished_runs
+from mainstem.state import Launch, launch_of_run, unfinished_runs
 from mainstem.types import AssetKey, did_you_mean, duration_of
 
 if TYPE_CHECKING:
@@ -98,6 +98,19 @@ class Recording:
         if ending.status == "crashed":
             line = {"event": "run_finished", "run_id": ending.run.id, "status": "crashed"}
             self._services.history.add(ending.at, [{**line, "text": ending.error}])
+
+    def tell_lost(self, launch: Launch, why: str, *, branch: str) -> None:
+        """Write alerts for a launch that is lost: told once, however often this is called."""
+        if self.rules:
+            with self._services.database.write() as transaction:
+                self._teller.lost(
+                    transaction,
+                    launch,
+                    why,
+                    environment=self._environment,
+                    branch=branch,
+                    at=self._services.clock.now(),
+                )
 
     def tell_late(self, lates: Sequence[Late], *, now: datetime) -> None:
         """Write alerts for assets that are late; told once each, until `note_on_time`."""

@@ -102,6 +102,7 @@ def why(transaction: Transaction, key: AssetKey, seen: Seen) -> Why:
 
 def _last(transaction: Transaction, key: AssetKey, seen: Seen) -> Iterator[Fact]:
     found = _last_step(transaction, key, seen.branch)
+    yield from _gone(transaction, key, seen, None if found is None else found[0])
     if found is None:
         yield Fact(kind="run", text=f"no run on {seen.branch} has had to do with it")
         return
@@ -118,6 +119,26 @@ def _last(transaction: Transaction, key: AssetKey, seen: Seen) -> Iterator[Fact]
     else:
         yield from _kept_by(transaction, key, all_steps, seen.graph, run.id)
     yield trigger_of(transaction, key, run)
+
+
+def _gone(
+    transaction: Transaction, key: AssetKey, seen: Seen, run: RunRecord | None
+) -> Iterator[Fact]:
+    """Tell of a launch after the last run, or behind it, whose servers died too often."""
+    for launch in launches(transaction, status="lost", limit=_HISTORY):
+        ended = launch.finished_at or launch.requested_at
+        is_last = run is None or launch.run_id == run.id or ended > run.started_at
+        is_here = launch.request.branch in {"", seen.branch}
+        if is_last and is_here and launch_names(launch, key, seen):
+            yield Fact(
+                kind="error",
+                text=f"launch {launch.id} ({launch.request.origin}) is lost: {launch.error}; "
+                "it is not begun again",
+                run_id=launch.run_id,
+                launch_id=launch.id,
+                at=ended,
+            )
+            return
 
 
 def _last_step(

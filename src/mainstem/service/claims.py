@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Literal
@@ -148,9 +149,17 @@ class Claims:
         why = "its server died" if holder == "dead" else "its server fell silent"
         run = self.end_run(launch, why)
         verdict = judge_claim(launch, run, holder=holder, settings=settings)
+        if verdict == "lost":
+            # Before it is recorded: whoever follows a kill in between says the same again.
+            self._tell_lost(launch)
         with write() as transaction:
             changed = self._record(transaction, launch, verdict)
         return verdict if changed else "keep"
+
+    def _tell_lost(self, launch: Launch) -> None:
+        with contextlib.suppress(UserError):  # its environment is not in the project any more
+            project = self._project_of(launch.request)
+            project.recording.tell_lost(launch, _lost(launch), branch=project.branch)
 
     def _record(self, transaction: Transaction, launch: Launch, verdict: Verdict) -> bool:
         now = self._clock.now()
@@ -162,7 +171,13 @@ class Claims:
                 wait = timedelta(seconds=10 * (launch.attempts - 1))
                 return state.requeue_launch(transaction, launch, not_before=now + wait)
             case "lost":
-                error = f"the server died {launch.attempts} times while it ran"
-                return state.finish_launch(transaction, launch, status="lost", now=now, error=error)
+                return state.finish_launch(
+                    transaction, launch, status="lost", now=now, error=_lost(launch)
+                )
             case ended:
                 return state.finish_launch(transaction, launch, status=ended, now=now)
+
+
+def _lost(launch: Launch) -> str:
+    times = "once" if launch.attempts == 1 else f"{launch.attempts} times"
+    return f"the server died {times} while it ran"

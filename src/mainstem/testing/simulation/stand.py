@@ -10,6 +10,7 @@ from mainstem.graph import Asset, Graph
 from mainstem.lake import Lake
 from mainstem.project import Project
 from mainstem.runs import RunEnding
+from mainstem.state import Launch
 from mainstem.types import Clock, dataclass
 
 
@@ -64,3 +65,6 @@ class NoRecording:
 
     def end_run(self, transaction: Transaction, ending: RunEnding) -> None:
         """Take note of the end of a run that was found dead."""
+
+    def tell_lost(self, launch: Launch, why: str, *, branch: str) -> None:
+        """Take note of a launch that is not begun again."""
