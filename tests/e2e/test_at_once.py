@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 PROGRAM = Path(sys.executable).parent / "mainstem"
-ROUNDS = 20
+ROUNDS = 8
 COUNTS = "select (select n from main.left) as l, (select n from main.right) as r"
 
 

@@ -63,7 +63,7 @@ def _start(program, lake, number=0, count=0, **options):
 
 
 @pytest.mark.parametrize(
-    "count", [5, pytest.param(40, marks=pytest.mark.slow)], ids=["few", "many"]
+    "count", [5, pytest.param(20, marks=pytest.mark.slow)], ids=["few", "many"]
 )
 def test_four_processes_at_once_lose_nothing(lake, count):
     lake.upsert("raw.keyed", {"id": [-1], "by": [""]}, on=["id"])
@@ -105,7 +105,7 @@ def test_threads_of_one_process_lose_nothing(lake):
 
 
 @pytest.mark.parametrize(
-    "trials", [4, pytest.param(60, marks=pytest.mark.slow)], ids=["few", "many"]
+    "trials", [4, pytest.param(25, marks=pytest.mark.slow)], ids=["few", "many"]
 )
 def test_a_process_killed_while_it_commits_leaves_whole_commits(lake, trials):
     moment = random.Random(trials)
