@@ -186,7 +186,7 @@ class DuckDBSession:
                 else "a SELECT is needed here; this statement is none.",
                 hint="A model is one query; its result is what is stored.",
             )
-        return self._connection.sql(sql)
+        return self._connection.sql(statements[0])  # parsed once
 
     def _batches(self, sql: str, found: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         """Pass batches on; a fault in the middle is an error of the interface too."""
