@@ -36,10 +36,8 @@ def without_held(scope: Scope, book: Book, end: EndRun) -> str:
     Returns:
         Its name; empty if the run's own branch will do.
     """
-    units = scope.wiring.units
-    parted = (units[index] for index in end.publish if units[index].some is not None)
-    published = {key for unit in parted for key in unit.keys}
-    writes = [write for key in sorted(published) if (write := _withdrawal(scope, book, end, key))]
+    published = _published(scope, end)
+    writes = [write for key in published if (write := _withdrawal(scope, book, end, key))]
     if not writes:
         return ""
     name = f"{scope.branch.name}/passed"
@@ -62,14 +60,19 @@ def torn(scope: Scope, book: Book, end: EndRun) -> dict[int, str]:
     Where a table starts over with a column of another type, rows that stay have no value that would
     fit: they would read null.
     """
-    found: dict[int, str] = {}
+    reasons = {
+        key: reason for key in _published(scope, end) if (reason := _retyped(scope, book, end, key))
+    }
     units = scope.wiring.units
-    for index in end.publish:
-        for key in units[index].keys if units[index].some is not None else ():
-            reason = _retyped(scope, book, end, key)
-            if reason:
-                found[index] = reason
-    return found
+    return {
+        index: reasons[key] for index in end.publish for key in units[index].keys if key in reasons
+    }
+
+
+def _published(scope: Scope, end: EndRun) -> list[AssetKey]:
+    """Give the tables of which partitions are published, each once however many steps it took."""
+    parted = (unit for index in end.publish if (unit := scope.wiring.units[index]).some is not None)
+    return sorted({key for unit in parted for key in unit.keys})
 
 
 def _retyped(scope: Scope, book: Book, end: EndRun, key: AssetKey) -> str:
