@@ -61,6 +61,28 @@ class Settled:
     """Hash of the options that shape data (SEMANTICS, "Fingerprint")."""
 
 
+_OF_ASSET = (
+    "rebuild_after_s",
+    "on_code_change",
+    "upstream_mutable",
+    "execution",
+    "row_key",
+    "partition_by",
+    "partitions",
+    "tags",
+    "owner",
+    "run_when",
+    "freshness",
+    "description",
+)
+
+
+def fields_of_asset(settled: Settled) -> dict[str, Any]:
+    """Give the fields of an `Asset` that are as its options say, whatever builds it."""
+    rule = settled.rebuild_rule if settled.rebuild_after_s is not None else ""
+    return {name: getattr(settled, name) for name in _OF_ASSET} | {"rebuild_rule": rule}
+
+
 _Plain = tuple[tuple[str, type, object], ...]
 _PLACED = frozenset({*CHECK_KEYS, "columns"})
 """Options of which the line is kept."""

@@ -25,7 +25,7 @@ from mainstem.models.definition import Reference, SqlModel
 from mainstem.models.header import split_header
 from mainstem.models.options import Merged, Written, config_options, header_problems, merge
 from mainstem.models.properties import Properties
-from mainstem.models.settled import Settled, settle
+from mainstem.models.settled import Settled, fields_of_asset, settle
 from mainstem.sql import (
     Query,
     RenderContext,
@@ -252,19 +252,7 @@ def _asset(
         # The rendered texts, not the file's: a macro that it uses may have changed.
         code_text_hash=_digest([model.sql, model.incremental_sql, settled.digest]),
         volatile=settled.volatile,
-        rebuild_after_s=settled.rebuild_after_s,
-        rebuild_rule=settled.rebuild_rule if settled.rebuild_after_s is not None else "",
-        on_code_change=settled.on_code_change,
-        upstream_mutable=settled.upstream_mutable,
-        execution=settled.execution,
-        row_key=settled.row_key,
-        partition_by=settled.partition_by,
-        partitions=settled.partitions,
-        tags=settled.tags,
-        owner=settled.owner,
-        run_when=settled.run_when,
-        freshness=settled.freshness,
-        description=settled.description,
+        **fields_of_asset(settled),
         file=path,
         line=1,
         columns=_columns(settled, column_lines(compiled.main), properties),

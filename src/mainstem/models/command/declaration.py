@@ -18,7 +18,7 @@ from mainstem.models.command.definition import Command, variable_of
 from mainstem.models.command.scripts import Scripts, find_scripts, words_in
 from mainstem.models.options import Merged, Written, merge, names_in
 from mainstem.models.properties import Properties
-from mainstem.models.settled import Settled, settle
+from mainstem.models.settled import Settled, fields_of_asset, settle
 from mainstem.types import AssetKey
 
 _OUTPUT_ONLY = (
@@ -95,19 +95,7 @@ def command_asset(
         code_version=_digest(parts),
         code_text_hash=_digest(parts),
         volatile=_volatile(command, settled),
-        rebuild_after_s=settled.rebuild_after_s,
-        rebuild_rule=settled.rebuild_rule if settled.rebuild_after_s is not None else "",
-        on_code_change=settled.on_code_change,
-        upstream_mutable=settled.upstream_mutable,
-        execution=settled.execution,
-        row_key=settled.row_key,
-        partition_by=settled.partition_by,
-        partitions=settled.partitions,
-        tags=settled.tags,
-        owner=settled.owner,
-        run_when=settled.run_when,
-        freshness=settled.freshness,
-        description=settled.description,
+        **fields_of_asset(settled),
         file=properties.where.file,
         line=properties.where.line,
         columns=settled.columns,
