@@ -20,14 +20,22 @@ class Proxy:
         self.turns = 0
         self.dropped = 0
         self._drop = b""
+        self._until = b""
+        self._flows = threading.Event()
+        self._flows.set()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(Path(self.folder, ".s.PGSQL.5432")))
         self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def drops_after(self, word):
-        """Let one request with this word through, and keep the answer."""
+    def drops_answer(self, word):
+        """Keep one answer that has this word, and end the connection."""
         self._drop = word
+
+    def holds_answers_until(self, word):
+        """Let nothing of the server through until it is asked for what has this word."""
+        self._until = word
+        self._flows.clear()
 
     def close(self):
         with suppress(OSError):
@@ -44,24 +52,26 @@ class Proxy:
                 threading.Thread(target=self._relay, args=(client, server), daemon=True).start()
 
     def _relay(self, client, server):
-        state = {"is_asking": False, "drops": False}
+        state = {"is_asking": False}
 
         def ask():
             with suppress(OSError):
                 while data := client.recv(1 << 20):
                     state["is_asking"] = True
-                    if self._drop and self._drop in data:
-                        self._drop, state["drops"] = b"", True
                     server.sendall(data)
+                    if self._until and self._until in data:
+                        self._flows.set()
             with suppress(OSError):
                 server.shutdown(socket.SHUT_RDWR)
 
         def answer():
             with suppress(OSError):
                 while data := server.recv(1 << 20):
+                    self._flows.wait(10)
                     self.turns += state["is_asking"]
                     state["is_asking"] = False
-                    if state["drops"]:
+                    if self._drop and self._drop in data:
+                        self._drop = b""
                         self.dropped += 1
                         break
                     client.sendall(data)

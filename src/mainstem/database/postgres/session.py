@@ -4,6 +4,9 @@
 A statement without rows is sent and its answer is read with that of the next one that has rows, or
 of the commit, so that ten inserts and a commit cost one round trip. An error may therefore be
 raised by a later statement of the same transaction, at the latest by its commit.
+
+Each statement ends with a sync all the same: the server counts as idle, and so against the limit
+of a writer's silence, only who has ended what he asked.
 """
 
 from __future__ import annotations
@@ -67,6 +70,7 @@ class Session:
         self._unanswered.append(sql)
         try:
             self._connection.cursor().executemany(text, rows)
+            self._end()
         except psycopg.Error as error:
             raise self._translated(error) from error
 
@@ -78,7 +82,10 @@ class Session:
             MainstemError: A statement had failed.
         """
         try:
-            cursors = [self._send(statement, values) for statement, values in statements]
+            cursors = []
+            for statement, values in statements:
+                cursors.append(self._send(statement, values))
+                self._end()
             end = self._send(_COMMIT, ())
             self._leave()
         except psycopg.Error as error:
@@ -141,10 +148,10 @@ class Session:
     def _run(self, statement: Statement, parameters: Sequence[Any]) -> Rows:
         cursor = self._send(statement, parameters)
         if not statement.has_rows and not self._is_reading:
+            self._end()
             return []
         assert self._open is not None, "a transaction is open"
-        # A sync, not only a flush: the server counts as idle, and so against a limit, only who has
-        # ended what he asked. For a reader nothing else follows that would tell of an error.
+        # For a reader nothing else follows that would tell of an error.
         self._open.sync()
         self._unanswered.clear()
         self._is_proven = True
@@ -156,6 +163,12 @@ class Session:
         self._unanswered.append(statement.text)
         cursor = self._connection.cursor(binary=True)
         return cursor.execute(statement.text, parameters)
+
+    def _end(self) -> None:
+        """Send a sync and go on; `Pipeline.sync` would wait for all answers."""
+        assert self._open is not None, "a transaction is open"
+        self._open.pgconn.pipeline_sync()
+        self._open.result_queue.append(None)
 
     def _leave(self) -> None:
         pipeline, self._pipeline, self._open = self._pipeline, None, None
