@@ -5,7 +5,7 @@ import pytest
 
 import mainstem
 from mainstem.api import application, create_token
-from mainstem.state import launches
+from mainstem.state import backfill_of, launches
 from mainstem.types import SystemClock
 
 MONTHLY = """/* ---
@@ -35,6 +35,24 @@ def api(monthly, calling):
 def launch(api, **request):
     request = {"select": ["marts.monthly"], "partitions": "2013-02..2013-06", **request}
     return api.ask(CREATE, {"request": request})["launchBackfill"]
+
+
+def test_its_runs_take_the_options_of_any_run(api, monthly):
+    options = {"rebuild": True, "vars": {"least": 20}, "retries": 2, "yes": True}
+    launch(api, options=options)
+
+    with monthly.services.database.read() as transaction:
+        stored = backfill_of(transaction, 1)
+    assert stored.request["options"] == options
+
+
+@pytest.mark.parametrize(
+    "options", [{"vars": [1]}, {"vars": "least"}, {"retries": -1}, {"retries": 101}]
+)
+def test_options_that_no_run_could_take_are_refused(api, options):
+    request = {"select": ["marts.monthly"], "options": options}
+
+    assert api.refused(CREATE, {"request": request})["code"] == "A8113"
 
 
 def test_a_backfill_is_stored_as_it_was_asked_for(api):

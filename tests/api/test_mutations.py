@@ -80,6 +80,17 @@ def test_a_launch_waits_in_the_queue_until_it_is_cancelled(api):
     assert gone["status"] == "CANCELLED"
 
 
+def test_a_protected_environment_takes_a_word_and_a_clean_tree(folder, calling, configure):
+    configure("name: shop\nenvironments: {prod: {branch: main, protected: true}}\n")
+    ask = "mutation {{ launch(request: {{{}}}) {{ number }} }}"
+    with mainstem.open(folder, environment="prod") as project:
+        api = calling(application(project))
+
+        assert api.refused(ask.format('select: ["marts.large"]'))["code"] == "A1054"
+        assert api.refused(ask.format('environment: "prod"'))["code"] == "A1054"
+        assert api.refused(ask.format("options: {yes: true}"))["code"] == "A1080"
+
+
 @pytest.mark.parametrize(
     ("request_text", "code"),
     [('select: ["marts.lrge"]', "A"), ('environment: "prdo"', "A1020")],

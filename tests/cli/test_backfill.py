@@ -61,6 +61,35 @@ def test_a_backfill_is_steered(months, mainstem):
     assert (words[0]["parallel"], words[0]["order"]) == (4, "newest")
 
 
+def test_its_runs_take_the_options_of_any_run(months, mainstem):
+    made = mainstem(
+        *("backfill", "create", "monthly", "--vars", "least=20", "--retries", "2"),
+        *("--full-refresh", "--force", "--json"),
+    )
+
+    assert made.document["backfill"]["request"]["options"] == {
+        "full_refresh": True,
+        "force": True,
+        "vars": {"least": 20},
+        "retries": 2,
+    }
+
+
+def test_a_protected_environment_wants_a_yes_and_a_clean_tree(months, mainstem):
+    (months / "mainstem.yml").write_text(
+        "name: shop\nenvironments: {prod: {branch: main, protected: true}}\n"
+    )
+
+    tried = mainstem("backfill", "create", "monthly", "--dry-run")
+    refused = mainstem("backfill", "create", "monthly")
+    unclean = mainstem("backfill", "create", "monthly", "--yes")
+
+    assert tried.code == 0
+    assert "error[A1054]" in refused.err
+    assert "error[A1080]" in unclean.err
+    assert "No backfills yet" in mainstem("backfill", "list").err
+
+
 def test_what_is_wrong_is_said(months, mainstem):
     nothing = mainstem("backfill", "show", "7")
     beyond = mainstem("backfill", "create", "monthly", "--partition", "2013-13")

@@ -93,6 +93,22 @@ def test_a_backfill_builds_its_range_and_what_reads_it(idle, watch):
     assert len(launches) == 6
 
 
+def test_its_runs_have_its_options(idle, watch, folder):
+    model = folder / "models/marts/monthly.sql"
+    model.write_text(model.read_text().replace("delay", "{{ var('delay', 'delay') }} as delay", 1))
+    idle.reload()
+    made = idle.backfills.create(
+        ["marts.monthly"], partitions="2013-02..2013-03", options={"vars": {"delay": 41}}
+    )
+
+    idle.start()
+    report = _work_until(idle, watch, made.backfill.id, "succeeded", "failed")
+    built = idle.project.sql("select distinct delay from marts.monthly").column(0).to_pylist()
+
+    assert report.backfill.status == "succeeded"
+    assert built == [41]
+
+
 def test_what_reads_partitions_that_were_never_built_is_not_called_done(idle, watch):
     made = idle.backfills.create(["marts.monthly", "marts.yearly"], partitions="2013-02..2013-06")
 

@@ -14,6 +14,7 @@ from mainstem.api.graphql.arguments import First, Number
 from mainstem.api.graphql.context import Info
 from mainstem.api.graphql.identity import Node
 from mainstem.api.graphql.paging import size_of
+from mainstem.api.graphql.plan import RunOptions
 from mainstem.service import BackfilledAsset, BackfillReport
 from mainstem.state import backfill_of
 
@@ -103,7 +104,7 @@ class BackfillInput:
         description="Of the assets on top, `2013-01..2013-06`; those below follow. Empty: all.",
     )
     only: list[BackfillOnly] = field(default_factory=list, description="Narrow it to these.")
-    rebuild: bool = field(default=False, description="Build what is up to date, too.")
+    options: RunOptions | None = field(default=None, description="Of its runs.")
     parallel: int | None = field(default=None, description="Launches at once; 2 without.")
     chunk: int | None = field(
         default=None, description="Partitions of a launch; by how long they take without."
@@ -146,6 +147,7 @@ def launch_backfill(
 
     Raises:
         SelectionInvalid: There is nothing to fill, or the range cannot be read.
+        UserError: The environment is protected, and it was not meant or the git tree is dirty.
     """
     context, given = info.context, request
     pace = {
@@ -160,7 +162,7 @@ def launch_backfill(
         partitions=given.partitions,
         only=[each.value for each in given.only],
         pace=pace,
-        options={"rebuild": True} if given.rebuild else {},
+        options=given.options.given() if given.options is not None else {},
         asked_by=context.principal.name,
         dry_run=given.dry_run,
     )

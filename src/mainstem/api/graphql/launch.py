@@ -15,11 +15,11 @@ from mainstem.api.graphql.arguments import First, Number, RunNumber
 from mainstem.api.graphql.context import Context, Info
 from mainstem.api.graphql.identity import Node
 from mainstem.api.graphql.paging import size_of
-from mainstem.api.graphql.plan import PlanOptions
+from mainstem.api.graphql.plan import RunOptions
 from mainstem.api.graphql.scalars import Json
 from mainstem.errors import AssetNotFound, UserError
 from mainstem.graph import select as selected
-from mainstem.project import Controlling
+from mainstem.project import Controlling, Project, require_permission
 from mainstem.state import Launch as Stored
 from mainstem.state import LaunchRequest, launch_of, launches, queue_depth
 
@@ -105,7 +105,7 @@ class LaunchInput:
     )
     branch: str = field(default="", description="Branch to publish to; empty: the environment's.")
     environment: str = field(default="", description="Empty: the default one.")
-    options: PlanOptions | None = field(default=None, description="Of plan and run.")
+    options: RunOptions | None = field(default=None, description="Of plan and run.")
     priority: int = field(default=0, description="Higher goes first, from -100 to 100.")
     run_key: str = field(
         default="",
@@ -153,14 +153,15 @@ def ask(
 
     Raises:
         SelectionInvalid: The selection means nothing.
+        UserError: The environment is protected, and it was not meant or the git tree is dirty.
     """
     context, given = info.context, request
     if given.job:
         return _ask_for_job(context, given)
+    options = given.options.given() if given.options is not None else {}
     # Said now, to whoever asks, rather than by a launch that fails later.
     selected(context.project.graph, tuple(given.select), tuple(given.exclude))
-    if given.environment:
-        context.project.settings.environment(given.environment)
+    _permit(context.project, given, is_meant=bool(options.get("yes")))
     asked = LaunchRequest(
         origin="api",
         source=context.principal.name,
@@ -170,10 +171,22 @@ def ask(
         select=tuple(given.select),
         exclude=tuple(given.exclude),
         partitions={"*": given.partitions} if given.partitions else {},
-        options=given.options.given() if given.options is not None else {},
+        options=options,
         priority=max(-100, min(given.priority, 100)),
     )
     return node(context.host.launch(asked))
+
+
+def _permit(project: Project, given: LaunchInput, *, is_meant: bool) -> None:
+    name = given.environment or project.environment
+    own = project.settings.environment(name).branch if given.environment else project.branch
+    require_permission(
+        project.settings,
+        name,
+        branch=given.branch or own,
+        folder=project.folder,
+        is_meant=is_meant,
+    )
 
 
 def _ask_for_job(context: Context, given: LaunchInput) -> Launch:

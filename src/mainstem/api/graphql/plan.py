@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import argument, field
 
 from mainstem.api.graphql.arguments import Exclude, Select
 from mainstem.api.graphql.context import Info
-from mainstem.api.graphql.scalars import Long, long
+from mainstem.api.graphql.scalars import Json, Long, long
+from mainstem.errors import UserError
 from mainstem.graph import Plan as Made
 
 
@@ -77,10 +78,47 @@ class PlanOptions:
     )
     force: bool | None = field(default=None, description="Reverted versions may come back.")
 
-    def given(self) -> dict[str, bool]:
+    def given(self) -> dict[str, Any]:
         """Give those that are set."""
         names = ("full_refresh", "rebuild", "ingest", "fresh", "force")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+@strawberry.input(description="Options of a run; unset: as the environment does it.")
+class RunOptions(PlanOptions):
+    """What only a run is asked for."""
+
+    vars: Json | None = field(
+        default=None, description="An object: variables for models, beside the project's."
+    )
+    retries: int | None = field(
+        default=None, description="Of assets that say nothing of it, from 0 to 100."
+    )
+    yes: bool = field(
+        default=False, description="A protected environment is meant; its git tree must be clean."
+    )
+
+    def given(self) -> dict[str, Any]:
+        """Give those that are set.
+
+        Raises:
+            UserError: One is nothing that a run could take.
+        """
+        found: dict[str, Any] = PlanOptions.given(self)
+        if self.vars is not None:
+            if not isinstance(self.vars, dict):
+                raise UserError(
+                    "A8113", "`vars` is not an object.", hint='Write it as {"year": 2014}.'
+                )
+            found["vars"] = self.vars
+        if self.retries is not None:
+            if not 0 <= self.retries <= _MOST_RETRIES:
+                raise UserError("A8113", f"`retries` is not from 0 to {_MOST_RETRIES}.")
+            found["retries"] = self.retries
+        return found | ({"yes": True} if self.yes else {})
+
+
+_MOST_RETRIES = 100
 
 
 def plan(

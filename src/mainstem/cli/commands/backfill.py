@@ -8,8 +8,14 @@ from typing import Any
 
 import click
 
-from mainstem.cli.opening import project_of
-from mainstem.cli.options import exclude_option, json_option, select_option, where_options
+from mainstem.cli.opening import parse_variables, project_of
+from mainstem.cli.options import (
+    exclude_option,
+    json_option,
+    select_option,
+    vars_option,
+    where_options,
+)
 from mainstem.cli.output import Output
 from mainstem.cli.render.backfill import backfill_lines, backfill_list_lines
 from mainstem.service import BackfillReport, Backfills
@@ -36,7 +42,12 @@ def backfill_command(ctx: click.Context, *, is_json: bool) -> None:
 @click.option("--chunk", type=click.IntRange(0), help="Partitions per run; by their time if 0.")
 @click.option("--order", type=click.Choice(["oldest", "newest"]), help="Which come first.")
 @click.option("--priority", type=int, help="Among backfills; higher goes first.")
+@vars_option
 @click.option("--rebuild", is_flag=True, help="Build what is up to date, too.")
+@click.option("--full-refresh", is_flag=True, help="Build incremental models anew.")
+@click.option("--force", is_flag=True, help="Build again what was reverted.")
+@click.option("--retries", type=click.IntRange(0), help="For assets that say nothing of it.")
+@click.option("--yes", is_flag=True, help="On a protected environment by hand.")
 @click.option("--dry-run", is_flag=True, help="Say what it would be, and store nothing.")
 @where_options
 @json_option
@@ -48,24 +59,33 @@ def create(
     is_json: bool,
     environment: str | None,
     branch: str | None,
+    variables: tuple[str, ...],
     **asked: Any,
 ) -> None:
     """Make a backfill of ASSETS and, of what is selected below them, the partitions they feed."""
     output = Output.of_process(is_json=is_json)
-    with project_of(environment=environment, branch=branch) as project:
+    options = {name: asked[name] for name in _OF_ITS_RUNS if asked[name]}
+    if variables:
+        options["vars"] = parse_variables(variables)
+    if asked["retries"] is not None:
+        options["retries"] = asked["retries"]
+    with project_of(environment=environment, branch=branch, variables=variables) as project:
         report = Backfills(project).create(
             (*assets, *select),
             exclude,
             partitions=asked["partitions"],
             only=[name for name in ("missing", "failed") if asked[name]],
             pace={name: asked[name] for name in ("parallel", "chunk", "order", "priority")},
-            options={"rebuild": True} if asked["rebuild"] else {},
+            options=options,
             asked_by="cli",
             dry_run=asked["dry_run"],
         )
     _tell(report, output)
     if not asked["dry_run"]:
         output.note("A server carries it out: mainstem serve")
+
+
+_OF_ITS_RUNS = ("rebuild", "full_refresh", "force", "yes")
 
 
 @backfill_command.command(name="list")
