@@ -314,7 +314,13 @@ class World:
 
     def revert(self, commit_id, branch="main", **more):
         return revert_commit(
-            self.lake, self.database, self.clock, branch=branch, commit_id=commit_id, **more
+            self.lake,
+            self.database,
+            self.clock,
+            self.graph,
+            branch=branch,
+            commit_id=commit_id,
+            **more,
         )
 
     def version(self, name, at="main"):

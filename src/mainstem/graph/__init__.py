@@ -56,6 +56,7 @@ from mainstem.graph.partition import (
 from mainstem.graph.parts import (
     Part,
     Parts,
+    changed_parts,
     confirmed,
     mapped_versions,
     mapping_to,
@@ -116,6 +117,7 @@ __all__ = [
     "TimeRange",
     "VersionLookup",
     "VersionRecord",
+    "changed_parts",
     "confirmed",
     "decide_asset",
     "decide_parts",

@@ -53,6 +53,16 @@ def union_of_parts(parts: Iterable[Part], definition: Partitions) -> PartitionSe
     return whole
 
 
+def changed_parts(before: Parts, after: Parts, definition: Partitions) -> PartitionSet:
+    """Give the partitions that came, went, or are of another version."""
+    was, became, none = _by_version(before), _by_version(after), PartitionSet(definition)
+    changed = none
+    for version in {*was, *became}:
+        old, new = was.get(version, none), became.get(version, none)
+        changed |= (old | new) - (old & new)
+    return changed
+
+
 def overlaid(parts: Parts, gone: PartitionSet, new: Iterable[Part]) -> Parts:
     """Give a record in which some partitions are replaced; equal neighbours become one part."""
     grouped: dict[tuple[str, str, tuple[tuple[str, str], ...]], Part] = {}
@@ -100,12 +110,18 @@ def parts_version(parts: Parts) -> str:
 
     Nothing else counts, so tables whose partitions came one by one or all at once are equal.
     """
-    by_version: dict[str, PartitionSet] = {}
-    for part in parts:
-        known = by_version.get(part.version)
-        by_version[part.version] = part.some if known is None else known | part.some
-    lines = sorted(f"{version}={some.text(is_stored=True)}" for version, some in by_version.items())
+    lines = sorted(
+        f"{version}={some.text(is_stored=True)}" for version, some in _by_version(parts).items()
+    )
     return hashlib.blake2b("\x1f".join(("parts", *lines)).encode(), digest_size=16).hexdigest()
+
+
+def _by_version(parts: Parts) -> dict[str, PartitionSet]:
+    found: dict[str, PartitionSet] = {}
+    for part in parts:
+        known = found.get(part.version)
+        found[part.version] = part.some if known is None else known | part.some
+    return found
 
 
 def rule_for(asset: Asset, key: AssetKey) -> MappingRule | Mapping[str, MappingRule] | None:

@@ -9,7 +9,7 @@ run's business.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mainstem.errors import BranchConflict, UserError
@@ -34,7 +34,11 @@ from mainstem.lake.table_state import TableState
 from mainstem.lake.values import Commit, Conflict, Entry
 from mainstem.lake.version import derived_version
 from mainstem.lake.writing import advance, writable
-from mainstem.types import AssetKey, DataFile, TableWrite
+from mainstem.types import AssetKey, DataFile, Provenance, TableWrite
+
+Without = Callable[[AssetKey, Provenance, Provenance, Provenance], Provenance | None]
+"""Given a table before a commit, after it, and now: how it is now without the commit; nothing if
+what the commit changed was changed again since."""
 
 
 def revert(
@@ -43,6 +47,7 @@ def revert(
     commit_expression: str,
     *,
     keep_cursors: bool = False,
+    without: Without | None = None,
     message: str = "",
     author: str = "",
     meta: Mapping[str, Any] | None = None,
@@ -54,6 +59,8 @@ def revert(
         branch: Whose head it is applied to.
         commit_expression: The commit; must be in the branch's history.
         keep_cursors: Leave replication positions, so that the source is not read again.
+        without: Tells where tables with partitions come from then; without it, such a table is
+            only taken back whole.
         message: Of the new commit; empty: says what was reverted.
         author: Of the new commit.
         meta: Of the new commit; `reverted` and `reverted_versions` come on top.
@@ -67,7 +74,7 @@ def revert(
     target = resolve(catalog, commit_expression)
     _check(catalog, branch, head, target)
     before = load_commit(catalog, target.parents[0])
-    reverting = _Reverting(Draft(catalog, head), target, keep_cursors=keep_cursors)
+    reverting = _Reverting(Draft(catalog, head), target, keep_cursors=keep_cursors, without=without)
     for slot, (old, new) in sorted(catalog.tries.diff(before.root, target.root).items()):
         reverting.take_back(
             slot,
@@ -120,12 +127,15 @@ def _check(catalog: Catalog, branch: str, head: Commit, target: Commit) -> None:
 class _Reverting:
     """One revert: the draft, and what could not be taken back."""
 
-    __slots__ = ("_keep_cursors", "_target", "conflicts", "draft", "kept", "versions")
+    __slots__ = ("_keep_cursors", "_target", "_without", "conflicts", "draft", "kept", "versions")
 
-    def __init__(self, draft: Draft, target: Commit, *, keep_cursors: bool) -> None:
+    def __init__(
+        self, draft: Draft, target: Commit, *, keep_cursors: bool, without: Without | None
+    ) -> None:
         self.draft = draft
         self._target = target
         self._keep_cursors = keep_cursors
+        self._without = without
         self.conflicts: list[Conflict] = []
         self.kept: list[AssetKey] = []
         """Tables of which nothing that the commit brought is left."""
@@ -200,26 +210,32 @@ class _Reverting:
         if any(change.change != "added" for change in changes) or not (brought or removed):
             self._clash(key, "the commit changed its columns, and the table went on since")
             return
+        provenance = self._provenance(old, new, now)
+        if provenance is None:
+            self._clash(key, "partitions of it that the commit changed were built again since")
+            return
         # What comes back may have been written with schemas and layouts that are not in use now.
         whole = dataclasses.replace(
             state,
             schemas=united_schemas(state.schemas, before.schemas),
             specs=united_specs(state.specs, before.specs),
         )
-        self._invert(now, whole, brought, removed)
+        self._invert(dataclasses.replace(now, provenance=provenance), whole, brought, removed)
+
+    def _provenance(self, old: Entry, new: Entry, now: Entry) -> Provenance | None:
+        """Say where a table comes from without the commit; nothing if that cannot be told."""
+        was, became, is_now = (entry.provenance for entry in (old, new, now))
+        if was.partitions or became.partitions or is_now.partitions:
+            # Which rows belong to which partition is not known here: one that was built again
+            # would have its former rows beside the new ones.
+            return self._without(now.key, was, became, is_now) if self._without else None
+        version = derived_version("revert", is_now.data_version, self._target.id)
+        return dataclasses.replace(is_now, data_version=version, fingerprint="")
 
     def _invert(
         self, now: Entry, state: TableState, brought: list[str], removed: list[DataFile]
     ) -> None:
-        draft, catalog = self.draft, self.draft.catalog
-        provenance = dataclasses.replace(
-            now.provenance,
-            data_version=derived_version("revert", now.provenance.data_version, self._target.id),
-            fingerprint="",
-            # Which partitions the rows that came and went belong to is not known here: all of
-            # them count as never built.
-            partitions=(),
-        )
+        draft, catalog, provenance = self.draft, self.draft.catalog, now.provenance
         write = TableWrite(
             key=now.key,
             operation="delete",

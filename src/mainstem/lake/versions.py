@@ -20,7 +20,7 @@ from mainstem.lake.catalog import Caches, Catalog, open_catalog
 from mainstem.lake.diff import diff
 from mainstem.lake.merge import Merging, merge
 from mainstem.lake.migrations import MIGRATIONS
-from mainstem.lake.revert import revert
+from mainstem.lake.revert import Without, revert
 from mainstem.lake.revision import resolve
 from mainstem.lake.sweep import sweep
 from mainstem.lake.target import make_folder, prepare
@@ -323,6 +323,7 @@ class Versions:
         commit_id: str,
         *,
         keep_cursors: bool = False,
+        without: Without | None = None,
         message: str = "",
         author: str = "",
         meta: Mapping[str, Any] | None = None,
@@ -339,6 +340,7 @@ class Versions:
                 branch,
                 commit_id,
                 keep_cursors=keep_cursors,
+                without=without,
                 message=message,
                 author=author,
                 meta=meta,

@@ -459,6 +459,7 @@ class Project:
             self.lake,
             self.services.database,
             self.clock,
+            self.graph,
             branch=self.branch,
             commit_id=self.lake.resolve(commit).id,
             keep_cursors=keep_cursors,

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reverts of what was built of a partitioned table, and what runs do to it then."""
+
+import pytest
+
+import mainstem
+from mainstem.errors import BranchConflict
+from mainstem.project import delete_partitions, partitions_of
+
+SQL = """/* ---
+materialized: table
+partitions: {{by: day, column: day, start: 2026-11-20, end: 2026-11-23}}
+--- */
+select date '2026-11-20' + i::int as day, {value} as v from range(3) t(i)
+"""
+
+
+@pytest.fixture
+def build(tmp_path):
+    (tmp_path / "models/marts").mkdir(parents=True)
+    (tmp_path / "mainstem.yml").write_text("name: days\n")
+
+    def run(value, day=None, **options):
+        (tmp_path / "models/marts/days.sql").write_text(SQL.format(value=value))
+        wanted = {} if day is None else {"partitions": {"*": day}}
+        with mainstem.open(tmp_path) as project:
+            return project.run(**wanted, **options)
+
+    return run
+
+
+@pytest.fixture
+def early(build):
+    """The build of the first day, on which that of the second follows."""
+    build("i + 1")
+    finished = build("i + 10", "2026-11-20")
+    build("i + 20", "2026-11-21")
+    return finished
+
+
+def values(path):
+    with mainstem.open(path) as project:
+        return project.sql("select v from marts.days order by day")["v"].to_pylist()
+
+
+@pytest.mark.parametrize("options", [{}, {"rebuild": True}])
+def test_a_day_that_is_built_after_a_revert_leaves_the_other_days(build, early, tmp_path, options):
+    with mainstem.open(tmp_path) as project:
+        project.revert(early.commit_id)
+    assert values(tmp_path) == [1, 21, 3]
+
+    build("i + 20", "2026-11-20", **options)
+
+    assert values(tmp_path) == [20, 21, 3]
+
+
+def test_a_day_that_fails_after_a_revert_keeps_its_rows(build, early, tmp_path):
+    failing = "case when i = 2 then error('broken') else i + 30 end"
+    with mainstem.open(tmp_path) as project:
+        project.revert(early.commit_id)
+
+    finished = build(failing)
+
+    assert finished.status == "failed"
+    assert values(tmp_path) == [30, 31, 3]
+
+
+def test_what_was_deleted_and_built_again_is_not_restored_beside_it(build, tmp_path):
+    build("i + 1")
+    with mainstem.open(tmp_path) as project:
+        deleted, _rows = delete_partitions(project, "marts.days", "2026-11-20")
+    build("i + 10", "2026-11-20")
+
+    with mainstem.open(tmp_path) as project, pytest.raises(BranchConflict, match="built again"):
+        project.revert(deleted.id)
+
+    assert values(tmp_path) == [10, 2, 3]
+
+
+def test_a_deleted_day_is_restored_beside_days_that_were_built_since(build, tmp_path):
+    build("i + 1")
+    with mainstem.open(tmp_path) as project:
+        deleted, _rows = delete_partitions(project, "marts.days", "2026-11-20")
+    build("i + 10", "2026-11-21")
+
+    with mainstem.open(tmp_path) as project:
+        project.revert(deleted.id)
+        status = partitions_of(project, "marts.days")
+
+    assert values(tmp_path) == [1, 11, 3]
+    assert (status.built.text(), status.stale.text()) == ("2026-11-21", "2026-11-20,2026-11-22")
