@@ -302,3 +302,32 @@ def test_a_launch_is_taken_apart_by_partition(status, steps, built, done):
 
     assert good == _january(done)
     assert bad == _january("01..03") - good
+
+
+def _round(server):
+    """Let all backfills go a step further, by hand."""
+    server.loop.turn()
+    for entry in server._triggers._entries:
+        if entry.trigger.name == "backfills" and entry.turn is not None:
+            entry.turn.result(timeout=30)
+
+
+def test_a_cancelled_backfill_stays_cancelled_though_its_asset_is_gone(idle, folder):
+    idle._launcher.start = lambda launch: None
+    made = idle.backfills.create(["marts.monthly"])
+    _round(idle)
+    idle.backfills.cancel(made.backfill.id)
+    with idle.database.write() as transaction:
+        (flying,) = state.backfill_launches(transaction, made.backfill.id)
+        transaction.execute(
+            "update launch set status = 'cancelled' where id = ?", (flying.launch_id,)
+        )
+    for name in ("monthly", "yearly", "late", "whole"):
+        (folder / f"models/marts/{name}.sql").unlink()
+    assert idle.reload().problems == ()
+
+    _round(idle)
+
+    with idle.database.read() as transaction:
+        assert state.backfill_of(transaction, made.backfill.id).status == "cancelled"
+        assert state.open_backfills(transaction) == []

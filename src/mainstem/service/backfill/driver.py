@@ -75,11 +75,7 @@ class BackfillRounds:
             except (LeaseLost, RemoteError):
                 raise
             except MainstemError as error:
-                # The project does not fit it any more: it waits until somebody looks.
-                with write() as transaction:
-                    note = f"{error.code}: {error}"
-                    state.move_backfill(transaction, backfill.id, "paused", now=now, note=note)
-                changed = True
+                changed = self._set_aside(backfill, error, write, now)
             if changed:
                 self._bus.publish("backfill", "changed", facts={"backfill": backfill.id})
         return now + _LOOK
@@ -116,6 +112,21 @@ class BackfillRounds:
                 end: BackfillStatus = "succeeded" if whole else "failed"
                 state.move_backfill(transaction, backfill.id, end, now=now)
         return bool(ended or chunks or is_done)
+
+    def _set_aside(
+        self, backfill: Backfill, error: MainstemError, write: LeaderWrite, now: datetime
+    ) -> bool:
+        """Let one that the project does not fit any more wait until somebody looks."""
+        if backfill.status == "paused":
+            return False  # when its assets are back, it is told how its launches ended
+        with write() as transaction:
+            current = state.backfill_of(transaction, backfill.id)
+            if current is not None and current.status == "running":
+                note = f"{error.code}: {error}"
+                state.move_backfill(transaction, backfill.id, "paused", now=now, note=note)
+                return True
+            # It is over: nobody asks any more what came of its launches.
+            return _forget_ended(transaction, backfill.id)
 
     def _note_ends(self, flight: _Flight, project: Project) -> int:
         ended = 0
@@ -209,6 +220,18 @@ def _request(backfill: Backfill, partitions: Mapping[str, str] | None = None) ->
         priority=backfill.priority,
         cause={"backfill": backfill.id},
     )
+
+
+def _forget_ended(transaction: Transaction, backfill_id: int) -> bool:
+    ended = [
+        stored
+        for stored in state.backfill_launches(transaction, backfill_id)
+        if (launch := state.launch_of(transaction, stored.launch_id)) is None
+        or launch.status not in _GOING_ON
+    ]
+    for stored in ended:
+        state.forget_backfill_launch(transaction, backfill_id, stored.launch_id)
+    return bool(ended)
 
 
 def _seconds(launch: Launch) -> float:
