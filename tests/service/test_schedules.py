@@ -90,6 +90,22 @@ def test_a_job_that_comes_with_an_edit_is_scheduled_from_then_on(scheduled, open
     assert [launch.request.job for launch in _turns(server)] == ["second"]
 
 
+def test_a_server_that_leads_again_knows_its_jobs_though_another_had_older_files(
+    scheduled, open_server, clock
+):
+    older = _clocked(open_server, clock)
+    (scheduled / "mainstem.yml").write_text(CRON + "  second: {select: two, cron: '30 * * * *'}\n")
+    newer = _clocked(open_server, clock)
+    for server in (newer, older):
+        _turns(server, 3)
+        server._leadership.give_up()
+    _turns(newer, 3)
+
+    clock.pass_s(1800)
+
+    assert [launch.request.job for launch in _turns(newer)] == ["second"]
+
+
 def test_a_scheduled_job_runs_by_itself(folder, open_server, watch):
     (folder / "mainstem.yml").write_text(
         "name: shop\njobs:\n"

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
 
 from mainstem import state
+from mainstem.errors import Cancelled, DatabaseUnavailable
 from mainstem.project import Controlling, open_project
 from mainstem.runs import own_identity
 from mainstem.service import Server
-from mainstem.service.launcher import Ended
+from mainstem.service.launcher import Ended, Launcher
 from mainstem.state import LaunchRequest
 
 MANUAL = LaunchRequest(origin="manual")
@@ -298,6 +300,48 @@ def test_a_launch_whose_database_went_away_is_begun_again(
     expected = (2, "running") if told == "requeued" else (1, "failed")
     stored = _launch_of(server, launch_id)
     assert (stored.attempts, stored.status) == expected
+
+
+class _Gone:
+    """A database that is away."""
+
+    def read(self):
+        raise DatabaseUnavailable("A5060", "The database is away.")
+
+    def write(self, **options):
+        raise DatabaseUnavailable("A5060", "The database is away.")
+
+
+def test_a_server_whose_database_is_gone_stops_all_the_same(open_server):
+    server = open_server()
+    _broken_off(server)
+    server.loop._parts = replace(server.loop._parts, database=_Gone())
+
+    server.stop()
+    for _ in range(3):
+        server.loop.turn()
+
+    assert server.loop._stop.stage == "over"
+
+
+def test_what_a_person_cancelled_is_not_begun_again_though_the_server_stops(open_server, clock):
+    server = open_server()
+    launch = server.launch(replace(MANUAL, select=("one",)))
+    stopped, ended = threading.Event(), threading.Event()
+
+    def project_of(request):
+        stopped.wait(10)
+        raise Cancelled("A4030", "It was cancelled.")
+
+    launcher = Launcher(server.database, project_of, clock=clock, bus=server.bus, wake=ended.set)
+    launcher.start(launch)
+
+    launcher.cancel(launch.id)
+    launcher.cancel(launch.id, for_good=False)
+    stopped.set()
+    ended.wait(10)
+
+    assert [one.is_again for one in launcher.ended()] == [False]
 
 
 def test_a_launch_of_a_silent_server_is_taken_over_after_twice_the_lease(

@@ -121,7 +121,8 @@ class Launcher:
             live = self._live.get(launch_id)
         if live is None:
             return False
-        live.is_for_good = for_good
+        # What a person stopped is not begun again, though the server stops meanwhile.
+        live.is_for_good = for_good or (live.control.is_requested and live.is_for_good)
         live.control.request_cancel()
         return True
 

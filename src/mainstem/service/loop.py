@@ -9,6 +9,7 @@ who may have asked for a launch.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -55,6 +56,8 @@ class Parts:
     settings: Callable[[], ServeSettings]
     upkeep: Callable[[], None]
     """Forgets what is old; called about once an hour while the server leads."""
+    on_lead: Callable[[], None]
+    """Called whenever the server begins to lead."""
 
 
 class Loop:
@@ -63,7 +66,8 @@ class Loop:
     def __init__(self, parts: Parts, bell: Bell) -> None:
         self._parts = parts
         self._bell = bell
-        self._was_leading: bool | None = None
+        self._noticed: int | None = -1
+        """Fence of the lead that was told of last; nothing on standby."""
         self._beat_s = self._round_s = float("-inf")
         self._asked_to_stop = 0
         self._stops_for_good = False
@@ -114,10 +118,10 @@ class Loop:
 
     def _turn(self) -> float:
         parts = self._parts
-        self._record_ends()
-        self._beat()
         if self.is_stopping:
             return self._wind_down()
+        self._record_ends()
+        self._beat()
         parts.leadership.keep()
         self._notice_lead()
         waits = [_POLL_S, parts.files.turn()]
@@ -134,14 +138,15 @@ class Loop:
 
     def _notice_lead(self) -> None:
         parts = self._parts
-        leads = parts.leadership.leads
-        if leads == self._was_leading:
+        fence = parts.leadership.fence
+        if fence == self._noticed:
             return
-        self._was_leading = leads
+        # Another fence is another lead: somebody else may have led in between.
+        self._noticed, leads = fence, fence is not None
         parts.bus.publish("server", "leading" if leads else "standby")
         if leads:
             self._round_s = float("-inf")
-            parts.triggers.call()
+            parts.on_lead()
 
     def _record_ends(self) -> None:
         parts = self._parts
@@ -262,14 +267,19 @@ class Loop:
         return None
 
     def _wind_down(self) -> float:
+        # A server whose database is gone must stop, too: whoever leads next settles what it held.
+        with suppress(RemoteError):
+            self._record_ends()
+            self._beat()
         parts = self._parts
         now_s = parts.clock.monotonic_s()
         if self._stop is None:
             grace_s = 0.0 if self._stops_for_good else parts.settings().grace_s
             self._stop = Stop(since_s=now_s, grace_s=grace_s)
             parts.bus.publish("server", "stopping")
-            # Whoever stands by leads at once: what still runs here needs no lead to end.
-            parts.leadership.give_up()
+            with suppress(RemoteError):
+                # Whoever stands by leads at once: what still runs here needs no lead to end.
+                parts.leadership.give_up()
         before = self._stop
         self._stop = next_stop(
             before,

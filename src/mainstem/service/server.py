@@ -8,6 +8,7 @@ here listens on the network.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -110,6 +111,7 @@ class Server:
         self._upkeep = (_forget_launches, _prune_records, *upkeep)
         self._upkeep_s = float("-inf")
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="upkeep")
+        self._replacing = threading.Lock()
         self._courier = Courier(lambda limit: self.project.recording.deliver(limit=limit))
         self._leadership = Leadership(
             self.database,
@@ -139,7 +141,7 @@ class Server:
             on_reload=self._adopt,
         )
         self.loop = Loop(self._parts(), self._bell)
-        self._replace_triggers(project)
+        self._replace_triggers()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="server")
         self._main: Future[None] | None = None
 
@@ -303,6 +305,7 @@ class Server:
             files=self._files,
             settings=self._settings,
             upkeep=self._keep_up,
+            on_lead=self._replace_triggers,
         )
 
     def _settings(self) -> ServeSettings:
@@ -310,12 +313,18 @@ class Server:
 
     def _adopt(self, reloaded: Reloaded) -> None:
         if not reloaded.problems:
-            self._replace_triggers(reloaded.project)
+            self._replace_triggers()
             self._bell.ring()
 
-    def _replace_triggers(self, project: Project) -> None:
-        rounds = BackfillRounds(self.database, self.projects.of, self.bus)
-        self._triggers.replace([rounds, *self._triggers_of(project)])
+    def _replace_triggers(self) -> None:
+        """Make the triggers anew: after a reload, and when this server begins to lead.
+
+        While another one led, or before a backup was restored, what is noted of them may have been
+        the state of other files.
+        """
+        with self._replacing:
+            rounds = BackfillRounds(self.database, self.projects.of, self.bus)
+            self._triggers.replace([rounds, *self._triggers_of(self.project)])
 
     def _call_triggers(self) -> None:
         self._triggers.call(of_runs=True)
