@@ -2,12 +2,15 @@
 """The house rules that a machine can check: sizes, licence lines, import cost, exported names."""
 
 import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import mainstem
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "mainstem"
@@ -132,6 +135,10 @@ def test_importing_mainstem_is_cheap():
 
     assert len(loaded) <= 150
     assert [name for name in HEAVY if name in loaded] == []
+
+
+def test_the_version_is_that_of_the_package():
+    assert mainstem.__version__ == importlib.metadata.version("mainstem")
 
 
 def test_help_loads_nothing_heavy():

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from mainstem.project import open_project as open  # noqa: A004  # `mainstem.open(".")`
     from mainstem.types import AssetKey, Cursor, RunRequest, Skip, TableRef, ViewRef
 
+__version__ = "0.1.0"
+"""As in pyproject.toml: `importlib.metadata` would read it from there in 20 ms."""
+
 __all__ = [
     "AssetKey",
     "Context",

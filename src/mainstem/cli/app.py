@@ -17,6 +17,7 @@ from typing import NoReturn
 
 import click
 
+from mainstem import __version__
 from mainstem.cli.catalog import COMMANDS, GROUPS, listed
 from mainstem.cli.output import Output
 from mainstem.errors import InternalError, MainstemError, StorageFailed, UserError
@@ -84,8 +85,7 @@ class LazyGroup(click.Group):
 def _show_version(ctx: click.Context, param: click.Parameter, value: object) -> None:
     del param
     if value and not ctx.resilient_parsing:
-        metadata = importlib.import_module("importlib.metadata")
-        click.echo(f"mainstem {metadata.version('mainstem')}")
+        click.echo(f"mainstem {__version__}")
         ctx.exit()
 
 

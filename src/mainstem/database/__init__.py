@@ -2,10 +2,32 @@
 """Where catalog and run state live: the port, and the adapters behind it: SQLite, PostgreSQL.
 
 Not here: any table of ours; `lake` and `state` bring their own migrations. Called by both, and by
-`project`, which opens the database.
+`project`, which opens the database. Lazy, as is all that `project` names.
 """
 
-from mainstem.database.opening import open_database
-from mainstem.database.port import Database, Migration, Transaction, Watch
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mainstem.database.opening import open_database
+    from mainstem.database.port import Database, Migration, Transaction, Watch
 
 __all__ = ["Database", "Migration", "Transaction", "Watch", "open_database"]
+
+_MODULES = {
+    "Database": "port",
+    "Migration": "port",
+    "Transaction": "port",
+    "Watch": "port",
+    "open_database": "opening",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mainstem import __version__
 from mainstem.config import Environment, Settings
 from mainstem.errors import MainstemError
 from mainstem.graph import Graph
@@ -69,7 +69,7 @@ class LoadRequest:
         """Open the cache of this project and environment."""
         file = f"project-{self.environment or 'default'}.pickle"
         folder = self.folder / ".mainstem" / "cache"
-        return DiskCache(folder / file, version=version("mainstem"))
+        return DiskCache(folder / file, version=__version__)
 
 
 def env_is_current(read: Mapping[str, str], values: Mapping[str, str]) -> bool:

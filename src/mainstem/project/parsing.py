@@ -7,13 +7,12 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from mainstem import models  # what parses SQL is imported for SQL only
+from mainstem import __version__, models  # what parses SQL is imported for SQL only
 from mainstem.config import Environment, Settings, load_settings
 from mainstem.errors import ConfigInvalid, ErrorGroup, MainstemError, Where
 from mainstem.graph import Asset
@@ -67,7 +66,7 @@ class Surrounding:
 
 def read_settings(folder: Path, variables: Mapping[str, Any]) -> Settings:
     """Read mainstem.yml, with the command line's variables on top."""
-    return load_settings(folder, version=version("mainstem")).with_vars(variables)
+    return load_settings(folder, version=__version__).with_vars(variables)
 
 
 def parse_all(

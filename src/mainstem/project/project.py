@@ -16,8 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
+from mainstem import lake, runs  # what carries out a run is imported by the first one
 from mainstem.config import Settings, load_variables
-from mainstem.database import Transaction
 from mainstem.errors import AssetNotFound, MainstemError, RefNotFound
 from mainstem.graph import (
     Asset,
@@ -25,23 +25,10 @@ from mainstem.graph import (
     Plan,
     select,
 )
-from mainstem.lake import Commit, Lake, MergeResult, check_ref_name
-from mainstem.project.describe import (
-    DescribedAsset,
-    ListedAsset,
-    RunDetail,
-    describe_asset,
-    list_assets,
-    run_detail,
-)
+from mainstem.project.late import Late
 from mainstem.project.loaded import LoadedProject, LoadRequest
 from mainstem.project.location import branch_of, find_project
-from mainstem.project.merging import merged_entries, with_work_left
-from mainstem.project.partitions import partitions_of
-from mainstem.project.planning import Planning
 from mainstem.project.problems import raise_problems
-from mainstem.project.recording import Recording
-from mainstem.project.run_log import LogEntry, RunLogReader
 from mainstem.project.running import (
     Kinds,
     lease_of_runs,
@@ -55,26 +42,36 @@ from mainstem.project.running import (
 from mainstem.project.services import Services
 from mainstem.project.sharing import Shared
 from mainstem.project.snapshot import load_project
-from mainstem.runs import (
-    RunControl,
-    RunEvent,
-    RunFinished,
-    execute,
-    recover,
-    revert_commit,
-)
-from mainstem.runs import Services as RunServices
-from mainstem.state import RunRecord, runs
 from mainstem.types import AssetKey, CheckResult, Clock, SystemClock
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mainstem import state
     from mainstem.config import Setting
+    from mainstem.database import Transaction
+    from mainstem.lake import Commit, Lake, MergeResult
+    from mainstem.project import describe, merging, partitions, planning, recording, run_log
     from mainstem.project.automating import Automation
     from mainstem.project.compare import Comparison
+    from mainstem.project.describe import DescribedAsset, ListedAsset, RunDetail
     from mainstem.project.lineage import LineageNode
+    from mainstem.project.partitions import PartitionsStatus
+    from mainstem.project.planning import Planning
+    from mainstem.project.recording import Recording
+    from mainstem.project.run_log import LogEntry, RunLogReader
     from mainstem.project.work import Work
+    from mainstem.runs import RunControl, RunEvent, RunFinished
+    from mainstem.runs import Services as RunServices
+    from mainstem.state import RunRecord
+else:
+    state = Late("mainstem.state")
+    describe = Late("mainstem.project.describe")
+    merging = Late("mainstem.project.merging")
+    partitions = Late("mainstem.project.partitions")
+    planning = Late("mainstem.project.planning")
+    recording = Late("mainstem.project.recording")
+    run_log = Late("mainstem.project.run_log")
 
 Selection = Sequence[str]
 
@@ -114,8 +111,6 @@ def open_project(
 class Project:
     """An open project; close it, or use it in a `with` block."""
 
-    partitions = partitions_of
-
     def __init__(
         self,
         folder: Path,
@@ -129,7 +124,7 @@ class Project:
         self.folder = folder
         self.clock = clock
         self._asked = variables
-        self.control = RunControl()
+        self.control = runs.RunControl()
         process = dict(os.environ) if shared is None else shared.process
         self.services = Services(
             shared or Shared(folder, process=process, clock=clock), owns=shared is None
@@ -195,7 +190,7 @@ class Project:
     @cached_property
     def recording(self) -> Recording:
         """Failures, alerts, and how long records are kept."""
-        return Recording(
+        return recording.Recording(
             self.settings,
             self.graph,
             self.services,
@@ -208,7 +203,9 @@ class Project:
     def planning(self) -> Planning:
         """What makes its plans."""
         loaded, services, variables = self.loaded, self.services, self.variables
-        return Planning(loaded, services, variables, branch=self.branch, work=lambda: self.work)
+        return planning.Planning(
+            loaded, services, variables, branch=self.branch, work=lambda: self.work
+        )
 
     @cached_property
     def automation(self) -> Automation:
@@ -223,7 +220,7 @@ class Project:
         try:
             self.lake.ref(self.branch)
         except RefNotFound:
-            check_ref_name(self.branch)
+            lake.check_ref_name(self.branch)
             return self.loaded.environment.branch_from
         return self.branch
 
@@ -256,9 +253,8 @@ class Project:
             ErrorGroup: The project's files are wrong.
             SqlInvalid: A model to be built reads a column that does not exist.
         """
-        planning = self.planning
-        asked = planning.options(options)
-        return planning.plan(self.reading_ref, asked, select, exclude)
+        asked = self.planning.options(options)
+        return self.planning.plan(self.reading_ref, asked, select, exclude)
 
     def run(
         self,
@@ -292,8 +288,8 @@ class Project:
             ConflictError: The branch moved in a way that does not commute, three times.
         """
         raise_problems(self.problems)
-        recording = self.recording
-        recover(self.services.database, self.lake, self.clock, on_end=recording.end_run)
+        records = self.recording
+        runs.recover(self.services.database, self.lake, self.clock, on_end=records.end_run)
         planned = self.planning.options(options_of_plan(options))
         asked = run_options(
             planned,
@@ -304,26 +300,26 @@ class Project:
             branch_from=self.loaded.environment.branch_from,
         )
         plan = self.planning.plan(self.reading_ref, planned, select, exclude)
-        with recording.observing(on_event) as hear:
-            finished = execute(
+        with records.observing(on_event) as hear:
+            finished = runs.execute(
                 noting(plan, options, threads=threads, fail_fast=fail_fast, vars=self._asked),
                 self._run_services(),
                 options=replace(
                     asked,
                     on_begin=on_begin,
-                    history_days=recording.retention.steps.days,
+                    history_days=records.retention.steps.days,
                     **lease_of_runs(self.settings.serve),
                 ),
                 on_event=hear,
                 control=control or self.control,
             )
         project_tables(self.lake, finished)
-        recording.prune_daily()
+        records.prune_daily()
         return finished
 
     def _run_services(self) -> RunServices:
         kinds = Kinds(self.loaded, lambda: self.work)
-        return RunServices(
+        return runs.Services(
             graph=self.graph,
             lake=self.lake,
             database=self.services.database,
@@ -399,12 +395,16 @@ class Project:
         entry = self.lake.entry(key, ref)
         is_view = entry is not None and entry.kind == "view"
         columns = self.work.columns(key, at=ref) if is_view else None
-        return describe_asset(self.graph, self.lake, key, ref, columns=columns)
+        return describe.describe_asset(self.graph, self.lake, key, ref, columns=columns)
 
     def listing(self, include: Selection = (), exclude: Selection = ()) -> list[ListedAsset]:
         """List assets with the rows they have."""
         keys, at = self._keys(include, exclude), self.reading_ref
-        return list_assets(self.graph, self.lake, at, keys, stale=self.planning.stale(at))
+        return describe.list_assets(self.graph, self.lake, at, keys, stale=self.planning.stale(at))
+
+    def partitions(self, asset: str) -> PartitionsStatus:
+        """Tell how the partitions of an asset stand, without a look at sources."""
+        return partitions.partitions_of(self, asset)
 
     def lineage(self, name: str, *, downstream: bool = False) -> LineageNode:
         """Give the tree above (or below) an asset, or a column: `namespace.name.column`."""
@@ -448,14 +448,14 @@ class Project:
         entries = (
             self.lake.entries(at)
             if result.commit is not None
-            else merged_entries(result, ours, theirs)
+            else merging.merged_entries(result, ours, theirs)
         )
         plan = self.planning.of_commit(at, entries, branch=target)
-        return with_work_left(result, plan, self.planning.graph_at(entries), entries)
+        return merging.with_work_left(result, plan, self.planning.graph_at(entries), entries)
 
     def revert(self, commit: str, *, keep_cursors: bool = False, message: str = "") -> Commit:
         """Undo a commit by a new one; what it built is not built again until something changes."""
-        return revert_commit(
+        return runs.revert_commit(
             self.lake,
             self.services.database,
             self.clock,
@@ -469,7 +469,7 @@ class Project:
     def runs(self, *, limit: int = 20) -> list[RunRecord]:
         """List past runs, latest first."""
         with self.services.database.read() as transaction:
-            return list(runs(transaction, limit=limit))
+            return list(state.runs(transaction, limit=limit))
 
     def run_detail(self, run_id: int) -> RunDetail:
         """Tell all that is kept of a run.
@@ -477,7 +477,7 @@ class Project:
         Raises:
             AssetNotFound: There is no such run.
         """
-        found = run_detail(self.services.database, run_id)
+        found = describe.run_detail(self.services.database, run_id)
         if found is None:
             raise AssetNotFound(
                 "A6001", f"There is no run {run_id}.", hint="See them all: mainstem runs list"
@@ -490,7 +490,7 @@ class Project:
 
     def follow_log(self, run_id: int, asset: str = "") -> RunLogReader:
         """Give what reads a run's log, each line once, also while the run goes on."""
-        return RunLogReader(self.services.database, self.services.logs, run_id, asset)
+        return run_log.RunLogReader(self.services.database, self.services.logs, run_id, asset)
 
     def config_report(self) -> list[Setting]:
         """List the settings in force, and who set them; secrets are masked."""

@@ -16,13 +16,14 @@ from mainstem.config import (
 )
 from mainstem.errors import ConfigInvalid
 from mainstem.graph import Asset, Plan, PlannedAsset, PlanOptions
-from mainstem.lake import Lake
 from mainstem.project.loaded import LoadedProject
-from mainstem.runs import Gate, RunFinished, RunOptions, Step
+from mainstem.runs import RunOptions
 from mainstem.types import Pool, machine_memory, seconds_in
 
 if TYPE_CHECKING:
+    from mainstem.lake import Lake
     from mainstem.project.work import Work
+    from mainstem.runs import Gate, RunFinished, Step
 
 _OF_THE_RUN = RUN_KEYS | {"logical_time"}
 _PART_OF_MEMORY = 0.8

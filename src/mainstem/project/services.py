@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mainstem import models  # what works elsewhere is imported when a step asks for it
-from mainstem.automation import MIGRATIONS as AUTOMATION_MIGRATIONS
+from mainstem import lake, models, records  # each part is imported when somebody asks for it
 from mainstem.config import (
     Environment,
     Executor,
@@ -19,24 +19,15 @@ from mainstem.config import (
     Variables,
     secret_values,
 )
-from mainstem.database import Database
 from mainstem.errors import DatabaseUnavailable
-from mainstem.lake import Lake
-from mainstem.models import Discovered, StepExecutor, WorkerPool, discover
-from mainstem.observers import ALERT_MIGRATIONS, FAILURE_MIGRATIONS
 from mainstem.project.sharing import Shared
-from mainstem.records import History, Redactor, RunLogs
-from mainstem.state import ALL_MIGRATIONS
 
 if TYPE_CHECKING:
+    from mainstem.database import Database
+    from mainstem.lake import Lake
+    from mainstem.models import Discovered, StepExecutor, WorkerPool
+    from mainstem.records import History, Redactor, RunLogs
     from mainstem.types import Engine
-
-_MIGRATIONS = (
-    *ALL_MIGRATIONS,
-    *AUTOMATION_MIGRATIONS,
-    *FAILURE_MIGRATIONS,
-    *ALERT_MIGRATIONS,
-)
 
 STATE_FOLDER = ".mainstem"
 """Git-ignored: catalog, data files, logs, caches."""
@@ -78,12 +69,12 @@ class Services:
     @cached_property
     def logs(self) -> RunLogs:
         """What the steps of runs print and log."""
-        return RunLogs(self.state_folder / "logs", self.clock)
+        return records.RunLogs(self.state_folder / "logs", self.clock)
 
     @cached_property
     def history(self) -> History:
         """What happened in runs."""
-        return History(self.state_folder / "history")
+        return records.History(self.state_folder / "history")
 
     @property
     def state_folder(self) -> Path:
@@ -99,16 +90,16 @@ class Services:
         database = self.shared.database(url)
         if "://" in url and _has_files(self._warehouse) and database.is_new():
             raise _lost_catalog(f"{database.url} is empty", self._warehouse)
-        database.migrate(_MIGRATIONS)
+        database.migrate(import_module("mainstem.project.migrations").MIGRATIONS)
         return database
 
     @cached_property
     def lake(self) -> Lake:
         """The lake; in a project `main` is protected (SEMANTICS, Branches and merges)."""
-        lake = Lake.open(self.database, str(self._warehouse), clock=self.clock)
-        if not lake.ref("main").protected:
-            lake.protect("main")
-        return lake
+        opened = lake.Lake.open(self.database, str(self._warehouse), clock=self.clock)
+        if not opened.ref("main").protected:
+            opened.protect("main")
+        return opened
 
     @property
     def _warehouse(self) -> Path:
@@ -141,7 +132,7 @@ class Services:
 
     def discover(self, files: tuple[str, ...]) -> tuple[Discovered, ...]:
         """Import Python files in a worker and tell what they define."""
-        return discover(self.workers, files)
+        return models.discover(self.workers, files)
 
     def close(self) -> None:
         """Release what was opened, unless others share it."""
@@ -151,8 +142,8 @@ class Services:
     def _setting(self, name: Literal["database", "warehouse"]) -> str:
         assert self._environment is not None, "opened before mainstem.yml was read"
         assert self._variables is not None, "opened before mainstem.yml was read"
-        lake = self._environment.lake
-        text = lake.database if name == "database" else lake.warehouse
+        places = self._environment.lake
+        text = places.database if name == "database" else places.warehouse
         return self._variables.expand(text, of=f"the lake's `{name}`")
 
 

@@ -13,14 +13,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mainstem import database, engines, models, records  # imported when they are asked for
 from mainstem.config import Executor
-from mainstem.database import Database, open_database
-from mainstem.engines import open_engine
-from mainstem.models import StepExecutor, WorkerPool, open_dask
-from mainstem.records import Redactor
 from mainstem.types import Clock
 
 if TYPE_CHECKING:
+    from mainstem.database import Database
+    from mainstem.models import StepExecutor, WorkerPool
+    from mainstem.records import Redactor
     from mainstem.types import Engine
 
 
@@ -45,7 +45,7 @@ class Shared:
         self._closers: list[Callable[[], None]] = []
         self._secrets: list[Callable[[], frozenset[str]]] = []
         self._hidden = frozenset[str]()
-        self._redactor = Redactor()
+        self._redactor: Redactor | None = None
 
     def hide(self, secrets: Callable[[], frozenset[str]]) -> None:
         """Add secrets to those that are masked; looked up when something is to be masked."""
@@ -58,15 +58,15 @@ class Shared:
             # Secrets of a state of the files before stay: runs that began with them go on.
             found = self._hidden.union(*(secrets() for secrets in self._secrets))
             self._secrets.clear()
-            if found != self._hidden:
-                self._hidden, self._redactor = found, Redactor(found)
+            if self._redactor is None or found != self._hidden:
+                self._hidden, self._redactor = found, records.Redactor(found)
             return self._redactor
 
     def database(self, url: str) -> Database:
         """Give the database at a place."""
         with self._lock:
             if url not in self._databases:
-                self._databases[url] = open_database(url)
+                self._databases[url] = database.open_database(url)
                 self._closers.append(self._databases[url].close)
             return self._databases[url]
 
@@ -74,7 +74,7 @@ class Shared:
         """Give what computes."""
         with self._lock:
             if self._engine is None:
-                self._engine = open_engine("duckdb", temp_directory=str(spill))
+                self._engine = engines.open_engine("duckdb", temp_directory=str(spill))
                 self._closers.append(self._engine.close)
             return self._engine
 
@@ -82,7 +82,7 @@ class Shared:
         """Give the processes that run the user's Python."""
         with self._lock:
             if self._workers is None:
-                self._workers = WorkerPool(
+                self._workers = models.WorkerPool(
                     self.folder,
                     environment=self.process,
                     clock=self.clock,
@@ -96,7 +96,7 @@ class Shared:
         with self._lock:
             known = (of.name, of.address)
             if known not in self._executors:
-                opened = open_dask(self.folder, of)
+                opened = models.open_dask(self.folder, of)
                 self._executors[known] = opened
                 self._closers.append(opened.close)
             return self._executors[known]

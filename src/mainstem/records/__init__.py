@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is kept of runs beside the database: logs and history in files, with secrets masked.
 
-Knows neither tables nor runs. Written by `runs`, read by `project`.
+Knows neither tables nor runs. Written by `runs`, read by `project`. Lazy, as is all that `project`
+names.
 """
 
-from mainstem.records.history import History
-from mainstem.records.log import AttemptLog
-from mainstem.records.query import events_query, logs_query
-from mainstem.records.redaction import Redactor
-from mainstem.records.retention import Pruned, RecordFiles, Retention
-from mainstem.records.tail import LogLine, LogPage, RunLogs, RunPage
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mainstem.records.history import History
+    from mainstem.records.log import AttemptLog
+    from mainstem.records.query import events_query, logs_query
+    from mainstem.records.redaction import Redactor
+    from mainstem.records.retention import Pruned, RecordFiles, Retention
+    from mainstem.records.tail import LogLine, LogPage, RunLogs, RunPage
 
 __all__ = [
     "AttemptLog",
@@ -25,3 +32,26 @@ __all__ = [
     "events_query",
     "logs_query",
 ]
+
+_MODULES = {
+    "AttemptLog": "log",
+    "History": "history",
+    "LogLine": "tail",
+    "LogPage": "tail",
+    "Pruned": "retention",
+    "RecordFiles": "retention",
+    "Redactor": "redaction",
+    "Retention": "retention",
+    "RunLogs": "tail",
+    "RunPage": "tail",
+    "events_query": "query",
+    "logs_query": "query",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

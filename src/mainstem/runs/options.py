@@ -7,10 +7,13 @@ import os
 from collections.abc import Callable
 from dataclasses import field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from mainstem.database import Transaction
 from mainstem.graph import PlanOptions
 from mainstem.types import Retry, dataclass
+
+if TYPE_CHECKING:
+    from mainstem.database import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from mainstem.runs.items import ItemJournal
-from mainstem.runs.slicing import PartitionSlice
 from mainstem.types import (
     AssetKey,
     Change,
@@ -25,6 +23,10 @@ from mainstem.types import (
     WriteTarget,
     dataclass,
 )
+
+if TYPE_CHECKING:
+    from mainstem.runs.items import ItemJournal
+    from mainstem.runs.slicing import PartitionSlice
 
 
 class CancelToken(Protocol):

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from mainstem import __version__
 from mainstem.api.door import principal_of
 from mainstem.api.host import Host
 from mainstem.api.latency import BUCKETS, Histogram, Latencies
@@ -86,7 +86,7 @@ class Metrics:
             led = leader(transaction)
         waits_s = 0.0 if oldest_us is None else max(0.0, (to_us(now) - oldest_us) / 1e6)
         return [
-            _one("mainstem_info", "Version and project.", 1, version=version("mainstem")),
+            _one("mainstem_info", "Version and project.", 1, version=__version__),
             _each("mainstem_runs", "Runs by status.", "status", runs),
             _each("mainstem_steps", "Steps of runs that go on, by status.", "status", steps),
             _each("mainstem_launches", "Launches that wait or run.", "status", queue),
