@@ -6,6 +6,7 @@ import pytest
 import mainstem
 from mainstem.errors import BranchConflict
 from mainstem.project import delete_partitions, partitions_of
+from mainstem.runs import StepStarted
 
 SQL = """/* ---
 materialized: table
@@ -89,3 +90,49 @@ def test_a_deleted_day_is_restored_beside_days_that_were_built_since(build, tmp_
 
     assert values(tmp_path) == [1, 11, 3]
     assert (status.built.text(), status.stale.text()) == ("2026-11-21", "2026-11-20,2026-11-22")
+
+
+def run_while(path, act, value, day):
+    """Build a day, and do something when its step has begun."""
+    told = []
+
+    def hear(event):
+        if isinstance(event, StepStarted) and not told:
+            told.append(event)
+            with mainstem.open(path) as project:
+                act(project)
+
+    (path / "models/marts/days.sql").write_text(SQL.format(value=value))
+    with mainstem.open(path) as project:
+        return project.run(partitions={"*": day}, on_event=hear)
+
+
+def test_a_day_that_is_published_beside_a_deletion_is_recorded_as_built(build, tmp_path):
+    build("i + 1")
+
+    run_while(
+        tmp_path,
+        lambda project: delete_partitions(project, "marts.days", "2026-11-22"),
+        "i + 10",
+        "2026-11-20",
+    )
+
+    with mainstem.open(tmp_path) as project:
+        status = partitions_of(project, "marts.days")
+    assert values(tmp_path) == [10, 2]
+    found = (status.built.text(), status.stale.text(), status.missing.text())
+    assert found == ("2026-11-20", "2026-11-21", "2026-11-22")
+
+
+def test_a_day_that_was_deleted_while_it_was_built_does_not_come_back(build, tmp_path):
+    build("i + 1")
+
+    with pytest.raises(BranchConflict, match=r"marts\.days"):
+        run_while(
+            tmp_path,
+            lambda project: delete_partitions(project, "marts.days", "2026-11-20"),
+            "i + 10",
+            "2026-11-20",
+        )
+
+    assert values(tmp_path) == [2, 3]

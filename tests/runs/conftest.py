@@ -194,6 +194,7 @@ class World:
     evaluated: list[str] = field(default_factory=list)
     seen: dict[str, dict] = field(default_factory=dict)
     events: list[object] = field(default_factory=list)
+    endings: list[object] = field(default_factory=list)
     step_options: dict[str, Execution] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
@@ -246,6 +247,7 @@ class World:
             pools=self.pools,
             logs=self.logs,
             redactor=Redactor(self.secrets),
+            on_end=lambda _transaction, ending: self.endings.append(ending),
         )
 
     @property

@@ -139,6 +139,8 @@ def test_slots_of_a_run_whose_process_died_are_free_for_who_waits(real):
 
     assert finished.status == "succeeded"
     assert _slots(real) == []
+    # Whoever buries a run tells of it: alerts hear of no crash otherwise.
+    assert [ending.status for ending in real.endings] == ["crashed", "succeeded"]
 
 
 def test_a_run_that_waits_for_a_shut_pool_goes_on_when_somebody_opens_it(real):

@@ -9,7 +9,7 @@ run's business.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainstem.errors import BranchConflict, UserError
@@ -32,13 +32,9 @@ from mainstem.lake.revision import resolve
 from mainstem.lake.table_apply import apply, relink, united_schemas, united_specs
 from mainstem.lake.table_state import TableState
 from mainstem.lake.values import Commit, Conflict, Entry
-from mainstem.lake.version import derived_version
+from mainstem.lake.version import JoinPartitions, derived_version
 from mainstem.lake.writing import advance, writable
 from mainstem.types import AssetKey, DataFile, Provenance, TableWrite
-
-Without = Callable[[AssetKey, Provenance, Provenance, Provenance], Provenance | None]
-"""Given a table before a commit, after it, and now: how it is now without the commit; nothing if
-what the commit changed was changed again since."""
 
 
 def revert(
@@ -47,7 +43,7 @@ def revert(
     commit_expression: str,
     *,
     keep_cursors: bool = False,
-    without: Without | None = None,
+    join: JoinPartitions | None = None,
     message: str = "",
     author: str = "",
     meta: Mapping[str, Any] | None = None,
@@ -59,8 +55,8 @@ def revert(
         branch: Whose head it is applied to.
         commit_expression: The commit; must be in the branch's history.
         keep_cursors: Leave replication positions, so that the source is not read again.
-        without: Tells where tables with partitions come from then; without it, such a table is
-            only taken back whole.
+        join: Tells where tables with partitions come from then; without it, such a table is only
+            taken back whole.
         message: Of the new commit; empty: says what was reverted.
         author: Of the new commit.
         meta: Of the new commit; `reverted` and `reverted_versions` come on top.
@@ -74,7 +70,7 @@ def revert(
     target = resolve(catalog, commit_expression)
     _check(catalog, branch, head, target)
     before = load_commit(catalog, target.parents[0])
-    reverting = _Reverting(Draft(catalog, head), target, keep_cursors=keep_cursors, without=without)
+    reverting = _Reverting(Draft(catalog, head), target, keep_cursors=keep_cursors, join=join)
     for slot, (old, new) in sorted(catalog.tries.diff(before.root, target.root).items()):
         reverting.take_back(
             slot,
@@ -127,15 +123,15 @@ def _check(catalog: Catalog, branch: str, head: Commit, target: Commit) -> None:
 class _Reverting:
     """One revert: the draft, and what could not be taken back."""
 
-    __slots__ = ("_keep_cursors", "_target", "_without", "conflicts", "draft", "kept", "versions")
+    __slots__ = ("_join", "_keep_cursors", "_target", "conflicts", "draft", "kept", "versions")
 
     def __init__(
-        self, draft: Draft, target: Commit, *, keep_cursors: bool, without: Without | None
+        self, draft: Draft, target: Commit, *, keep_cursors: bool, join: JoinPartitions | None
     ) -> None:
         self.draft = draft
         self._target = target
         self._keep_cursors = keep_cursors
-        self._without = without
+        self._join = join
         self.conflicts: list[Conflict] = []
         self.kept: list[AssetKey] = []
         """Tables of which nothing that the commit brought is left."""
@@ -228,7 +224,7 @@ class _Reverting:
         if was.partitions or became.partitions or is_now.partitions:
             # Which rows belong to which partition is not known here: one that was built again
             # would have its former rows beside the new ones.
-            return self._without(now.key, was, became, is_now) if self._without else None
+            return self._join(now.key, became, is_now, was) if self._join else None
         version = derived_version("revert", is_now.data_version, self._target.id)
         return dataclasses.replace(is_now, data_version=version, fingerprint="")
 

@@ -7,9 +7,14 @@ Equal ids mean equal contents (SEMANTICS, Versions), so they are hashes of what 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from hashlib import blake2b
 
-from mainstem.types import Provenance
+from mainstem.types import AssetKey, Provenance
+
+JoinPartitions = Callable[[AssetKey, Provenance, Provenance, Provenance], Provenance | None]
+"""Given a table with partitions at a base and on two sides: where the first comes from with what
+the second did; nothing if both changed a partition, or if that is not known."""
 
 
 def derived_version(*parts: str) -> str:

@@ -20,7 +20,7 @@ from mainstem.lake.catalog import Caches, Catalog, open_catalog
 from mainstem.lake.diff import diff
 from mainstem.lake.merge import Merging, merge
 from mainstem.lake.migrations import MIGRATIONS
-from mainstem.lake.revert import Without, revert
+from mainstem.lake.revert import revert
 from mainstem.lake.revision import resolve
 from mainstem.lake.sweep import sweep
 from mainstem.lake.target import make_folder, prepare
@@ -38,6 +38,7 @@ from mainstem.lake.values import (
     Swept,
 )
 from mainstem.lake.verify import verify
+from mainstem.lake.version import JoinPartitions
 from mainstem.types import AssetKey, Clock, LayoutColumn, Relation, Schema, WriteTarget
 
 
@@ -272,6 +273,7 @@ class Versions:
         message: str,
         author: str = "",
         meta: Mapping[str, Any] | None = None,
+        join: JoinPartitions | None = None,
         transaction: Transaction | None = None,
     ) -> Commit:
         """Move keys of a run's branch to another one in one commit; see `writing.publish`.
@@ -281,7 +283,14 @@ class Versions:
         """
         with self.writing(transaction, durable=self.is_protected(into, transaction)) as catalog:
             return writing.publish(
-                catalog, source_branch, into, keys, message=message, author=author, meta=meta
+                catalog,
+                source_branch,
+                into,
+                keys,
+                message=message,
+                author=author,
+                meta=meta,
+                join=join,
             )
 
     def merge(
@@ -323,7 +332,7 @@ class Versions:
         commit_id: str,
         *,
         keep_cursors: bool = False,
-        without: Without | None = None,
+        join: JoinPartitions | None = None,
         message: str = "",
         author: str = "",
         meta: Mapping[str, Any] | None = None,
@@ -340,7 +349,7 @@ class Versions:
                 branch,
                 commit_id,
                 keep_cursors=keep_cursors,
-                without=without,
+                join=join,
                 message=message,
                 author=author,
                 meta=meta,

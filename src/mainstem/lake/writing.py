@@ -6,6 +6,7 @@ Merges are in `merge`, reverts in `revert`; all go through `writable` and `advan
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -21,8 +22,8 @@ from mainstem.lake.table_apply import relink
 from mainstem.lake.table_merge import merge_states
 from mainstem.lake.table_state import TableConflict
 from mainstem.lake.values import Commit, Conflict, Entry, EntryKind, Intent, Ref, conflict_error
-from mainstem.lake.version import merged_provenance
-from mainstem.types import AssetKey
+from mainstem.lake.version import JoinPartitions, merged_provenance
+from mainstem.types import AssetKey, Provenance
 
 _KINDS: tuple[EntryKind, ...] = ("table", "cursor")
 
@@ -90,11 +91,13 @@ def publish(
     message: str,
     author: str = "",
     meta: Mapping[str, Any] | None = None,
+    join: JoinPartitions | None = None,
 ) -> Commit:
     """Move some keys of a run's branch to another branch, in one commit.
 
     The run's inner commits fold into it. If `into` moved since the run began, what the run did to
-    each key is rebased: appends onto appends, a full rebuild onto anything.
+    each key is rebased: appends onto appends, a full rebuild onto anything. Partitions of one table
+    that both changed are told apart by `join`.
 
     Raises:
         BranchConflict: What the run did does not commute with what happened since.
@@ -107,7 +110,7 @@ def publish(
     head = head_of(catalog, ref)
     theirs = head_of(catalog, load_ref(catalog, source, kind="branch"))
     draft = Draft(catalog, head)
-    publishing = _Publishing(draft, merge_bases(catalog, head, theirs), theirs)
+    publishing = _Publishing(draft, merge_bases(catalog, head, theirs), theirs, join)
     for key in dict.fromkeys(keys):
         publishing.move(key)
     if publishing.conflicts:
@@ -121,9 +124,21 @@ def publish(
 class _Publishing:
     """One publish: three roots, and what was done on both ways from the base."""
 
-    __slots__ = ("_base", "_bases", "_draft", "_ours", "_their_done", "_theirs", "conflicts")
+    __slots__ = (
+        "_base",
+        "_bases",
+        "_draft",
+        "_join",
+        "_ours",
+        "_their_done",
+        "_theirs",
+        "conflicts",
+    )
 
-    def __init__(self, draft: Draft, bases: Sequence[Commit], theirs: Commit) -> None:
+    def __init__(
+        self, draft: Draft, bases: Sequence[Commit], theirs: Commit, join: JoinPartitions | None
+    ) -> None:
+        self._join = join
         self._draft = draft
         self._bases = bases
         self._base = common_root(draft.catalog, bases)
@@ -190,12 +205,29 @@ class _Publishing:
                 self.conflicts.append(from_table(theirs.key, merged))
                 return
             moved = merged
-            provenance = merged_provenance(ours.provenance, theirs.provenance)
+            joined = self._joined(base, ours, theirs)
+            if joined is None:
+                self.conflicts.append(
+                    Conflict(
+                        key=theirs.key,
+                        kind="partition",
+                        message="had the same partitions built or deleted on both sides",
+                    )
+                )
+                return
+            provenance = joined
         draft.put(
             table_entry(catalog, theirs.key, moved, provenance),
             operations=done.operations,
             intervals=done.intervals,
         )
+
+    def _joined(self, base: Entry | None, ours: Entry, theirs: Entry) -> Provenance | None:
+        one, two = ours.provenance, theirs.provenance
+        if not (one.partitions or two.partitions):
+            return merged_provenance(one, two)
+        before = dataclasses.replace(two, partitions=()) if base is None else base.provenance
+        return None if self._join is None else self._join(theirs.key, before, two, one)
 
     def _our_done(self, key: AssetKey) -> Done:
         if self._ours is None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from mainstem import state
-from mainstem.errors import SelectionInvalid
+from mainstem.errors import BranchConflict, SelectionInvalid
 from mainstem.graph import (
     Asset,
     DynamicPartitions,
@@ -21,7 +21,7 @@ from mainstem.graph import (
     row_rule,
     union_of_parts,
 )
-from mainstem.lake import Commit, Lake
+from mainstem.lake import Commit, Entry, Lake
 from mainstem.project.planning import Planning
 from mainstem.project.services import Services
 from mainstem.runs import Cutter, prune, rows_outside, with_partition_keys
@@ -173,6 +173,7 @@ def delete_partitions(project: OpenProject, asset: str, text: str) -> tuple[Comm
 
     Raises:
         SelectionInvalid: The set cannot be read.
+        BranchConflict: The table was changed in between.
     """
     found = _partitioned(project, asset)
     assert found.partitions is not None, "it was looked up as partitioned"
@@ -215,16 +216,23 @@ def delete_partitions(project: OpenProject, asset: str, text: str) -> tuple[Comm
     before_count = sum(file.record_count for file in (*files.exact, *files.mixed))
     rows = before_count - sum(file.record_count for file in rest)
     message = f"delete partitions {some.text()} of {key}"
-    return _published(project, write, [one.text() for one in some.each()], message), rows
+    return _published(project, entry, write, [one.text() for one in some.each()], message), rows
 
 
 def _published(
-    project: OpenProject, write: TableWrite, gone: Sequence[str], message: str
+    project: OpenProject, before: Entry, write: TableWrite, gone: Sequence[str], message: str
 ) -> Commit:
     """Commit a change by way of a branch of its own, as protected branches want it."""
     lake, key = project.lake, write.key
     branch = f"delete/{key.name}-{write.provenance.data_version[:8]}"
     with project.services.database.write(durable=True) as transaction:
+        if lake.entry(key, project.branch) != before:
+            # The record of partitions is written whole: what came since would be missing in it.
+            raise BranchConflict(
+                "A5031",
+                f"{key} changed on {project.branch} while its partitions were being deleted.",
+                hint="Nothing was deleted; ask again.",
+            )
         lake.create_branch(branch, at=project.branch, transaction=transaction)
         lake.commit(branch, [write], message=message, transaction=transaction)
         commit: Commit = lake.publish(

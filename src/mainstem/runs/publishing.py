@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 from mainstem import state
 from mainstem.database import Transaction
 from mainstem.errors import BranchConflict
 from mainstem.graph import Graph
 from mainstem.lake import Commit, Entry, Lake
+from mainstem.runs.joining import join_partitions
 from mainstem.runs.options import RunOptions
 from mainstem.runs.services import Services
 from mainstem.runs.step import Gate
@@ -95,6 +97,7 @@ def publish(
                 message=candidate.message,
                 author=options.author,
                 meta=_meta(candidate),
+                join=partial(join_partitions, services.graph),
                 transaction=transaction,
             )
             _note_published(transaction, candidate, options, commit_id=commit.id, versions=versions)
@@ -201,6 +204,7 @@ def _judge_merged(
             name,
             candidate.keys,
             message="candidate to judge",
+            join=partial(join_partitions, services.graph),
         )
         return judge(affected, lambda key: lake.relation(key, commit.id))
     finally:

@@ -3,23 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from mainstem import state
 from mainstem.database import Database
-from mainstem.graph import (
-    Graph,
-    changed_parts,
-    overlaid,
-    parts_of,
-    parts_version,
-    record_of_parts,
-    view_tombstone,
-)
+from mainstem.graph import Graph, view_tombstone
 from mainstem.lake import Commit, Entry, Lake
+from mainstem.runs.joining import join_partitions
 from mainstem.runs.part_facts import with_partition_keys
-from mainstem.types import AssetKey, Clock, Provenance, dataclass
+from mainstem.types import AssetKey, Clock, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +54,14 @@ def revert_commit(
         if key not in before or before[key].content != entry.content
     ]
     gone = [key for key in before if key not in after]
-    without = partial(_without, with_partition_keys(graph, database))
+    join = partial(join_partitions, with_partition_keys(graph, database))
     is_protected = lake.ref(branch).protected
     with database.write(durable=is_protected) as transaction:
         inverse = lake.revert(
             branch,
             commit.id,
             keep_cursors=keep_cursors,
-            without=without,
+            join=join,
             message=message,
             transaction=transaction,
         )
@@ -81,26 +73,6 @@ def revert_commit(
             at=clock.now(),
         )
     return Reverted(commit=inverse, keys=(*(entry.key for entry in undone), *gone))
-
-
-def _without(
-    graph: Graph, key: AssetKey, was: Provenance, became: Provenance, now: Provenance
-) -> Provenance | None:
-    """Say where a partitioned table comes from if a change of some of its partitions goes."""
-    asset = graph.effective.get(key)
-    if asset is None or asset.partitions is None:
-        return None
-    definition = asset.partitions.definition
-    before, after, head = (parts_of(of, definition) for of in (was, became, now))
-    changed = changed_parts(before, after, definition)
-    if changed & changed_parts(after, head, definition):
-        return None
-    restored = tuple(replace(part, some=part.some & changed) for part in before)
-    parts = overlaid(head, changed, restored)
-    version = parts_version(parts)
-    return replace(
-        now, data_version=version, fingerprint=version, partitions=record_of_parts(parts)
-    )
 
 
 def _mark(entry: Entry) -> str:

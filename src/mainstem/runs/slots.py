@@ -112,7 +112,9 @@ class Slots:
             return False
         self._looked_s = now
         try:
-            return bool(recover(services.database, services.lake, services.clock))
+            return bool(
+                recover(services.database, services.lake, services.clock, on_end=services.on_end)
+            )
         except MainstemError:
             # Somebody else clears up, or cannot either: their slots expire.
             return False
