@@ -204,6 +204,20 @@ def test_a_secret_of_its_environment_is_masked(shop, monkeypatch):
     assert "4711" not in str(steps_of(finished)["ops.it"].error)
 
 
+def test_a_secret_among_its_arguments_is_masked(shop, monkeypatch):
+    monkeypatch.setenv("API_TOKEN", "sesame-open-4711")
+    shop.write("key.txt", "swordfish-0815")
+    command = '"echo $1 $2; exit 1", sh, "${API_TOKEN}", "--key=${file:key.txt}"'
+    entry(shop, f"command: [sh, -c, {command}]".replace("$1", "$$1").replace("$2", "$$2"))
+
+    finished = shop.run()
+
+    assert ("stdout", "**** --key=****") in logged(shop, "ops.it")
+    told = str(steps_of(finished)["ops.it"].error.details)
+    assert "4711" not in told
+    assert "0815" not in told
+
+
 def test_arguments_are_no_shell_and_variables_in_them_are_filled_in(shop):
     entry(
         shop,
@@ -398,6 +412,21 @@ def test_partitions_are_given_as_variables_and_built_alone(shop):
     assert [row["day"] for row in days] == ["2024-01-01", "2024-02-01", "2024-03-01"]
     said = {text for stream, text in logged(shop, "ops.it") if stream == "stdout"}
     assert '2024-02 ["2024-02"]' in said
+
+
+def test_more_partitions_in_one_step_than_variables_can_hold_are_said_so(shop):
+    entry(
+        shop,
+        "shell: cat /dev/null > $MAINSTEM_OUTPUT",
+        "output: csv",
+        "partitions: {by: hour, column: hour, start: 2024-01-01, end: 2025-01-01, batch: all}",
+    )
+
+    error = steps_of(shop.run())["ops.it"].error
+
+    assert error.code == "A7153"
+    assert "too long" in error.summary
+    assert "`batch`" in error.hint
 
 
 def test_rows_of_another_partition_are_refused(shop):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,21 @@ def test_children_have_the_whole_grace_though_the_command_itself_ended(run):
     trial.cancelled_once_it_prints(grace_s=20)
 
     assert trial.lines == [("stdout", "up"), ("stdout", "saved")]
+
+
+def test_waiting_for_children_takes_no_processor(run):
+    code = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN if os.fork() == 0 else signal.SIG_DFL)\n"
+        "print('up', flush=True)\n"
+        "time.sleep(60)"
+    )
+    trial = run(*python(code))
+    before_s = time.thread_time()
+
+    trial.cancelled_once_it_prints(grace_s=1.5)
+
+    assert time.thread_time() - before_s < 0.2
 
 
 def test_it_dies_with_its_supervisor(tmp_path):

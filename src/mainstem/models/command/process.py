@@ -148,7 +148,8 @@ class CommandProcess:
                     is_woken = True
                     self._selector.unregister(key.fileobj)
                 case _:
-                    pass
+                    # Told once: it would be ready for as long as children are waited for.
+                    self._selector.unregister(key.fileobj)
         return is_woken
 
     def _read(self, key: selectors.SelectorKey, output: Output) -> None:

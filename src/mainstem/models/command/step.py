@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import tempfile
 from collections.abc import Callable, Collection, Mapping
@@ -138,7 +139,8 @@ class CommandStep:
     def _run(self, context: StepContext, facts: Mapping[str, str], report: Report) -> Ended:
         host, asset = self.host, str(self.asset.key)
         environment = environment_of(self.command, facts, host.variables, asset=asset)
-        host.hide(lambda: secrets_in(self.command.env, host.variables))
+        words = {f"argument {number}": word for number, word in enumerate(self.command.argv)}
+        host.hide(lambda: secrets_in({**self.command.env, **words}, host.variables))
         argv = argv_of(self.command, environment, host.variables, asset=asset)
         output = Output(
             lambda text, stream: context.log(text, stream=stream),
@@ -251,6 +253,12 @@ class CommandStep:
 
 
 def _not_started(asset: str, program: str, error: OSError) -> StepFailed:
+    if error.errno == errno.E2BIG:
+        return StepFailed(
+            "A7153",
+            f"{asset}: `{program}` cannot run: its arguments and variables are too long.",
+            hint="MAINSTEM_PARTITION_KEYS has each partition of a step: let `batch` be a number.",
+        )
     why = (
         "is not found" if isinstance(error, FileNotFoundError) else f"cannot run: {error.strerror}"
     )

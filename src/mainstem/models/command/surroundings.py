@@ -76,10 +76,12 @@ def argv_of(
         ConfigInvalid: A variable that one refers to is not set.
         StepFailed: One has a byte that no argument can have.
     """
-    if command.shell:
-        return [*_SHELL, command.shell]  # which expands its own variables
     known = _with(variables, environment)
-    argv = [known.expand(word, of=f"the command of {asset}") for word in command.argv]
+    argv = (
+        [*_SHELL, command.shell]  # which expands its own variables
+        if command.shell
+        else [known.expand(word, of=f"the command of {asset}") for word in command.argv]
+    )
     if any("\0" in word for word in (*argv, *environment.values())):
         raise StepFailed("A7153", f"An argument or variable of {asset} holds a zero byte.")
     return argv
