@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real PostgreSQL server for whoever asks: one for each worker of the test run, in a folder."""
+"""A real PostgreSQL server for whoever asks: one for each worker of the test run, in a folder.
+
+`MAINSTEM_POSTGRES=16` takes the older one of the two that are installed for tests.
+"""
 
 import os
 import shutil
@@ -29,7 +32,9 @@ class PostgresServer:
         self.folder = Path(tempfile.mkdtemp(prefix="mainstem-pg-"))
         self._numbers = count(1)
         self._vendor = self._load()
-        self._server = self._vendor.PostgresServer(self.folder / "data")
+        self._server = self._vendor.PostgresServer(
+            self.folder / "data", postgres_version=int(os.environ.get("MAINSTEM_POSTGRES", "18"))
+        )
         self._server.pgdata.mkdir()
         self._server.ensure_pgdata_inited()
         with (self._server.pgdata / "postgresql.conf").open("a") as settings:

@@ -13,8 +13,8 @@ from mainstem.errors import (
     StorageFailed,
 )
 
-_THROWN_OUT = "25P03"
-"""The state of who said nothing within a transaction for too long."""
+_THROWN_OUT = frozenset({"25P03", "25P04"})
+"""The states of who was silent within a transaction, or stayed in it, for too long."""
 _HINT_RETRY = "Nothing was written by this transaction; run the command again."
 
 
@@ -53,6 +53,13 @@ def translated(error: psycopg.Error, url: str, sql: str) -> MainstemError:
             )
         case _, "42501":
             return _denied(url, said)
+        case _, "42P05" | "26000":
+            return ConfigInvalid(
+                "A5063",
+                f"The database {url} mixes up the sessions of its clients: {said}.",
+                hint="A pooler in between must pool sessions, not transactions (PgBouncer: "
+                "pool_mode = session).",
+            )
         case "XX", "XX001" | "XX002":
             return DatabaseUnavailable(
                 "A5002",
@@ -93,7 +100,7 @@ def is_lost(error: psycopg.Error) -> bool:
     """Tell whether it was the connection that failed, and not a statement."""
     error = root_of(error)
     if error.sqlstate is not None:
-        return error.sqlstate == _THROWN_OUT or error.sqlstate[:3] in {"57P", "080", "08P"}
+        return error.sqlstate in _THROWN_OUT or error.sqlstate[:3] in {"57P", "080", "08P"}
     is_of_libpq = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     return is_of_libpq and not isinstance(error, psycopg.errors.PipelineAborted)
 
