@@ -22,6 +22,7 @@ from mainstem.types import dataclass, nearest
 _FIELDS = 5
 _ALL_HOURS = frozenset(range(24))
 _SOME_DAY = datetime(2001, 1, 1, tzinfo=UTC)
+_REMEMBERED = 2
 _SHORT = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -47,6 +48,18 @@ class Cron:
 
     def after(self, moment: datetime) -> Iterator[datetime]:
         """Give the ticks later than a moment, in UTC, without end (or until none are possible)."""
+        last = moment
+        # The first ones are asked for again and again: by who sleeps until one, and who wakes.
+        for _ in range(_REMEMBERED):
+            tick = _first_after(self, last)
+            if tick is None:
+                return
+            last = tick
+            yield tick
+        yield from self.computed(last)
+
+    def computed(self, moment: datetime) -> Iterator[datetime]:
+        """Give the same, remembering nothing."""
         home = zone_of(self.zone)
         last = moment
         for tick in self._elapsed(moment, home) if self.follows_hours else self._walls(last, home):
@@ -62,6 +75,11 @@ class Cron:
         wall = moment.astimezone(home).replace(tzinfo=None)
         for named in CronSim(self.expression, wall):
             yield moment_of(named, home)
+
+
+@lru_cache(maxsize=4096)
+def _first_after(cron: Cron, moment: datetime) -> datetime | None:
+    return next(cron.computed(moment), None)
 
 
 def cron_of(text: str, zone: str = "UTC") -> Cron:

@@ -89,6 +89,12 @@ class Reactor:
             return True
         return any(timing_of_cron(cron).latest(start, now) is not None for cron in self._crons)
 
+    def due_at(self, now: datetime) -> datetime | None:
+        """Tell when a cron of a condition, or a partition, is due next."""
+        crons = (timing_of_cron(cron).next(now) for cron in self._crons)
+        moments = (self._world.until, *crons)
+        return min((moment for moment in moments if moment is not None), default=None)
+
     def turn(
         self, transaction: Transaction, observed: Observed, *, now: datetime
     ) -> list[TickRecord]:

@@ -11,13 +11,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mainstem.database.memory import MemoryDatabase
     from mainstem.database.opening import open_database
     from mainstem.database.port import Database, Migration, Transaction, Watch
 
-__all__ = ["Database", "Migration", "Transaction", "Watch", "open_database"]
+__all__ = ["Database", "MemoryDatabase", "Migration", "Transaction", "Watch", "open_database"]
 
 _MODULES = {
     "Database": "port",
+    "MemoryDatabase": "memory",
     "Migration": "port",
     "Transaction": "port",
     "Watch": "port",

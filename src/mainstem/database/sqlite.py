@@ -24,7 +24,7 @@ from mainstem.errors import DatabaseUnavailable, InternalError
 
 _READ_WRITE = apsw.SQLITE_OPEN_READWRITE
 _CREATE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-_HAS_TABLE = "select 1 from sqlite_master where type = 'table' and name = 'migration'"
+HAS_TABLE = "select 1 from sqlite_master where type = 'table' and name = 'migration'"
 _INHERITED: list[apsw.Connection | None] = []
 """Connections that a fork copied here: kept, because closing them would touch the parent's file."""
 
@@ -139,11 +139,11 @@ class SqliteDatabase:
     def is_new(self) -> bool:
         """Tell whether nothing was ever kept in it."""
         with self.read() as transaction:
-            return not transaction.execute(_HAS_TABLE)
+            return not transaction.execute(HAS_TABLE)
 
     def migrate(self, migrations: Sequence[Migration]) -> None:
         """Bring the schema up to date; a no-op costs one read."""
-        if is_behind(self, migrations, has_table=_HAS_TABLE):
+        if is_behind(self, migrations, has_table=HAS_TABLE):
             with self.write(durable=True) as transaction:
                 apply_pending(transaction, migrations)
 

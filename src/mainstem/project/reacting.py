@@ -73,6 +73,10 @@ class Conditions:
         self._seen = observed
         return ticks
 
+    def due_at(self, now: datetime) -> datetime | None:
+        """Tell when there will be something to look at though nothing changes."""
+        return self._reactor.due_at(now)
+
     @property
     def _assets(self) -> Mapping[AssetKey, Asset]:
         return self._loaded.graph.effective

@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mainstem.runs.boundary import Boundary
     from mainstem.runs.cutting import Cutter, rows_outside
     from mainstem.runs.ended import OnEnd, RunEnding
     from mainstem.runs.event import (
@@ -42,14 +43,18 @@ if TYPE_CHECKING:
     from mainstem.runs.services import Services
     from mainstem.runs.slicing import PartitionSlice
     from mainstem.runs.step import CancelToken, Gate, Step, StepContext, StepOutcome
+    from mainstem.runs.workers import Crew, Post
 
 __all__ = [
+    "Boundary",
     "CancelToken",
+    "Crew",
     "Cutter",
     "Gate",
     "ItemJournal",
     "OnEnd",
     "PartitionSlice",
+    "Post",
     "Reverted",
     "RunAsked",
     "RunControl",
@@ -88,12 +93,15 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Boundary": "boundary",
     "CancelToken": "step",
+    "Crew": "workers",
     "Cutter": "cutting",
     "Gate": "step",
     "ItemJournal": "items",
     "OnEnd": "ended",
     "PartitionSlice": "slicing",
+    "Post": "workers",
     "Reverted": "reverting",
     "RunAsked": "event",
     "RunControl": "options",

@@ -82,7 +82,6 @@ from mainstem.runs.scope import Scope
 from mainstem.runs.slots import Slots
 from mainstem.runs.stager import Stager
 from mainstem.runs.step import StepOutcome
-from mainstem.runs.workers import Threads
 from mainstem.state import ControlRequest, RequestKind
 from mainstem.types import AssetKey, Relation
 
@@ -122,8 +121,8 @@ class Driver:
         self.decider = Decider(scope.services, scope.facts, scope.lookup, options)
         self.prepared: dict[int, PreparedStep] = {}
         self.live: dict[int, _Live] = {}
-        self.inbox = Inbox(self.clock)
-        self.threads = Threads()
+        self.crew = scope.services.crew(self.clock)
+        self.inbox = Inbox(self.clock, self.crew.post())
         self.meter = Meter(self.clock)
         services = scope.services
         folder = Path(services.lake.warehouse) if services.logs is None else services.logs.folder
@@ -163,7 +162,7 @@ class Driver:
         finally:
             for live in self.live.values():
                 live.cancel.cancel("cancelled")
-            self.threads.close()
+            self.crew.close()
             self.items.remove()
         elapsed_s = self.clock.monotonic_s() - began_s
         return summary(self.scope, self.book, end, commit, skipped=skipped, elapsed_s=elapsed_s)
@@ -295,7 +294,7 @@ class Driver:
                 usage = told.usage
             self.inbox.put(AttemptDone(index, attempt, told, error, usage))
 
-        self.threads.submit(attempt_it)
+        self.crew.submit(attempt_it)
 
     def _context(self, index: int, attempt: int) -> AttemptContext:
         scope = self.scope
@@ -432,7 +431,7 @@ class Driver:
             results = tuple(evaluate(gate, relation, cancel) for gate in gates)
             self.inbox.put(GatesDone(index, moment, self.scope.journal.results(results)))
 
-        self.threads.submit(judge_it)
+        self.crew.submit(judge_it)
 
     def _gates_done(self, message: GatesDone) -> Iterator[Event]:
         index = message.step

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The thread that keeps a run alive for others, and hears what they ask of it."""
+"""What keeps a run alive for others, and hears what they ask of it."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -28,28 +27,25 @@ class Heartbeat:
         self._scope = scope
         self._driver = driver
         self._every_s = scope.options.heartbeat_s
+        self._waited_s = 0.0
         self._seen: state.ControlRequest | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._end: Callable[[], None] | None = None
 
     def __enter__(self) -> None:
-        self._thread.start()
+        self._end = self._driver.crew.repeat(self._beat, min(self._every_s, _LOOK_S))
 
     def __exit__(self, *exit_info: object) -> None:
-        self._stop.set()
-        self._thread.join(timeout=10)
+        assert self._end is not None, "what ends has begun"
+        self._end()
 
-    def _beat(self) -> None:
-        step_s = min(self._every_s, _LOOK_S)
-        waited_s = 0.0
-        while not self._stop.wait(step_s):
-            waited_s += step_s
-            if not self._carry_on(self._look):
-                return
-            if waited_s >= self._every_s:
-                waited_s = 0.0
-                if not self._carry_on(self._renew):
-                    return
+    def _beat(self, passed_s: float) -> bool:
+        self._waited_s += passed_s
+        if not self._carry_on(self._look):
+            return False
+        if self._waited_s < self._every_s:
+            return True
+        self._waited_s = 0.0
+        return self._carry_on(self._renew)
 
     def _carry_on(self, act: Callable[[], None]) -> bool:
         """Do something; a database that is busy is asked again next time."""

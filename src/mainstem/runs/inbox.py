@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import heapq
-from queue import Empty, SimpleQueue
 
 from mainstem.errors import MainstemError
 from mainstem.runs.moves import Event, GateMoment
 from mainstem.runs.step import StepOutcome
+from mainstem.runs.workers import Post
 from mainstem.state import ControlRequest
 from mainstem.types import CheckResult, Clock, Usage, dataclass
 
@@ -81,17 +81,17 @@ Message = (
 
 
 class Inbox:
-    """A queue with timers; put from any thread or signal handler, read by the run's own."""
+    """Messages with timers; put from any thread or signal handler, read by the run's own."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, post: Post) -> None:
         self._clock = clock
-        self._queue: SimpleQueue[Message] = SimpleQueue()
+        self._post = post
         self._timers: list[tuple[float, int, Message]] = []
         self._count = 0
 
     def put(self, message: Message) -> None:
         """Send a message now."""
-        self._queue.put(message)
+        self._post.put(message)
 
     def after(self, delay_s: float, message: Message) -> None:
         """Send a message later; only by the run's own thread."""
@@ -112,20 +112,14 @@ class Inbox:
             return [Interrupted()]
 
     def _wait(self, *, is_idle: bool) -> list[Message]:
-        found: list[Message] = []
-        while not found:
+        while True:
+            found: list[Message] = []
             now = self._clock.monotonic_s()
             while self._timers and self._timers[0][0] <= now:
                 found.append(heapq.heappop(self._timers)[2])
+            if found:
+                return [*found, *self._post.take()]
             left = self._timers[0][0] - now if self._timers else None
-            if not found and is_idle and left is not None:
-                # Let the clock pass the delay, which in simulations is at once.
-                self._clock.sleep(min(left, 0.1))
-            elif not found:
-                try:
-                    found.append(self._queue.get(timeout=left))
-                except Empty:
-                    continue
-            while not self._queue.empty():
-                found.append(self._queue.get())
-        return found
+            found += self._post.wait(left, is_idle=is_idle)
+            if found:
+                return found

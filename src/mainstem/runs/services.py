@@ -12,6 +12,7 @@ from mainstem.lake import Lake
 from mainstem.records import Redactor, RunLogs
 from mainstem.runs.ended import OnEnd
 from mainstem.runs.step import Gate, Step
+from mainstem.runs.workers import Crew, Threads
 from mainstem.types import Clock, Engine, Pool, dataclass
 
 
@@ -41,3 +42,5 @@ class Services:
     partitioned it can be left out."""
     on_end: OnEnd | None = None
     """Writes what else is to be known of a run that ends, also of one that is found dead."""
+    crew: Callable[[Clock], Crew] = Threads
+    """Makes what works on the attempts and gates of a run."""

@@ -6,6 +6,7 @@ recovery, on a lake and a database of the simulation's own. What computes is not
 version of its table without rows, in no time of the machine's.
 """
 
+from mainstem.testing.simulation.behaviour import Attempt
 from mainstem.testing.simulation.world import Materialization, SimulatedRun, World, simulate
 
-__all__ = ["Materialization", "SimulatedRun", "World", "simulate"]
+__all__ = ["Attempt", "Materialization", "SimulatedRun", "World", "simulate"]

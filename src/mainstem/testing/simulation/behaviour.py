@@ -5,15 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from mainstem.errors import StepFailed
 from mainstem.graph import Asset, PlannedAsset
 from mainstem.runs import CancelToken, Gate, StepContext, StepOutcome
+from mainstem.testing.simulation.turns import Turns
 from mainstem.types import (
     AssetKey,
     Change,
     CheckResult,
-    Clock,
     CursorWrite,
     Field,
     Primitive,
@@ -46,6 +47,21 @@ class Behaviour:
     """when the next attempt has done its work and its outcome is not yet recorded."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """One attempt at an asset, or at some of its partitions, as it went."""
+
+    asset: str
+    run_id: int
+    began: datetime
+    began_s: float
+    """In seconds since the world began, which go on whatever the clock is set to."""
+    ended: datetime | None = None
+    """Also if its server was killed."""
+    ended_s: float | None = None
+    partitions: tuple[str, ...] = ()
+
+
 class SimulatedStep:
     """Meets `Step`: writes a version of each output that has no rows."""
 
@@ -54,22 +70,39 @@ class SimulatedStep:
         assets: tuple[Asset, ...],
         planned: PlannedAsset,
         behaviour: Behaviour,
-        clock: Clock,
+        turns: Turns,
         source_version: int,
+        attempts: list[Attempt],
     ) -> None:
         self._assets = assets
         self._planned = planned
         self._behaviour = behaviour
-        self._clock = clock
+        self._turns = turns
+        self._attempts = attempts
         self._source_version = source_version
         self.outputs = tuple(asset.key for asset in assets)
         self.inputs = assets[0].inputs
 
     def execute(self, context: StepContext) -> StepOutcome:
         """Take the time that it is told to, then fail or write."""
+        slice_, clock = context.partition, self._turns.clock
+        attempt = Attempt(
+            asset=str(self.outputs[0]),
+            run_id=context.run_id,
+            began=clock.now(),
+            began_s=clock.monotonic_s(),
+            partitions=() if slice_ is None else tuple(slice_.keys),
+        )
+        self._attempts.append(attempt)
+        try:
+            return self._go_on(context)
+        finally:
+            attempt.ended, attempt.ended_s = clock.now(), clock.monotonic_s()
+
+    def _go_on(self, context: StepContext) -> StepOutcome:
         behaviour = self._behaviour
         _call(behaviour.before)
-        self._clock.sleep(behaviour.seconds)
+        self._take_time(behaviour.seconds, context.cancel)
         if behaviour.failures:
             behaviour.failures -= 1
             raise StepFailed("A7110", f"{self.outputs[0]}: {behaviour.error}")
@@ -77,6 +110,16 @@ class SimulatedStep:
         outcome = self._outcome(context)
         _call(behaviour.after)
         return outcome
+
+    def _take_time(self, seconds: float, cancel: CancelToken) -> None:
+        forget = cancel.on_cancel(self._turns.waker())
+        try:
+            if not cancel.is_cancelled:
+                self._turns.sleep(seconds)
+        finally:
+            forget()
+        if cancel.is_cancelled:
+            raise StepFailed("A7110", f"{self.outputs[0]} was told to stop")
 
     def _fail_partitions(self, context: StepContext) -> None:
         slice_, failing = context.partition, self._behaviour.failing

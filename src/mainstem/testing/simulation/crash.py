@@ -10,7 +10,7 @@ server reaches the database any more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from mainstem.database import Database, Migration, Transaction, Watch
 
@@ -25,11 +25,15 @@ class MortalDatabase:
     Args:
         database: What outlives the server.
         when: Called before and after each write; raises `ServerDied` to kill the server there.
+        on_death: Called once, when the server is killed.
     """
 
-    def __init__(self, database: Database, when: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, when: Callable[[], None], on_death: Callable[[], None]
+    ) -> None:
         self._database = database
         self._when = when
+        self._on_death = on_death
         self._is_dead = False
         self._migrated: set[int] = set()
 
@@ -38,12 +42,10 @@ class MortalDatabase:
         """Of the database behind."""
         return self._database.url
 
-    @contextmanager
-    def read(self) -> Iterator[Transaction]:
+    def read(self) -> AbstractContextManager[Transaction]:
         """Open a snapshot."""
         self._require_life()
-        with self._database.read() as transaction:
-            yield transaction
+        return self._database.read()
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[Transaction]:
@@ -75,7 +77,9 @@ class MortalDatabase:
 
     def kill(self) -> None:
         """Let nothing of this server reach the database any more."""
-        self._is_dead = True
+        if not self._is_dead:
+            self._is_dead = True
+            self._on_death()
 
     def _die_if_due(self) -> None:
         try:

@@ -6,7 +6,7 @@ Asked while nothing is being executed: a run that is `running` then is one that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mainstem.database import Transaction
@@ -20,7 +20,7 @@ from mainstem.graph import (
     parts_of,
     union_of_parts,
 )
-from mainstem.lake import Commit, Lake
+from mainstem.lake import Commit, Entry, Lake
 from mainstem.types import AssetKey, Provenance
 
 _ALL = 1_000_000
@@ -34,11 +34,12 @@ def broken_promises(transaction: Transaction, lake: Lake, graph: Graph) -> Seque
         lake: The world's.
         graph: The project, with the keys that dynamic partitions have.
     """
+    bases = dict(transaction.execute("select id, base_commit from run"))
     return [
         *_lost_or_doubled_launches(transaction),
         *_published_by_the_dead(transaction, lake),
-        *_half_published(lake),
-        *half_published_partitions(lake, graph),
+        *_half_published(lake, bases),
+        *half_published_partitions(lake, graph, bases),
     ]
 
 
@@ -56,6 +57,10 @@ def left_behind(transaction: Transaction) -> Sequence[str]:
     ]
     leases = transaction.execute("select asset, run_id from lease where run_id <> 0")
     found += [f"the lease of {asset} is held by run {run_id}" for asset, run_id in leases]
+    slots = transaction.execute("select pool, asset, run_id from slot")
+    found += [
+        f"a slot of {pool} is held for {asset} by run {run_id}" for pool, asset, run_id in slots
+    ]
     return found
 
 
@@ -96,42 +101,89 @@ def _published_by_the_dead(transaction: Transaction, lake: Lake) -> Iterator[str
             yield f"run {run_id} did not publish {commit_id[:8]}, as its record says"
 
 
-def _half_published(lake: Lake) -> Iterator[str]:
-    """What a commit brought was made from what stands beside it in that commit."""
+def _half_published(lake: Lake, bases: Mapping[int, str]) -> Iterator[str]:
+    """What a commit brought was made from what stands beside it, or from what its run began with.
+
+    The latter where another run, which overlapped, has published an input since: it is stale then.
+    """
     before: dict[AssetKey, str] = {}
     for commit in reversed(lake.log("main", limit=_ALL)):
         entries = lake.entries(commit.id)
         tables = {key: entry for key, entry in entries.items() if entry.kind == "table"}
         versions = {key: entry.provenance.data_version for key, entry in tables.items()}
         beside = {str(key): version for key, version in versions.items()}
+        began = _entries_of_base(lake, commit, bases)
+        pinned = {str(key): entry.provenance.data_version for key, entry in began.items()}
         for key, entry in tables.items():
             if before.get(key) == versions[key]:
                 continue
             for name, version in entry.provenance.inputs.items():
-                if beside.get(name, version) != version:
+                if version not in {beside.get(name, version), pinned.get(name)}:
                     yield f"{commit.id[:8]} has {key}, but not the {name} that it was made from"
         before = versions
 
 
-def half_published_partitions(lake: Lake, graph: Graph) -> Iterator[str]:
-    """Say which partitions a commit brought that were made from others than stand beside them."""
+def half_published_partitions(
+    lake: Lake, graph: Graph, bases: Mapping[int, str] | None = None
+) -> Iterator[str]:
+    """Say which partitions a commit brought that were made from others than their run saw.
+
+    Args:
+        lake: The world's.
+        graph: The project.
+        bases: The commits that runs began with; without one, what stands beside them counts.
+    """
     partitioned = [asset for asset in graph.effective.values() if asset.partitions is not None]
     before: dict[AssetKey, tuple[Part, ...]] = {}
     for commit in reversed(lake.log("main", limit=_ALL)) if partitioned else ():
-        entries = lake.entries(commit.id)
-        now = {
-            asset.key: _parts(asset, entries[asset.key].provenance)
+        now = _all_parts(partitioned, lake.entries(commit.id))
+        began = _entries_of_base(lake, commit, bases or {})
+        pinned = _all_parts(partitioned, began) if began else now
+        brought = {
+            asset.key: [*_new_parts(now.get(asset.key, ()), before.get(asset.key, ()))]
             for asset in partitioned
-            if asset.key in entries
         }
         for asset in partitioned:
-            for part in _new_parts(now.get(asset.key, ()), before.get(asset.key, ())):
+            for part in brought[asset.key]:
                 for key in asset.inputs:
                     source = graph.effective.get(key)
                     if source is not None and source.partitions is not None:
-                        wrong = _made_from_others(asset, part, source, now.get(key, ()), commit)
+                        seen = _overlaid(pinned.get(key, ()), brought[key])
+                        wrong = [*_made_from_others(asset, part, source, seen, commit)]
+                        if wrong and began:
+                            beside = now.get(key, ())
+                            wrong = [*_made_from_others(asset, part, source, beside, commit)]
                         yield from (f"{commit.id[:8]} has {text}" for text in wrong)
         before = now
+
+
+def _entries_of_base(
+    lake: Lake, commit: Commit, bases: Mapping[int, str]
+) -> Mapping[AssetKey, Entry]:
+    base = bases.get(int(commit.meta.get("run") or 0))
+    return lake.entries(base) if base else {}
+
+
+def _all_parts(
+    assets: Iterable[Asset], entries: Mapping[AssetKey, Entry]
+) -> dict[AssetKey, tuple[Part, ...]]:
+    return {
+        asset.key: _parts(asset, entries[asset.key].provenance)
+        for asset in assets
+        if asset.key in entries
+    }
+
+
+def _overlaid(below: Sequence[Part], above: Sequence[Part]) -> tuple[Part, ...]:
+    """Give what a run saw: what it began with, and in its place what it brought."""
+    left = []
+    for part in below:
+        some = part.some
+        for one in above:
+            some -= one.some
+        if some:
+            left.append(replace(part, some=some))
+    return (*left, *above)
 
 
 def _parts(asset: Asset, provenance: Provenance) -> tuple[Part, ...]:

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One simulated server: leads, ticks, claims and executes, with the parts that the real one has."""
+"""One simulated server: leads, ticks, claims and executes, with the parts that the real one has.
+
+Its loop is the thread of the test; each launch that it executes has a thread of its own, and the
+steps of a run have others. They take turns in virtual time.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,13 @@ from typing import cast
 
 from mainstem import automation, state
 from mainstem.automation import Sensor, Triggers
-from mainstem.config import RUN_KEYS
 from mainstem.database import Transaction
 from mainstem.errors import MainstemError
-from mainstem.graph import Plan, PlanOptions, PlanRequest, make_plan
+from mainstem.graph import Plan, PlanOptions, PlanRequest
 from mainstem.lake import Lake
-from mainstem.project import Project
-from mainstem.project.running import run_options
+from mainstem.project import Project, options_of_launch, options_of_run
+from mainstem.project.reacting import Conditions
+from mainstem.project.running import lease_of_runs, run_options
 from mainstem.runs import (
     RunFinished,
     Services,
@@ -31,12 +35,15 @@ from mainstem.service.backfill.driver import BackfillRounds
 from mainstem.service.bus import EventBus
 from mainstem.service.claims import Claims
 from mainstem.service.leadership import Leadership
-from mainstem.state import Launch, LaunchStatus, ProcessIdentity
+from mainstem.state import Launch, LaunchStatus, ProcessIdentity, Weights
 from mainstem.testing.simulation.crash import MortalDatabase
 from mainstem.testing.simulation.stand import Stand
 from mainstem.testing.simulation.surroundings import Surroundings
+from mainstem.testing.simulation.turns import SimulatedCrew
 
 _PLAN_OPTIONS = ("full_refresh", "rebuild", "fresh", "force")
+_THREADS = 4
+"""Steps of a run at once: not this machine's, so that worlds are the same on all."""
 _ENDS: dict[str, LaunchStatus] = {
     "succeeded": "succeeded",
     "nothing_to_do": "succeeded",
@@ -47,7 +54,7 @@ _ENDS: dict[str, LaunchStatus] = {
 
 
 class SimulatedServer:
-    """What one process of `mainstem serve` does, one thing at a time.
+    """What one process of `mainstem serve` does.
 
     Args:
         world: What it is in.
@@ -58,10 +65,14 @@ class SimulatedServer:
     def __init__(self, world: Surroundings, number: int, when: Callable[[], None]) -> None:
         self.world = world
         self.clock = world.clock
-        self.database = MortalDatabase(world.database, when)
         self.process = ProcessIdentity(
             owner=f"server-{number}", host="simulated", boot_id="", pid=number, process_started=""
         )
+        self.database = MortalDatabase(world.database, when, lambda: world.bury(self.process.owner))
+        self.running: set[int] = set()
+        """Launches that it executes."""
+        self.hears_runs = False
+        """Whether the end of a run is something for its next turn."""
         self.lake = Lake.open(self.database, str(world.folder / "warehouse"), clock=self.clock)
         self._leadership = Leadership(
             self.database,
@@ -79,6 +90,7 @@ class SimulatedServer:
             self.database, lambda _request: stand, EventBus(self.clock)
         )
         self._backfills_at: datetime | None = None
+        self._conditions = Conditions(world.project.loaded, stand.services, "main")
         recover(self.database, self.lake, self.clock)
         with self.database.write() as transaction:
             automation.sync(transaction, self._triggers, now=self.clock.now())
@@ -88,14 +100,18 @@ class SimulatedServer:
         """What the project declares."""
         return self._triggers
 
-    def turn(self) -> bool:
-        """Do what is due now; tells whether there was anything."""
+    def turn(self) -> None:
+        """Do what is due now, and begin what may."""
+        self.hears_runs = True
         if not self._leadership.keep():
-            return False
+            return
         now = self.clock.now()
         with self.database.read() as transaction:
             tick = automation.next_wake(transaction, "schedule")
             is_filling = bool(state.open_backfills(transaction))
+            claimed = state.claimed_launches(transaction)
+        if len(claimed) > len(self.running):
+            self._settle(claimed)
         if tick is not None and tick <= now:
             with self._leadership.write() as transaction:
                 automation.evaluate(transaction, self._triggers, now=now)
@@ -105,25 +121,38 @@ class SimulatedServer:
         self._backfills_at = (
             self._backfills.turn(self._leadership.write, now) if is_filling else None
         )
-        with self.database.read() as transaction:
-            claimed = state.claimed_launches(transaction)
-            is_asked = bool(state.queue_depth(transaction)["queued"])
-        self._settle(claimed)
-        launch = self._claim(now) if is_asked or claimed else None
-        if launch is None:
-            return False
-        self._execute(launch)
-        return True
+        if self._triggers.conditions:
+            self._conditions.turn(self._leadership.write, now)
+        self._claim(now)
+        self.hears_runs = (
+            is_filling
+            or bool(self._triggers.conditions)
+            or any(sensor.kind == "table" for sensor in self._triggers.sensors.values())
+            or len(self.running) >= self.world.project.settings.serve.max_runs
+        )
 
-    def _claim(self, now: datetime) -> Launch | None:
+    def _claim(self, now: datetime) -> None:
+        """Begin launches while slots are free."""
+        settings = self.world.project.settings.serve
+        if len(self.running) >= settings.max_runs:
+            return
+        with self.database.read() as transaction:
+            if not state.has_claimable(transaction, now=now):
+                return
+        claimed = []
         with self._leadership.write() as transaction:
-            return state.claim_launch(
+            while launch := state.claim_launch(
                 transaction,
                 process=self.process,
-                slots=1,
+                slots=settings.max_runs,
                 now=now,
-                expires_at=now + timedelta(seconds=self.world.project.settings.serve.hold_s),
-            )
+                expires_at=now + timedelta(seconds=settings.hold_s),
+                weights=Weights(fresh=settings.fresh_share, backfill=settings.backfill_share),
+            ):
+                claimed.append(launch)
+        for launch in claimed:
+            self.running.add(launch.id)
+            self.world.turns.submit(partial(self._execute, launch), self.process.owner)
 
     def next_wake(self) -> datetime | None:
         """Tell when something will be due."""
@@ -136,7 +165,8 @@ class SimulatedServer:
                 for sensor in self._triggers.sensors.values()
                 if self.world.sensors.has_news(sensor, self.lake)
             ]
-        moments = (tick, queued, self._backfills_at, *looks)
+        conditions = self._conditions.due_at(now) if self._triggers.conditions else None
+        moments = (tick, queued, self._backfills_at, conditions, *looks)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _look(self, sensor: Sensor, now: datetime) -> None:
@@ -176,19 +206,22 @@ class SimulatedServer:
             state.finish_launch(
                 transaction, launch, status=status, now=self.clock.now(), error=error
             )
+        self.running.discard(launch.id)
         self.world.note(launch, finished, error)
 
     def _run(self, launch: Launch) -> RunFinished:
-        asked = launch.request.options
+        asked = options_of_launch(launch.request)
         planned = PlanOptions(
             partitions={name.casefold(): text for name, text in launch.request.partitions.items()},
+            latest_at=launch.request.logical_time,
             **{name: asked[name] for name in _PLAN_OPTIONS if name in asked},
         )
         plan = self._plan(launch, planned)
+        settings = self.world.project.settings
         options = run_options(
             planned,
-            {name: value for name, value in asked.items() if name in RUN_KEYS},
-            threads=1,
+            options_of_run(asked),
+            threads=_THREADS,
             fail_fast=False,
             wait=True,
             branch_from="main",
@@ -197,7 +230,8 @@ class SimulatedServer:
         def begin(transaction: Transaction, run_id: int) -> None:
             state.begin_launch(transaction, launch, run_id)
 
-        return execute(plan, self._services(), options=replace(options, on_begin=begin))
+        options = replace(options, on_begin=begin, **lease_of_runs(settings.serve))
+        return execute(plan, self._services(), options=options)
 
     def _plan(self, launch: Launch, options: PlanOptions) -> Plan:
         world, project = self.world, self.world.project
@@ -221,7 +255,8 @@ class SimulatedServer:
             exclude=launch.request.exclude,
             options=options,
         )
-        return make_plan(with_partition_keys(project.graph, self.database), request, facts)
+        graph = with_partition_keys(project.graph, self.database)
+        return world.plans.make(graph, request, facts)
 
     def _services(self) -> Services:
         return Services(
@@ -232,4 +267,6 @@ class SimulatedServer:
             gates_of=self.world.gates_of,
             clock=self.clock,
             random=self.world.random.random,
+            pools=self.world.pools,
+            crew=lambda _clock: SimulatedCrew(self.world.turns, self.process.owner),
         )

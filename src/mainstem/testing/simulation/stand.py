@@ -19,6 +19,7 @@ class Stores:
     """What is asked of a project's services: where its runs are recorded."""
 
     database: Database
+    lake: Lake
 
 
 class Stand:
@@ -36,7 +37,7 @@ class Stand:
 
     def __init__(self, project: Project, database: Database, lake: Lake, clock: Clock) -> None:
         self._project = project
-        self.services = Stores(database)
+        self.services = Stores(database, lake)
         self.lake = lake
         self.clock = clock
 

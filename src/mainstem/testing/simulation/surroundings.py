@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,9 @@ from mainstem.state import Launch, ProcessIdentity
 from mainstem.testing.simulation.behaviour import Look
 from mainstem.testing.simulation.clock import VirtualClock
 from mainstem.testing.simulation.outside import SimulatedSensors
+from mainstem.testing.simulation.planning import Plans
+from mainstem.testing.simulation.turns import Turns
+from mainstem.types import Pool
 
 
 class Surroundings(Protocol):
@@ -24,15 +27,22 @@ class Surroundings(Protocol):
 
     project: Project
     clock: VirtualClock
+    turns: Turns
     folder: Path
     """For the warehouse."""
     random: random.Random
     database: Database
     """Outlives every server."""
     sensors: SimulatedSensors
+    plans: Plans
+    pools: Mapping[str, Pool]
 
     def is_dead(self, process: ProcessIdentity) -> bool:
         """Tell whether a simulated server was killed."""
+        ...
+
+    def bury(self, server: str) -> None:
+        """Hear that a server was killed."""
         ...
 
     def note(self, launch: Launch, finished: RunFinished | None, error: str) -> None:

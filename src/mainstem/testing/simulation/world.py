@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import random
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -15,17 +14,19 @@ from typing import Any, cast
 from mainstem import automation, state
 from mainstem.automation import Receipt, TickRecord
 from mainstem.checks import gates_of
-from mainstem.database import open_database
+from mainstem.database import MemoryDatabase, open_database
 from mainstem.errors import UserError
 from mainstem.graph import Asset, Partitioning, PartitionSet, PlannedAsset, parts_of, union_of_parts
 from mainstem.lake import Lake
 from mainstem.models import PythonGate, WorkerPool
 from mainstem.project import Project, open_project
 from mainstem.project.problems import raise_problems
+from mainstem.project.running import pools_of
 from mainstem.runs import Gate, RunFinished, Step, with_partition_keys
 from mainstem.service.backfill.facade import Backfills
 from mainstem.state import Launch, LaunchRequest, ProcessIdentity
 from mainstem.testing.simulation.behaviour import (
+    Attempt,
     Behaviour,
     Look,
     SimulatedGate,
@@ -35,11 +36,14 @@ from mainstem.testing.simulation.clock import VirtualClock
 from mainstem.testing.simulation.crash import ServerDied
 from mainstem.testing.simulation.faults import broken_promises
 from mainstem.testing.simulation.outside import SimulatedSensors, deliver
+from mainstem.testing.simulation.planning import Plans
 from mainstem.testing.simulation.server import SimulatedServer
 from mainstem.testing.simulation.stand import Stand
-from mainstem.types import Engine, RunRequest, dataclass, did_you_mean
+from mainstem.testing.simulation.turns import Turns
+from mainstem.types import Engine, Pool, RunRequest, dataclass, did_you_mean
 
 _RESTART = timedelta(seconds=5)
+_NOTICED_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +96,7 @@ def simulate(
         folder: The project.
         start: The world's first moment; aware.
         environment: Of the project; its default one without.
-        database: URL of an empty one; a file of SQLite in a temporary folder without.
+        database: URL of an empty one; SQLite in memory without.
         seed: Of all that is left to chance.
 
     Raises:
@@ -128,14 +132,19 @@ class World:
         self.clock = clock
         self.folder = folder
         self.random = random.Random(seed)  # noqa: S311  # accidents need no secrets
-        self.database = open_database(database or str(folder / "world.db"))
+        self.turns = Turns(clock)
+        self.database = open_database(database) if database else MemoryDatabase()
         self.database.migrate((*state.ALL_MIGRATIONS, *automation.MIGRATIONS))
         self.lake = Lake.open(self.database, str(folder / "warehouse"), clock=clock)
         self.runs: list[SimulatedRun] = []
-        """What was executed, in order."""
+        """What was executed, in the order in which it ended."""
+        self.attempts: list[Attempt] = []
+        """At assets, in the order in which they began."""
         self.deaths = 0
         """Servers that were killed."""
         self.sensors = SimulatedSensors(project.graph)
+        self.plans = Plans()
+        self.pools: Mapping[str, Pool] = pools_of(project.settings)
         self._triggers = project.loaded.triggers or automation.Triggers()
         self._behaviours: dict[str, Behaviour] = {}
         self._failing: dict[str, str] = {}
@@ -146,7 +155,9 @@ class World:
         self._deadly = 0.0
         self._servers = 0
         self._server: SimulatedServer | None = None
-        self._thread = threading.get_ident()
+        self._down_until_s = 0.0
+        self._end = self.now
+        """How far the world may go on."""
 
     @property
     def now(self) -> datetime:
@@ -197,7 +208,7 @@ class World:
         elif after_writes:
             self._kill_in = after_writes
         elif self._server is not None:
-            self._bury(self._server)
+            self._server.database.kill()
 
     def make_deadly(self, chance: float) -> None:
         """Let servers die at either end of any transaction, with this chance at each."""
@@ -206,8 +217,12 @@ class World:
     def set_clock(self, by: timedelta) -> None:
         """Set the machine's clock forward or back."""
         self.clock.set(by)
+        # Whoever renews what it holds does so soon after, or finds that it has lost it.
+        self.turns.linger(_NOTICED_S)
 
-    def launch(self, *select: str, run_key: str = "", partitions: str = "") -> int | None:
+    def launch(
+        self, *select: str, run_key: str = "", partitions: str = "", priority: int = 0
+    ) -> int | None:
         """Ask for a run, as the API would."""
         request = LaunchRequest(
             origin="api",
@@ -215,6 +230,7 @@ class World:
             run_key=run_key,
             select=select,
             partitions={"*": partitions} if partitions else {},
+            priority=priority,
         )
         with self.database.write() as transaction:
             return state.enqueue(transaction, request, now=self.now)
@@ -245,23 +261,15 @@ class World:
         self.run_until(self.now + timedelta(**length))
 
     def run_until(self, end: datetime) -> None:
-        """Let the world go on until a moment; what has begun by then is finished.
+        """Let the world go on until a moment; what is in progress then goes on the next time.
 
         Raises:
             AssertionError: A promise that holds in every world was broken.
         """
-        while self.now < end:
-            server = self._living()
-            if server is None:
-                continue
-            try:
-                if server.turn():
-                    continue
-                wake = server.next_wake()
-            except ServerDied:
-                self._bury(server)
-                continue
-            self._pass_to(min(end, self.now + timedelta(hours=1) if wake is None else wake))
+        self._end = end
+        self.turns.call(self._go_on, self.clock.monotonic_s())
+        self.turns.wait()
+        self.turns.sleep(0.0)
         broken = self.broken_promises()
         assert not broken, broken
 
@@ -321,6 +329,7 @@ class World:
 
     def close(self) -> None:
         """End the world."""
+        self.turns.close()
         self.database.close()
 
     def is_dead(self, process: ProcessIdentity) -> bool:
@@ -330,6 +339,8 @@ class World:
     def note(self, launch: Launch, finished: RunFinished | None, error: str) -> None:
         """Take down what became of a launch."""
         self.runs.append(SimulatedRun(at=self.now, launch=launch, finished=finished, error=error))
+        if self._server is None or self._server.hears_runs:
+            self.turns.call(self._go_on, self.clock.monotonic_s())
 
     def observe(self, lake: Lake, asset: Asset) -> Look:
         """Look at a source, without reading it."""
@@ -346,7 +357,8 @@ class World:
             if key == asset.key or (asset.group and graph[key].group == asset.group)
         )
         behaviour = self._behaviour(str(asset.key))
-        return SimulatedStep(members, planned, behaviour, self.clock, self._version(asset))
+        version = self._version(asset)
+        return SimulatedStep(members, planned, behaviour, self.turns, version, self.attempts)
 
     def gates_of(self, asset: Asset) -> Sequence[Gate]:
         """Make the gates of an asset: its checks, which read what they really read."""
@@ -370,29 +382,43 @@ class World:
         judges = self.project.loaded.judges
         return [PythonGate(judge, pool) for judge in judges if judge.key == asset.key]
 
-    def _living(self) -> SimulatedServer | None:
-        if self._server is None:
-            self._servers += 1
-            try:
-                self._server = SimulatedServer(self, self._servers, self._at_a_write)
-            except ServerDied:
-                self.deaths += 1
-                self.clock.sleep(_RESTART.total_seconds())
-        return self._server
-
-    def _bury(self, server: SimulatedServer) -> None:
-        server.database.kill()
-        self._dead.add(server.process.owner)
+    def bury(self, server: str) -> None:
+        """Hear that a server was killed: all that it did ends where it is."""
+        self._dead.add(server)
         self._server = None
         self.deaths += 1
-        self.clock.sleep(_RESTART.total_seconds())
+        self._down_until_s = self.clock.monotonic_s() + _RESTART.total_seconds()
+        self.turns.doom(server)
+        self.turns.call(self._go_on, self.clock.monotonic_s())
+
+    def _go_on(self) -> None:
+        """Let the server do what is due, and say when something else will be."""
+        down_s = self._down_until_s - self.clock.monotonic_s()
+        if self.now >= self._end:
+            self.turns.wake_main()
+        elif down_s > 0:
+            self._go_on_at(self.now + timedelta(seconds=down_s))
+        else:
+            with suppress(ServerDied):  # another one is called for
+                self._go_on_at(self._turn())
+
+    def _turn(self) -> datetime:
+        if self._server is None:
+            self._servers += 1
+            self._server = SimulatedServer(self, self._servers, self._at_a_write)
+        self._server.turn()
+        wake = self._server.next_wake()
+        return self.now + timedelta(hours=1) if wake is None else wake
+
+    def _go_on_at(self, moment: datetime) -> None:
+        # After a moment at least: what is due now and cannot be done must not stop time.
+        left_s = max((min(self._end, moment) - self.now).total_seconds(), 0.001)
+        self.turns.call(self._go_on, self.clock.monotonic_s() + left_s)
 
     def _die_soon(self) -> None:
         self._kill_in = 1
 
     def _at_a_write(self) -> None:
-        if threading.get_ident() != self._thread:
-            return  # a heartbeat in the machine's time: what it does is not the world's
         if self._kill_in is not None:
             self._kill_in -= 1
             if self._kill_in <= 0:
@@ -400,11 +426,6 @@ class World:
                 raise ServerDied
         if self._deadly and self.random.random() < self._deadly:
             raise ServerDied
-
-    def _pass_to(self, moment: datetime) -> None:
-        # At least a moment: what is due now and cannot be done must not stop time.
-        left = max((moment - self.now).total_seconds(), 0.001)
-        self.clock.sleep(left)
 
     def _version(self, asset: Asset) -> int:
         key = str(asset.key)
