@@ -55,7 +55,7 @@ def test_who_asks_again_and_again_is_asked_when_something_has_happened(turns, to
     turns.submit(_sleeper(turns, [], "a", 10, 10.1), "one")
     turns.sleep(100)
 
-    assert told == [0.25, 10, 20.25, 80.25]
+    assert told == [0.25, 10, 20.25, 80.5]
 
 
 def test_a_message_wakes_who_waits_for_it(turns, told):

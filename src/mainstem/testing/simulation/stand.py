@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from mainstem.config import Settings
 from mainstem.database import Database, Transaction
 from mainstem.graph import Asset, Graph
 from mainstem.lake import Lake
@@ -45,6 +47,16 @@ class Stand:
     def environment(self) -> str:
         """Name of the environment."""
         return self._project.environment
+
+    @property
+    def settings(self) -> Settings:
+        """Of the project."""
+        return self._project.settings
+
+    @property
+    def folder(self) -> Path:
+        """Of the project."""
+        return self._project.folder
 
     @property
     def graph(self) -> Graph:
