@@ -222,6 +222,8 @@ class Settings:
 
         Tags of all levels add up, as in dbt.
         """
+        if not self.models:
+            return {}
         merged: dict[str, Any] = {}
         tags: list[str] = []
         folders = sorted(self.models, key=lambda folder: folder.count("/"))

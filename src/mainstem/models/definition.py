@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import Any, Literal
 
 from mainstem.errors import Where
-from mainstem.sql import Used
+from mainstem.sql import Place, Used, where_of
 from mainstem.types import AssetKey, dataclass
 
 Strategy = Literal["append", "upsert", "delete_insert", "replace_partitions"]
@@ -30,7 +30,13 @@ class Reference:
     """A name of an input as a model wrote it, with its place."""
 
     name: str
-    where: Where
+    file: str
+    place: Place
+
+    @property
+    def where(self) -> Where:
+        """As errors have it."""
+        return where_of(self.file, self.place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

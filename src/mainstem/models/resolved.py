@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mainstem.errors import CycleFound, MainstemError, SqlInvalid, UserError, Where
 from mainstem.graph import Asset, Names
-from mainstem.models.definition import SqlModel
+from mainstem.models.definition import Reference, SqlModel
 from mainstem.sql import infer, parse, qualify, relocate
 from mainstem.types import AssetKey, Schema, changed, dataclass
 
@@ -34,7 +34,7 @@ def resolve_inputs(asset: Asset, names: Names) -> tuple[Asset, tuple[MainstemErr
     for references, found in both:
         for reference in references:
             try:
-                key = _meaning(reference.name, asset.key, names, reference.where)
+                key = _meaning(reference, asset.key, names)
             except UserError as error:
                 error.where = replace(reference.where, asset=str(asset.key))
                 problems.append(error)
@@ -50,12 +50,15 @@ def resolve_inputs(asset: Asset, names: Names) -> tuple[Asset, tuple[MainstemErr
     )
 
 
-def _meaning(name: str, own: AssetKey, names: Names, where: Where) -> AssetKey:
+def _meaning(reference: Reference, own: AssetKey, names: Names) -> AssetKey:
     """Give the asset that a name means in a model; a bare name never means the model itself.
 
     So `staging/flights.sql` may say `from flights` and read `raw.flights`.
     """
+    name = reference.name
     candidates = names.candidates(name, namespace=own.namespace)
+    if len(candidates) == 1 and candidates[0] != own:
+        return candidates[0]
     if candidates == [own]:
         others = [key for key in names.candidates(name) if key != own]
         if len(others) == 1:
@@ -66,9 +69,9 @@ def _meaning(name: str, own: AssetKey, names: Names, where: Where) -> AssetKey:
             hint=f"Write namespace.name: {', '.join(map(str, others))}."
             if others
             else "Only an incremental model may, and as {{ this }}.",
-            where=where,
+            where=reference.where,
         )
-    return names.resolve(name, namespace=own.namespace, where=where)
+    return names.resolve(name, namespace=own.namespace, where=reference.where)
 
 
 def unknown_names(asset: Asset, schemas: Mapping[str, Schema]) -> tuple[SqlInvalid, ...]:

@@ -32,13 +32,19 @@ from mainstem.sql import (
     Rendered,
     change_parts,
     column_lines,
+    is_template,
     parse,
+    place_at,
+    place_of,
     relocate,
     render,
     where_at,
+    where_of,
 )
 from mainstem.types import AssetKey, dataclass
 
+_AS_WRITTEN = Rendered(sql="")
+"""Of a model that is no template: it called nothing, and its text is the query's."""
 _LOOKBACK = re.compile(r"__newer_than__\([^()]*, '")
 
 
@@ -108,8 +114,8 @@ def load_sql_model(text: str, path: str, surroundings: Surroundings) -> Asset:
     """
     split = split_header(text, path)
     problems: list[MainstemError] = []
-    weaker = [Written(values=surroundings.folder_options, file="mainstem.yml")]
-    properties = surroundings.properties
+    options, properties = surroundings.folder_options, surroundings.properties
+    weaker = [Written(values=options, file="mainstem.yml")] if options else []
     if properties is not None:
         weaker.append(properties.written)
     stronger: list[Written] = []
@@ -117,17 +123,16 @@ def load_sql_model(text: str, path: str, surroundings: Surroundings) -> Asset:
         problems.extend(header_problems(split.header))
         stronger.append(Written(values=split.header.value, document=split.header, file=path))
     _raise(problems)
-    layers = [*weaker, *stronger]
-    key = _key(path, layers)
+    merged = merge([*weaker, *stronger], file=path)
+    key = _key(path, merged)
     compiled = _compile(split.body, path, key, surroundings)
     if compiled.rendered.config:
         # An option of the header wins over the same one in config(...): it stands above.
         written = config_options(compiled.rendered.config, file=path)
-        layers = [*weaker, Written(values=written, file=path), *stronger]
-        if _key(path, layers) != key:
-            key = _key(path, layers)
+        merged = merge([*weaker, Written(values=written, file=path), *stronger], file=path)
+        if _key(path, merged) != key:
+            key = _key(path, merged)
             compiled = _compile(split.body, path, key, surroundings)
-    merged = merge(layers, file=path)
     settled = settle(merged, compiled.main.volatile or compiled.other_volatile, problems)
     problems.extend(_contradictions(key, compiled, settled, path))
     _raise(problems)
@@ -150,12 +155,14 @@ class Compiled:
         return self.incremental.volatile if self.incremental is not None else ""
 
 
-def _key(path: str, layers: list[Written]) -> AssetKey:
-    namespace = merge(layers, file=path).values.get("namespace")
-    return key_of(path, namespace=str(namespace or ""))
+def _key(path: str, merged: Merged) -> AssetKey:
+    return key_of(path, namespace=str(merged.values.get("namespace") or ""))
 
 
 def _compile(body: str, path: str, key: AssetKey, surroundings: Surroundings) -> Compiled:
+    if not is_template(body):
+        main = _parse(body, body, path)
+        return Compiled(rendered=_AS_WRITTEN, main=main, incremental=None, body=body)
     rendered = render(body, surroundings.context(key), file=path)
     main = _parse(rendered.sql, body, path)
     incremental = None
@@ -241,7 +248,7 @@ def _asset(
         strategy=settled.strategy,
         contract=settled.contract,
         checks=(*settled.checks, *(properties.checks if properties is not None else ())),
-        after=tuple(Reference(name=name, where=merged.where("deps")) for name in settled.deps),
+        after=_after(merged, settled) if settled.deps else (),
         used=compiled.rendered.used,
     )
     return Asset(
@@ -268,11 +275,19 @@ def _references(compiled: Compiled, key: AssetKey, path: str) -> tuple[Reference
             name = table.name
             if name.casefold() in found or name.casefold() == key.folded:
                 continue
-            where = where_at(query.text, table.start, file=path, length=table.end - table.start)  # type: ignore[union-attr]  # tables are a query's
-            if compiled.body != query.text:  # type: ignore[union-attr]  # the same
-                where = relocate(_shown(where, table.is_ref), compiled.body)
-            found[name.casefold()] = Reference(name=name, where=where)
+            assert query is not None, "tables are a query's"
+            place = place_at(query.text, table.start, table.end - table.start)
+            if compiled.body != query.text:
+                shown = _shown(where_of(path, place), table.is_ref)
+                place = place_of(relocate(shown, compiled.body))
+            found[name.casefold()] = Reference(name=name, file=path, place=place)
     return tuple(found.values())
+
+
+def _after(merged: Merged, settled: Settled) -> tuple[Reference, ...]:
+    where = merged.where("deps")
+    place = place_of(where)
+    return tuple(Reference(name=name, file=where.file, place=place) for name in settled.deps)
 
 
 def _shown(where: Where, is_ref: bool) -> Where:  # noqa: FBT001  # private, read at its one call

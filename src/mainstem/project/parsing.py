@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -17,14 +17,13 @@ from mainstem.config import Environment, Settings, load_settings
 from mainstem.errors import ConfigInvalid, ErrorGroup, MainstemError, Where
 from mainstem.graph import Asset
 from mainstem.ingest import load_ingest_file
-from mainstem.models import (
-    Properties,
-    PropertyIndex,
-    SqlModel,
-    load_properties,
-)
+from mainstem.models import Properties, PropertyIndex, load_properties
 from mainstem.project.files import ProjectFile, digest_of
 from mainstem.project.loaded import env_digest, env_is_current
+from mainstem.types import changed, dataclass
+
+if TYPE_CHECKING:
+    from mainstem.models import Surroundings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,7 @@ class Parsed:
     problems: tuple[MainstemError, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surrounding:
     """What all files are read with."""
 
@@ -53,7 +52,7 @@ class Surrounding:
     contents: Mapping[str, bytes] = field(default_factory=dict)
     """Of files that were just read: what their digest was made of."""
 
-    @cached_property
+    @property
     def target(self) -> Mapping[str, Any]:
         """What templates see as `target`."""
         return {
@@ -88,21 +87,10 @@ def parse_all(
                 macros[file.path] = _text_of(file, surrounding)
             except ConfigInvalid as error:
                 parsed[file.path] = Parsed(digest="", kind=file.kind, problems=(error,))
-    common = digest_of(
-        orjson.dumps(
-            [
-                macros,
-                surrounding.settings.name,
-                surrounding.environment.name,
-                dict(surrounding.environment.vars),
-            ],
-            option=orjson.OPT_SORT_KEYS,
-            default=str,
-        )
-    ).encode()
+    reader = _SqlReader(surrounding, index, macros, known=known)
     for file in ordered:
         if file.kind in {"sql", "seed", "check"}:
-            parsed[file.path] = _parse_sql(file, surrounding, index, macros, common, known)
+            parsed[file.path] = reader.read(file)
     return parsed
 
 
@@ -141,57 +129,86 @@ def _parse_yaml(file: ProjectFile, surrounding: Surrounding) -> Parsed:
         return Parsed(digest=file.digest, kind=file.kind, problems=_each(error))
 
 
-def _parse_sql(
-    file: ProjectFile,
-    surrounding: Surrounding,
-    index: PropertyIndex,
-    macros: Mapping[str, str],
-    common: bytes,
-    known: Mapping[str, Parsed],
-) -> Parsed:
-    below = file.path.partition("/")[2].rpartition(".")[0]
-    options = surrounding.settings.model_options(below) if file.kind == "sql" else {}
-    properties = _properties_of(file, options, index)
-    digest = digest_of(
-        b"\0".join(
-            (
-                file.digest.encode(),
-                common,
-                orjson.dumps(options, option=orjson.OPT_SORT_KEYS, default=str),
-                repr(properties).encode() if properties is not None else b"",
+class _SqlReader:
+    """Reads models, seeds and checks, unless they are known."""
+
+    def __init__(
+        self,
+        surrounding: Surrounding,
+        index: PropertyIndex,
+        macros: Mapping[str, str],
+        *,
+        known: Mapping[str, Parsed],
+    ) -> None:
+        self._surrounding = surrounding
+        self._index = index
+        self._macros = macros
+        self._known = known
+        environment = surrounding.environment
+        common = [macros, surrounding.settings.name, environment.name, dict(environment.vars)]
+        options = orjson.OPT_SORT_KEYS
+        self._common = digest_of(orjson.dumps(common, option=options, default=str)).encode()
+
+    def read(self, file: ProjectFile) -> Parsed:
+        """Give what a file says."""
+        settings, is_model = self._surrounding.settings, file.kind == "sql"
+        below = file.path.partition("/")[2].rpartition(".")[0]
+        options = settings.model_options(below) if is_model else {}
+        properties = _properties_of(file, options, self._index)
+        digest = digest_of(
+            b"\0".join(
+                (
+                    file.digest.encode(),
+                    self._common,
+                    orjson.dumps(options, option=orjson.OPT_SORT_KEYS, default=str),
+                    repr(properties).encode() if properties is not None else b"",
+                )
             )
         )
-    )
-    before = _kept(known, file, digest)
-    if before is not None and env_is_current(before.env, surrounding.env):
-        return before
-    around = models.Surroundings(
-        project_name=surrounding.settings.name,
-        environment=surrounding.environment.name,
-        vars=surrounding.environment.vars,
-        env=surrounding.env,
-        target=surrounding.target,
-        macros=macros,
-        folder_options=options,
-        properties=properties,
-    )
-    try:
-        if file.kind == "check":
-            check = models.load_check(_text_of(file, surrounding), file.path, around)
-            return Parsed(digest=digest, kind=file.kind, check=check)
+        before = _kept(self._known, file, digest)
+        if before is not None and env_is_current(before.env, self._surrounding.env):
+            return before
+        try:
+            return self._parsed(file, digest, options, properties)
+        except MainstemError as error:
+            return Parsed(digest=digest, kind=file.kind, problems=_each(error))
+
+    def _parsed(
+        self,
+        file: ProjectFile,
+        digest: str,
+        options: Mapping[str, Any],
+        properties: Properties | None,
+    ) -> Parsed:
         if file.kind == "seed":
             asset = models.load_seed(file.path, file.digest, properties)
-        else:
-            asset = models.load_sql_model(_text_of(file, surrounding), file.path, around)
-    except MainstemError as error:
-        return Parsed(digest=digest, kind=file.kind, problems=_each(error))
-    read = asset.definition.used if isinstance(asset.definition, SqlModel) else ()
-    env = {
-        used.name: env_digest(surrounding.env.get(used.name))
-        for used in read
-        if used.kind == "env_var"
-    }
-    return Parsed(digest=digest, kind=file.kind, assets=(asset,), env=env)
+            return Parsed(digest=digest, kind=file.kind, assets=(asset,))
+        text, around = _text_of(file, self._surrounding), self._around
+        if options or properties is not None:
+            around = changed(around, folder_options=options, properties=properties)
+        if file.kind == "check":
+            check = models.load_check(text, file.path, around)
+            return Parsed(digest=digest, kind=file.kind, check=check)
+        asset = models.load_sql_model(text, file.path, around)
+        env = {
+            used.name: env_digest(self._surrounding.env.get(used.name))
+            for used in asset.definition.used
+            if used.kind == "env_var"
+        }
+        return Parsed(digest=digest, kind=file.kind, assets=(asset,), env=env)
+
+    @cached_property
+    def _around(self) -> Surroundings:
+        """What all of them are read with; made for the first, since it needs what parses SQL."""
+        surrounding = self._surrounding
+        return models.Surroundings(
+            project_name=surrounding.settings.name,
+            environment=surrounding.environment.name,
+            vars=surrounding.environment.vars,
+            env=surrounding.env,
+            target=surrounding.target,
+            macros=self._macros,
+        )
 
 
 def _properties_of(

@@ -14,26 +14,27 @@ if TYPE_CHECKING:
     from mainstem.sql.change import change_parts, column_lines
     from mainstem.sql.inference import Inference, infer
     from mainstem.sql.marker import Used, quoted
-    from mainstem.sql.place import relocate, where_at
+    from mainstem.sql.place import Place, place_at, place_of, relocate, where_at, where_of
     from mainstem.sql.query import Query, TableName, parse
     from mainstem.sql.rewrite import expand, pin_time, qualify, table_name
-    from mainstem.sql.template import RenderContext, Rendered, render
+    from mainstem.sql.template import RenderContext, Rendered, is_template, render
     from mainstem.sql.unnamed import compares_unnamed
 
 _PLACES = {
     "change": ("change_parts", "column_lines"),
     "inference": ("Inference", "infer"),
     "marker": ("Used", "quoted"),
-    "place": ("relocate", "where_at"),
+    "place": ("Place", "place_at", "place_of", "relocate", "where_at", "where_of"),
     "query": ("Query", "TableName", "parse"),
     "rewrite": ("expand", "pin_time", "qualify", "table_name"),
-    "template": ("RenderContext", "Rendered", "render"),
+    "template": ("RenderContext", "Rendered", "is_template", "render"),
     "unnamed": ("compares_unnamed",),
 }
 _HOME = {name: module for module, names in _PLACES.items() for name in names}
 
 __all__ = [
     "Inference",
+    "Place",
     "Query",
     "RenderContext",
     "Rendered",
@@ -44,14 +45,18 @@ __all__ = [
     "compares_unnamed",
     "expand",
     "infer",
+    "is_template",
     "parse",
     "pin_time",
+    "place_at",
+    "place_of",
     "qualify",
     "quoted",
     "relocate",
     "render",
     "table_name",
     "where_at",
+    "where_of",
 ]
 
 

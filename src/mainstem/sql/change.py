@@ -30,7 +30,11 @@ def change_parts(query: Query) -> dict[str, str]:
     outline = query.outline
     written = outline if outline is not None and outline.is_free else _Apart(query.tree, select)
     parts = {"rows": digest_of(written.without(cut))}
-    by_alias = {name.casefold(): item for item in projections if (name := written_name(item))}
+    by_alias: dict[str, exp.Expr] = {
+        name.casefold(): item
+        for item in projections
+        if isinstance(item, exp.Alias | exp.Subquery) and (name := written_name(item))
+    }
     for item in projections:
         # An expression may use the aliases of others: their definition is part of its own.
         digest = digest_of(written.alone([*_aliases_used(item, by_alias), item]))
@@ -45,8 +49,9 @@ def column_lines(query: Query) -> dict[str, int]:
     lines: dict[str, int] = {}
     for item in select.expressions if select is not None else ():
         name = _name(item)
-        alias = item.args.get("alias")
-        identifier = alias if isinstance(alias, exp.Identifier) else item.find(exp.Identifier)
+        identifier = item.args.get("alias")
+        if not isinstance(identifier, exp.Identifier):
+            identifier = _bare(item) or item.find(exp.Identifier)
         start = identifier.meta.get("start") if identifier is not None else None
         if start is not None and not name.endswith("*"):
             lines[name] = query.text.count("\n", 0, start) + 1
@@ -114,7 +119,7 @@ def _projections_that_shape_rows(select: exp.Select, projections: list[exp.Expr]
         is_leaf = _is_leaf(item)
         shapes = (
             index in ordinals
-            or (written_name(item).casefold() in names)
+            or (bool(names) and written_name(item).casefold() in names)
             or (not is_leaf and _unnests(item))
         )
         is_aggregate = not is_leaf and item.find(exp.AggFunc) is not None
@@ -136,6 +141,14 @@ def _plain(item: exp.Expr) -> exp.Expr:
     return inner
 
 
+def _bare(item: exp.Expr) -> exp.Identifier | None:
+    """Give the name of a column that stands alone, without the relation that it is of."""
+    if isinstance(item, exp.Column) and len(item.args) == 1:
+        name = item.args["this"]
+        return name if isinstance(name, exp.Identifier) else None
+    return None
+
+
 def _unnests(item: exp.Expr) -> bool:
     return item.find(exp.Unnest, exp.Explode) is not None or "unnest" in {
         call.name.casefold() for call in item.find_all(exp.Anonymous)
@@ -153,6 +166,9 @@ def _ordinals(clause: exp.Expr) -> set[int]:
 def _aliases_used(item: exp.Expr, by_alias: dict[str, exp.Expr]) -> list[exp.Expr]:
     if not by_alias or isinstance(_plain(item), exp.Literal):
         return []
+    bare = _bare(_plain(item))
+    if bare is not None and by_alias.get(bare.name.casefold(), item) is item:
+        return []
     found: dict[int, exp.Expr] = {}
     open_items = [item]
     while open_items:
@@ -165,6 +181,11 @@ def _aliases_used(item: exp.Expr, by_alias: dict[str, exp.Expr]) -> list[exp.Exp
 
 
 def _name(item: exp.Expr) -> str:
+    bare = _bare(item)
+    if bare is not None:
+        return bare.name
+    if isinstance(item, exp.Alias) and item.alias:
+        return str(item.alias)
     if isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
         return f"{item.table}.*"
     if item.is_star:

@@ -32,16 +32,6 @@ class TableUse:
     is_ref: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Normal:
-    """What one walk over a query finds."""
-
-    digest: str
-    tables: tuple[TableUse, ...]
-    volatile: str
-    outline: Outline | None = None
-
-
 @dataclass(slots=True)
 class Outline:
     """Where the words of one SELECT's projections stand among those of the whole query."""
@@ -54,6 +44,8 @@ class Outline:
 
     def without(self, cut: Sequence[exp.Expr]) -> list[str]:
         """Give the words of all but some projections."""
+        if not cut:
+            return self.words
         found: list[str] = []
         at = 0
         for start, end in sorted(self.spans[id(item)] for item in cut):
@@ -63,8 +55,11 @@ class Outline:
 
     def alone(self, items: Sequence[exp.Expr]) -> list[str]:
         """Give the words of some projections."""
-        spans = (self.spans[id(item)] for item in items)
-        return [word for start, end in spans for word in self.words[start:end]]
+        found: list[str] = []
+        for item in items:
+            start, end = self.spans[id(item)]
+            found += self.words[start:end]
+        return found
 
 
 @dataclass(slots=True)
@@ -95,7 +90,7 @@ class Names:
         return None
 
 
-def normalise(tree: exp.Expr, shaping: exp.Select | None = None) -> Normal:
+def normalise(tree: exp.Expr, shaping: exp.Select | None = None) -> Walk:
     """Walk a query once.
 
     Args:
@@ -104,12 +99,7 @@ def normalise(tree: exp.Expr, shaping: exp.Select | None = None) -> Normal:
     """
     walk = Walk(shaping)
     walk.emit(tree, Names())
-    return Normal(
-        digest=walk.digest(),
-        tables=tuple(walk.tables),
-        volatile=walk.volatile,
-        outline=walk.outline if shaping is not None else None,
-    )
+    return walk
 
 
 def digest_of(words: list[str]) -> str:
@@ -119,7 +109,7 @@ def digest_of(words: list[str]) -> str:
 
 
 class Walk:
-    """Writes a tree as words; `cut` lets a caller leave out nodes (by identity).
+    """Writes a tree as words.
 
     Args:
         shaping: A SELECT, of whose projections it is noted where they are written.
@@ -131,7 +121,6 @@ class Walk:
         self.outline = Outline(self.words)
         self.tables: list[TableUse] = []
         self.volatile = ""
-        self.cut: Callable[[exp.Expr, Names], bool] | None = None
         self.count = 0
 
     def digest(self) -> str:
@@ -140,8 +129,6 @@ class Walk:
 
     def emit(self, node: exp.Expr, names: Names) -> None:
         """Write one node and all below it."""
-        if self.cut is not None and self.cut(node, names):
-            return
         writer = _WRITERS.get(type(node))
         if writer is not None:
             writer(self, node, names)
@@ -185,10 +172,12 @@ class Walk:
         arguments = node.args
         for key in sorted(arguments):
             value = arguments[key]
-            if value is None or value is False or value == [] or key in skip:
+            if key in skip or (not value and (value is None or value is False or value == [])):
                 continue
             words.append(key)
-            if key == "expressions" and node is self.shaping:
+            if isinstance(value, exp.Expr):
+                self.emit(value, names)
+            elif key == "expressions" and node is self.shaping:
                 self.emit_projections(value, names)
             else:
                 self.emit_value(value, names)

@@ -8,20 +8,34 @@ import re
 
 from mainstem.errors import Where
 
+Place = tuple[int, int, int, str]
+"""Line, column, length, excerpt: what is kept of each name in a cached project."""
+
 
 def where_at(text: str, offset: int, *, file: str = "", length: int = 1) -> Where:
     """Describe a place in a text by its offset, with the source line as excerpt."""
+    return where_of(file, place_at(text, offset, length))
+
+
+def where_of(file: str, place: Place) -> Where:
+    """Give a place in a file as errors have it."""
+    line, column, length, excerpt = place
+    return Where(file=file, line=line, column=column, length=length, excerpt=excerpt)
+
+
+def place_of(where: Where) -> Place:
+    """Give what is kept of a place."""
+    return (where.line, where.column, where.length, where.excerpt)
+
+
+def place_at(text: str, offset: int, length: int = 1) -> Place:
+    """Find a place in a text by its offset."""
     offset = min(max(offset, 0), len(text))
     start = text.rfind("\n", 0, offset) + 1
     end = text.find("\n", offset)
     excerpt = text[start : end if end >= 0 else len(text)].rstrip("\r")
-    return Where(
-        file=file,
-        line=text.count("\n", 0, start) + 1,
-        column=offset - start + 1,
-        length=max(1, min(length, len(excerpt) - (offset - start))),
-        excerpt=excerpt,
-    )
+    line, column = text.count("\n", 0, start) + 1, offset - start + 1
+    return (line, column, max(1, min(length, len(excerpt) - (offset - start))), excerpt)
 
 
 def relocate(where: Where, template: str) -> Where:

@@ -98,13 +98,13 @@ def parse(sql: str, *, file: str = "", dialect: str = "duckdb", line_offset: int
     return Query(
         text=shifted,
         tables=tuple(_table_name(shifted, use) for use in normal.tables),
-        normal_form=normal.digest,
+        normal_form=normal.digest(),
         volatile=normal.volatile,
         is_select=True,
         file=file,
         tree=tree,
         shaping=shaping,
-        outline=normal.outline,
+        outline=normal.outline if shaping is not None else None,
     )
 
 
@@ -158,7 +158,7 @@ def _parsed(sql: str, dialect: str) -> list[exp.Expr | None]:
 
 def _refuse_empty_items(sql: str, file: str) -> None:
     """Find `a,, b`, which sqlglot reads as `a, b` and the engine refuses."""
-    if not _TWO_COMMAS.search(sql):
+    if sql.count(",") < 2 or not _TWO_COMMAS.search(sql):
         return
     tokens = list(DuckDB().tokenize(sql))
     for token, following in pairwise(tokens):

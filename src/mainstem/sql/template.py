@@ -186,7 +186,7 @@ def render(text: str, context: RenderContext, *, file: str = "") -> Rendered:
     Raises:
         SqlInvalid: The template is wrong (A2020 to A2026), with its line.
     """
-    if "{{" not in text and "{%" not in text and "{#" not in text:
+    if not is_template(text):
         return Rendered(sql=text)
     if not _NEEDS_JINJA.search(text):
         static = _render_static(text, context, file)
@@ -194,6 +194,11 @@ def render(text: str, context: RenderContext, *, file: str = "") -> Rendered:
             return static
     rendered: Rendered = import_module("mainstem.sql.jinja").render(text, context, file=file)
     return rendered
+
+
+def is_template(text: str) -> bool:
+    """Tell whether there is anything to render."""
+    return "{" in text and ("{{" in text or "{%" in text or "{#" in text)
 
 
 def split_name(name: str) -> tuple[str, ...]:
