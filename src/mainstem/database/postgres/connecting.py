@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,10 @@ from mainstem.database.postgres.values import adapt
 from mainstem.errors import ConfigInvalid
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+# It warns of each pipeline that ends with its connection. We say what was lost, and to whom; who
+# wants to hear of the library's own takes its logger.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 SLOTS = 256
 """How many of the latest write transactions are remembered, see `Trace`."""
