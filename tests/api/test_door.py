@@ -42,7 +42,9 @@ def test_further_names_can_be_allowed():
     assert code(asked(host="data.example.com"), hosts=("data.example.com",)) is None
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:4000", "x"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://localhost:4000", "x", "http://["]
+)
 def test_a_foreign_page_is_refused(origin):
     assert code(asked(origin=origin)) == "A8102"
     assert code(asked(method="POST", path="/graphql", origin=origin)) == "A8102"

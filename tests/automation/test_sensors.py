@@ -23,6 +23,7 @@ from mainstem.automation import (
 from mainstem.automation.looking import sync_sensors
 from mainstem.automation.record import ticks
 from mainstem.errors import StepFailed
+from mainstem.project import open_project
 from mainstem.state import launches
 from mainstem.types import RunRequest, SensorAnswer
 
@@ -259,3 +260,16 @@ def test_a_table_arrives_when_its_version_on_the_branch_changed(before, now, ask
     assert bool(answer.requests) == asks
     if asks:
         assert answer.requests[0].run_key == "main:v2"
+
+
+@pytest.mark.parametrize("pattern", ["landing/**.csv", "", "/", "a/b**/c.csv"])
+def test_a_glob_that_cannot_match_is_refused_when_the_file_is_read(tmp_path, pattern):
+    (tmp_path / "mainstem.yml").write_text(
+        "name: shop\njobs: {nightly: {select: one}}\n"
+        f"sensors: {{inbox: {{when: {{files: '{pattern}'}}, job: nightly}}}}\n"
+    )
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/one.sql").write_text("select 1 as a")
+
+    with open_project(tmp_path) as project:
+        assert [error.code for error in project.problems] == ["A2210"]

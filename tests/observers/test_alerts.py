@@ -296,12 +296,14 @@ def test_lateness_is_told_once_until_it_is_over(office):
     for minute in range(3):
         tell_late(NOW + timedelta(minutes=minute))
     with office.database.write() as transaction:
-        office.teller.on_time(transaction, late.key, "main")
+        office.teller.on_time(transaction, [late], at=NOW + timedelta(minutes=5))
+        office.teller.on_time(transaction, [late], at=NOW + timedelta(minutes=6))
     tell_late(NOW + timedelta(minutes=9))
 
-    messages = office.messages()
-    assert [message.event for message in messages] == ["late", "late"]
+    messages = sorted(office.messages(), key=lambda message: message.created_at)
+    assert [message.event for message in messages] == ["late", "recovered", "late"]
     assert "daily by 09:00" in messages[0].body["items"][0]["message"]
+    assert "fresh again: daily by 09:00" in messages[1].body["items"][0]["message"]
 
 
 @given(

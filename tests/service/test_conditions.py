@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mainstem import state
+from mainstem.errors import DatabaseUnavailable
+from mainstem.observers import alerts
 from mainstem.state import LaunchRequest
 
 EAGER = "/* ---\nmaterialized: table\nrun_when: eager\n--- */\nselect a from one\n"
@@ -66,6 +70,36 @@ def test_what_was_promised_is_late_through_the_server(folder, open_server, clock
     assert turn() == "unknown"
     clock.pass_s(3700)
     assert turn() == "late"
+
+
+def test_lateness_that_could_not_be_told_is_told_at_the_next_look(folder, open_server, clock):
+    (folder / "mainstem.yml").write_text(
+        "name: shop\nalerts:\n  oncall: {type: webhook, url: 'http://localhost:1/'}\n"
+    )
+    (folder / "models/two.sql").write_text(
+        "/* ---\nmaterialized: table\nfreshness: {within: 1h}\n--- */\nselect a from one\n"
+    )
+    project = open_server(clock=clock).project
+    promises, recording = project.automation.promises, project.recording
+
+    class Away:
+        def tell_late(self, *args, **options):
+            raise DatabaseUnavailable("A5060", "The database is away.")
+
+    def turn():
+        promises.turn(project.services.database.write, clock.now())
+
+    turn()
+    clock.pass_s(3700)
+    promises._recording = Away()
+    with pytest.raises(DatabaseUnavailable):
+        turn()
+    promises._recording = recording
+    turn()
+    turn()
+
+    with project.services.database.read() as transaction:
+        assert [alert.event for alert in alerts(transaction)] == ["late"]
 
 
 def test_the_partitions_of_a_job_and_of_a_run_request_reach_the_run(folder, open_server, watch):

@@ -117,9 +117,7 @@ def _cross_site(asked: Asked, settings: ApiSettings) -> Problem | None:
     if origin is not None:
         if origin.lower() in allowed:
             return None
-        # `null` is what sandboxed frames and files send: it has no host, so it is foreign.
-        is_own = urlsplit(origin).netloc.lower() == asked.headers.get("host", "").lower()
-        return None if is_own else _foreign(origin)
+        return None if _host_of(origin) == asked.headers.get("host", "").lower() else _foreign(origin)
     site = asked.headers.get("sec-fetch-site", "none")
     if site in {"none", "same-origin"}:
         return None
@@ -128,6 +126,17 @@ def _cross_site(asked: Asked, settings: ApiSettings) -> Problem | None:
     if is_page and not asked.path.startswith(("/graphql", "/api/", "/hooks/", "/metrics")):
         return None
     return _foreign("another site")
+
+
+def _host_of(origin: str) -> str | None:
+    """Give the host of an origin, with its port.
+
+    `null` is what sandboxed frames and files send: it has no host, so it is foreign.
+    """
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:  # `http://[`
+        return None
 
 
 def _foreign(origin: str) -> Problem:

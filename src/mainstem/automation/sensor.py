@@ -100,6 +100,15 @@ def _of_settings(name: str, options: Mapping[str, Any], settings: Settings) -> S
             hint='Write when: {files: "landing/*.csv"}, or when: {table: raw.orders}.',
             where=place(settings, base, "when"),
         )
+    for pattern in files:
+        if why := _unreadable(pattern):
+            raise ConfigInvalid(
+                "A2210",
+                f"`files` of {owner} cannot be `{pattern}`: {why}.",
+                hint="`*` stands for any letters of one name, `**` alone for folders at any depth:"
+                " landing/**/*.csv",
+                where=place(settings, base, "when"),
+            )
     try:
         every = _duration(options, "every", EVERY, owner)
     except ConfigInvalid as error:
@@ -117,6 +126,16 @@ def _of_settings(name: str, options: Mapping[str, Any], settings: Settings) -> S
         branch=when.get("branch") or "",
         where=Where(file=settings.file, line=declared_line(settings, base)),
     )
+
+
+def _unreadable(pattern: str) -> str:
+    """Say why a glob matches nothing, whatever there is; empty if it may."""
+    parts = pattern.strip("/").split("/")
+    if parts == [""]:
+        return "it names nothing"
+    if any("**" in part and part != "**" for part in parts):
+        return "`**` stands beside other letters"
+    return ""
 
 
 def declared_line(settings: Settings, base: str) -> int:

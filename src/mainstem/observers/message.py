@@ -51,7 +51,8 @@ def _lines(body: Mapping[str, Any]) -> Iterator[str]:
     if body.get("stale"):
         stale = body["stale"]
         shown = ", ".join(stale[:_STALE]) + (" ..." if len(stale) > _STALE else "")
-        yield f"stale downstream: {len(stale)} asset{'s' if len(stale) != 1 else ''}: {shown}"
+        count = body.get("stale_count", len(stale))  # a body names some of very many
+        yield f"stale downstream: {count} asset{'s' if count != 1 else ''}: {shown}"
     for promise in body.get("promises") or ():
         yield f"freshness at risk: {promise}"
     place = f"branch {body['branch']}" + (f", git {body['git']}" if body.get("git") else "")

@@ -159,10 +159,40 @@ class Teller:
                 self._body("late", first.environment, first.branch, items, at=at),
             )
 
-    def on_time(self, transaction: Transaction, key: AssetKey, branch: str) -> None:
-        """Forget that an asset was late: the next time is a new one."""
+    def on_time(self, transaction: Transaction, again: Sequence[Late], *, at: datetime) -> None:
+        """Forget that assets were late: the next time is a new one; who was told hears of it."""
         for rule in self._rules:
-            outbox.forget_told(transaction, rule.name, f"late/{key.folded}/{branch}")
+            was_told = [
+                (one, known)
+                for one in again
+                for known in [
+                    outbox.forget_told(
+                        transaction, rule.name, f"late/{one.key.folded}/{one.branch}"
+                    )
+                ]
+                if known is not None
+            ]
+            if not was_told:
+                continue
+            first = was_told[0][0]
+            if not rule.hears("recovered", environment=first.environment, job=first.job):
+                continue
+            items = [
+                self._item(
+                    one.key,
+                    message=f"fresh again: {one.promise}; late was told {_time(known.told_at)}",
+                )
+                for one, known in was_told
+            ]
+            names = "|".join(sorted(f"{one.key.folded}@{known.told_at}" for one, known in was_told))
+            digest = hashlib.sha256(names.encode()).hexdigest()[:12]
+            self._put(
+                transaction,
+                rule,
+                "recovered",
+                f"on_time/{digest}/{_time(at)}",
+                self._body("recovered", first.environment, first.branch, items, at=at),
+            )
 
     def _faults(self, transaction: Transaction, ending: RunEnding) -> list[_Fault]:
         bad = [step for step in ending.steps if step.status in {"failed", "held"}]

@@ -82,7 +82,7 @@ class Promises:
         return pending_partitions(self._graph, parted, entries, now)
 
     def turn(self, write: LeaderWrite, now: datetime) -> list[Standing]:
-        """Judge all promises; alerts are written for what became late, once each."""
+        """Judge all promises; alerts are written for what became late, once each, and well."""
         pending = self._pending(now)
         with write() as transaction:
             updated = self._updated(transaction)
@@ -94,7 +94,13 @@ class Promises:
                 branch=self._branch,
                 now=now,
             )
-        late = [
+            # In the transaction that notes them: a kill in between would tell nobody, ever.
+            self._recording.tell_late(transaction, self._changed(found, "late"), now=now)
+            self._recording.tell_on_time(transaction, self._changed(found, "recovered"), now=now)
+        return found
+
+    def _changed(self, found: Iterable[Standing], change: str) -> list[Late]:
+        return [
             Late(
                 key=one.key,
                 branch=self._branch,
@@ -103,13 +109,8 @@ class Promises:
                 since=one.freshness.due_at,
             )
             for one in found
-            if one.change == "late"
+            if one.change == change
         ]
-        self._recording.tell_late(late, now=now)
-        for one in found:
-            if one.change == "recovered":
-                self._recording.note_on_time(one.key, self._branch)
-        return found
 
 
 def pending_partitions(

@@ -112,17 +112,19 @@ class Recording:
                     at=self._services.clock.now(),
                 )
 
-    def tell_late(self, lates: Sequence[Late], *, now: datetime) -> None:
-        """Write alerts for assets that are late; told once each, until `note_on_time`."""
+    def tell_late(
+        self, transaction: Transaction, lates: Sequence[Late], *, now: datetime
+    ) -> None:
+        """Write alerts for assets that became late, where that is noted: told once each."""
         if lates and self.rules:
-            with self._services.database.write() as transaction:
-                self._teller.late(transaction, lates, at=now)
+            self._teller.late(transaction, lates, at=now)
 
-    def note_on_time(self, key: AssetKey, branch: str) -> None:
-        """Say that an asset is no longer late."""
-        if self.rules:
-            with self._services.database.write() as transaction:
-                self._teller.on_time(transaction, key, branch)
+    def tell_on_time(
+        self, transaction: Transaction, again: Sequence[Late], *, now: datetime
+    ) -> None:
+        """Write that assets are late no more, for whom it was told that they were."""
+        if again and self.rules:
+            self._teller.on_time(transaction, again, at=now)
 
     def deliver(self, *, limit: int = 50) -> tuple[int, int]:
         """Send the alerts that are due, of all runs; raises nothing of what receivers do.

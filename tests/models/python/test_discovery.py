@@ -189,6 +189,14 @@ def test_an_unknown_option_names_the_nearest_and_spares_the_other_assets(found):
     assert "`materialized`" in discovered.errors[0].hint
 
 
+def test_a_check_that_names_no_asset_is_told_rather_than_forgotten(found):
+    text = "from mainstem import check\n@check\ndef positive(orders): ...\n"
+    (error,) = found(text).errors
+
+    assert error.code == "A7103"
+    assert '@check("namespace.name")' in error.hint
+
+
 def test_contracts_say_that_they_come_later(found):
     text = "from mainstem import asset\n@asset(contract=True)\ndef a(x): ...\n"
     (error,) = found(text).errors

@@ -153,6 +153,10 @@ def check(asset: str, **options: Unpack[CheckOptions]) -> Callable[[Function], F
 
     Parameters are assets, as with `@asset`; the checked one is read as this run built it.
     """
+    if callable(asset):
+        # `@check` without the asset decorates at once; whoever loads the file says what is missing.
+        noted: Any = _note(asset, Declaration("check", {}))
+        return noted
     return lambda decorated: _note(decorated, Declaration("check", options, target=str(asset)))
 
 
