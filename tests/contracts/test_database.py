@@ -225,6 +225,21 @@ def test_values_come_back_as_what_they_were(database):
     assert [type(value) for value in rows[1]] == [int, str, bytes, float]
 
 
+def test_values_may_be_larger_than_what_a_socket_takes_at_once(database):
+    sizes = [size for size in (300_000, 4_000_000) for _ in range(5)]
+    with database.write() as transaction:
+        transaction.execute("create table t (x text)")
+        for size in sizes:
+            added = transaction.execute("insert into t values (?) returning x", ("x" * size,))
+            assert len(added[0][0]) == size
+        transaction.executemany("insert into t values (?)", [("y" * size,) for size in sizes])
+
+    with database.read() as transaction:
+        found = transaction.execute("select sum(length(x)) from t")
+
+    assert found == [(2 * sum(sizes),)]
+
+
 def test_sums_are_whole_numbers_and_quotients_are_not(database):
     with database.write() as transaction:
         transaction.executemany("insert into fruit values (?, ?)", [("a", 2**40), ("b", 2**40)])

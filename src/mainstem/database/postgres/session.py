@@ -11,12 +11,14 @@ of a writer's silence, only who has ended what he asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGconn
+from psycopg.waiting import Ready, Wait
 
 from mainstem.database.postgres.connecting import Connection, Connector
 from mainstem.database.postgres.dialect import Statement, statement_of
@@ -70,6 +72,7 @@ class Session:
         self._unanswered.append(sql)
         try:
             self._connection.cursor().executemany(text, rows)
+            self._flush()
             self._end()
         except psycopg.Error as error:
             raise self._translated(error) from error
@@ -162,7 +165,18 @@ class Session:
     ) -> psycopg.Cursor[tuple[Any, ...]]:
         self._unanswered.append(statement.text)
         cursor = self._connection.cursor(binary=True)
-        return cursor.execute(statement.text, parameters)
+        cursor.execute(statement.text, parameters)
+        self._flush()
+        return cursor
+
+    def _flush(self) -> None:
+        """Send all of a statement, however large.
+
+        In pipeline mode psycopg leaves what the socket did not take, and then waits for an answer
+        to half a statement, which never comes.
+        """
+        if self._connection.pgconn.flush():
+            self._connection.wait(_sending(self._connection.pgconn))
 
     def _end(self) -> None:
         """Send a sync and go on; `Pipeline.sync` would wait for all answers."""
@@ -177,6 +191,12 @@ class Session:
 
     def _translated(self, error: psycopg.Error) -> Exception:
         return translated(error, self._connector.url, "\n".join(self._unanswered[-20:]))
+
+
+def _sending(pgconn: PGconn) -> Generator[Wait, Ready | int, None]:
+    while pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            pgconn.consume_input()  # a server whose answers nobody takes reads nothing more
 
 
 _COMMIT = statement_of("commit")
