@@ -182,6 +182,15 @@ def test_a_delivery_from_outside_needs_a_signature_and_no_token(automated, calli
     assert "orders" not in missing.text
 
 
+def test_a_hook_takes_bodies_as_large_as_it_says(calling, folder, configure):
+    configure(SETTINGS.replace("scheme: github,", "scheme: github, max_bytes: 2000000,"))
+    with mainstem.open(folder) as project:
+        api = calling(application(project))
+        fits, large = (delivered(api, b" " * size) for size in (1_500_000, 2_500_000))
+
+    assert (fits.status_code, large.status_code) == (202, 413)
+
+
 def test_a_hook_is_tried_with_its_last_delivery(automated):
     delivered(automated)
 

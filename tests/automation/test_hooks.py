@@ -136,6 +136,23 @@ def test_github_stripe_and_slack_are_understood(post, now):
         assert post(headers, hook=hook).status == "accepted", scheme
 
 
+@pytest.mark.parametrize(("scheme", "name"), [("stripe", "id"), ("slack", "event_id")])
+def test_what_is_signed_anew_and_sent_again_is_launched_once(post, now, scheme, name):
+    hook = Hook(name=scheme, secrets=(), target=Target(job="nightly"), scheme=scheme)
+    body = orjson.dumps({name: "evt_1\x00"})
+
+    def send(at):
+        time = str(int(at.timestamp()))
+        headers = {
+            "Stripe-Signature": f"t={time},v1={sign(f'{time}.'.encode() + body)}",
+            "X-Slack-Request-Timestamp": time,
+            "X-Slack-Signature": f"v0={sign(f'v0:{time}:'.encode() + body)}",
+        }
+        return post(headers, body, hook=hook).status
+
+    assert [send(now), send(now + timedelta(seconds=60))] == ["accepted", "duplicate"]
+
+
 def test_a_sender_may_name_what_makes_deliveries_one(post, now):
     by_json = Hook(name="j", secrets=(), target=Target(job="nightly"), dedup_json="$.id")
     other = orjson.dumps({"id": 7, "again": True})

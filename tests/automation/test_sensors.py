@@ -22,7 +22,7 @@ from mainstem.automation import (
 )
 from mainstem.automation.looking import sync_sensors
 from mainstem.automation.record import ticks
-from mainstem.errors import StepFailed
+from mainstem.errors import StepFailed, UserError
 from mainstem.project import open_project
 from mainstem.state import launches
 from mainstem.types import RunRequest, SensorAnswer
@@ -273,3 +273,19 @@ def test_a_glob_that_cannot_match_is_refused_when_the_file_is_read(tmp_path, pat
 
     with open_project(tmp_path) as project:
         assert [error.code for error in project.problems] == ["A2210"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cursor"), [("python", "now"), ("files", "[]"), ("files", "7"), ("table", "{}")]
+)
+def test_a_cursor_from_which_no_look_can_begin_is_refused(database, utc, kind, cursor):
+    sensor = replace(SENSOR, kind=kind, files=("*.csv",), table="raw.orders")
+
+    with database.write() as transaction, pytest.raises(UserError, match="The cursor of"):
+        set_sensor_cursor(transaction, sensor, cursor, now=utc("2026-01-01 00:00"))
+
+
+def test_files_are_looked_at_from_an_object_that_says_nothing(tmp_path):
+    (tmp_path / "a.csv").write_text("a")
+
+    assert files_arrived(tmp_path, ["*.csv"], "{}").skip == "1 files may still be written"

@@ -50,6 +50,12 @@ def application(
     def database() -> Database:
         return host.project.services.database
 
+    def limit_of(path: str) -> int:
+        """Give the bytes that a body may have: of a hook as many as its `max_bytes` allow."""
+        name = path.removeprefix("/hooks/")
+        hook = None if name == path else host.project.automation.triggers.hooks.get(name)
+        return max(settings.max_body_bytes, 0 if hook is None else hook.max_bytes)
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
@@ -80,6 +86,7 @@ def application(
                 database=database,
                 clock=host.project.clock,
                 latencies=latencies,
+                limit_of=limit_of,
             )
         ],
         exception_handlers={

@@ -49,9 +49,11 @@ class Door:
         database: Callable[[], Database],
         clock: Clock,
         latencies: Latencies,
+        limit_of: Callable[[str], int],
     ) -> None:
         self._app = app
         self._settings = settings
+        self._limit_of = limit_of
         self._database = database
         self._clock = clock
         self._latencies = latencies
@@ -68,6 +70,7 @@ class Door:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started, status, actor = self._clock.monotonic_s(), 500, "-"
         asked = _asked(scope)
+        limit = self._limit_of(asked.path)
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -78,7 +81,7 @@ class Door:
             await send(message)
 
         try:
-            problem = refusal(asked, self._settings) or self._oversized(asked)
+            problem = refusal(asked, self._settings) or _oversized(asked, limit)
             principal: Principal | Problem | None = None
             if problem is None:
                 principal = await self._identify(asked)
@@ -89,11 +92,11 @@ class Door:
                 return
             actor = principal.name if principal is not None else "-"
             scope["principal"] = principal
-            limited = _limited(receive, self._settings.max_body_bytes)
+            limited = _limited(receive, limit)
             try:
                 await self._app(scope, limited, sending)
             except BodyTooLarge:
-                await self._too_large().response()(scope, receive, sending)
+                await _too_large(limit).response()(scope, receive, sending)
         finally:
             self._settings.log(
                 Access(
@@ -127,15 +130,6 @@ class Door:
             token_id=found.id,
         )
 
-    def _oversized(self, asked: Asked) -> Problem | None:
-        told = asked.headers.get("content-length", "0")
-        fits = told.isascii() and told.isdigit() and int(told) <= self._settings.max_body_bytes
-        return None if fits else self._too_large()
-
-    def _too_large(self) -> Problem:
-        limit = self._settings.max_body_bytes
-        return refused("A8104", f"The body of a request may have {limit:,} bytes at most.")
-
 
 def principal_of(scope: Scope, role: Role = Role.VIEWER) -> Principal | Problem:
     """Give the caller if it may do what takes a role, or say why not."""
@@ -164,6 +158,16 @@ def _asked(scope: Scope) -> Asked:
         headers=headers,
         address=client[0] if client else "",
     )
+
+
+def _oversized(asked: Asked, limit: int) -> Problem | None:
+    told = asked.headers.get("content-length", "0")
+    fits = told.isascii() and told.isdigit() and int(told) <= limit
+    return None if fits else _too_large(limit)
+
+
+def _too_large(limit: int) -> Problem:
+    return refused("A8104", f"The body of a request may have {limit:,} bytes at most.")
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

@@ -117,7 +117,9 @@ def _cross_site(asked: Asked, settings: ApiSettings) -> Problem | None:
     if origin is not None:
         if origin.lower() in allowed:
             return None
-        return None if _host_of(origin) == asked.headers.get("host", "").lower() else _foreign(origin)
+        return (
+            None if _host_of(origin) == asked.headers.get("host", "").lower() else _foreign(origin)
+        )
     site = asked.headers.get("sec-fetch-site", "none")
     if site in {"none", "same-origin"}:
         return None

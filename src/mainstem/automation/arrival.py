@@ -27,13 +27,12 @@ def files_arrived(folder: Path, globs: Iterable[str], cursor: str) -> SensorAnsw
         globs: As in `landing/*.csv`; `**` goes down.
         cursor: What the last look gave.
     """
-    before: dict[str, Any] = orjson.loads(cursor) if cursor else {"told": {}, "seen": {}}
+    before: dict[str, Any] = orjson.loads(cursor) if cursor else {}
     seen = dict(_found(folder, globs))
-    told: Mapping[str, list[int]] = before["told"]
+    told: Mapping[str, list[int]] = before.get("told", {})
+    once: Mapping[str, list[int]] = before.get("seen", {})
     fresh = {path: identity for path, identity in seen.items() if told.get(path) != identity}
-    settled = {
-        path: identity for path, identity in fresh.items() if before["seen"].get(path) == identity
-    }
+    settled = {path: identity for path, identity in fresh.items() if once.get(path) == identity}
     still = {path: identity for path, identity in fresh.items() if path not in settled}
     kept = {path: identity for path, identity in told.items() if path in seen}
     after = orjson.dumps(

@@ -99,17 +99,22 @@ def refusal(
 
 
 def dedup_key(hook: Hook, headers: Mapping[str, str], body: bytes) -> str:
-    """Give what makes two deliveries one: the sender's identity, or else the signed content."""
+    """Give what makes two deliveries one: the sender's identity, or else the signed content.
+
+    Stripe and Slack sign what they send again with another time, so the content is no identity.
+    """
     if hook.dedup_header:
         found = headers.get(hook.dedup_header.lower(), "")
     elif hook.dedup_json:
         found = _text(value_at(body, hook.dedup_json))
     elif hook.scheme == "github":
         found = headers.get("x-github-delivery", "")
+    elif hook.scheme in _IDENTITIES:
+        found = _text(value_at(body, _IDENTITIES[hook.scheme]))
     else:
         found = ""
     if found:
-        return found[:500]
+        return found[:500].replace("\x00", "\ufffd")  # PostgreSQL has no NUL in texts
     signed = _SCHEMES[hook.scheme](headers, body)
     return sha256(signed.content if signed is not None else body).hexdigest()
 
@@ -125,7 +130,7 @@ def value_at(body: bytes, path: str) -> Any:
             continue
         if isinstance(value, dict):
             value = value.get(part)
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
             value = value[int(part)]
         else:
             return None
@@ -202,6 +207,8 @@ def _time(text: str) -> datetime | None:
     return datetime.fromtimestamp(int(text), UTC)
 
 
+_IDENTITIES: Mapping[Scheme, str] = {"stripe": "$.id", "slack": "$.event_id"}
+"""Where senders put what their events are known by."""
 _SCHEMES: Mapping[Scheme, Callable[[Mapping[str, str], bytes], Signed | None]] = {
     "mainstem": _with_time("mainstem-signature"),
     "stripe": _with_time("stripe-signature"),

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import orjson
+
 from mainstem.automation.record import (
     TickRecord,
     TriggerState,
@@ -92,7 +94,12 @@ def switch_sensor(
 def set_sensor_cursor(
     transaction: Transaction, sensor: Sensor, cursor: str, *, now: datetime
 ) -> None:
-    """Let a sensor look on from elsewhere; empty: from the start. Run keys stay taken."""
+    """Let a sensor look on from elsewhere; empty: from the start. Run keys stay taken.
+
+    Raises:
+        UserError: No look can begin there (A2217).
+    """
+    _check_cursor(sensor, cursor)
     before = next(iter(trigger_states(transaction, "sensor", name=sensor.name)), None)
     save_trigger(transaction, replace(_seen(sensor, before, now), cursor=cursor, since=now))
 
@@ -250,6 +257,26 @@ def watched(sensor: Sensor) -> str:
             return f"{sensor.table} on {sensor.branch}" if sensor.branch else sensor.table
         case "python":
             return f"{sensor.where.file}:{sensor.where.line}"
+
+
+def _check_cursor(sensor: Sensor, cursor: str) -> None:
+    try:
+        value = orjson.loads(cursor or '""')
+    except orjson.JSONDecodeError as error:
+        raise UserError(
+            "A2217",
+            f"The cursor of sensor `{sensor.name}` is JSON, and this is not: {error}.",
+            hint='A text stands in double quotes: "2026-01-31".',
+        ) from error
+    kinds: Mapping[str, type] = {"files": dict, "table": str}
+    kind = kinds.get(sensor.kind, object)
+    if cursor and not isinstance(value, kind):
+        raise UserError(
+            "A2217",
+            f"The cursor of sensor `{sensor.name}`, which looks at {sensor.kind}, is "
+            f"{'a text' if kind is str else 'an object'}.",
+            hint="See what it is, and change that; empty, it looks from the start.",
+        )
 
 
 def _seen(sensor: Sensor, before: TriggerState | None, now: datetime) -> TriggerState:

@@ -112,9 +112,7 @@ class Recording:
                     at=self._services.clock.now(),
                 )
 
-    def tell_late(
-        self, transaction: Transaction, lates: Sequence[Late], *, now: datetime
-    ) -> None:
+    def tell_late(self, transaction: Transaction, lates: Sequence[Late], *, now: datetime) -> None:
         """Write alerts for assets that became late, where that is noted: told once each."""
         if lates and self.rules:
             self._teller.late(transaction, lates, at=now)
