@@ -117,9 +117,8 @@ def _cross_site(asked: Asked, settings: ApiSettings) -> Problem | None:
     if origin is not None:
         if origin.lower() in allowed:
             return None
-        return (
-            None if _host_of(origin) == asked.headers.get("host", "").lower() else _foreign(origin)
-        )
+        is_own = _host_of(origin) == asked.headers.get("host", "").lower()
+        return None if is_own else _foreign(origin)
     site = asked.headers.get("sec-fetch-site", "none")
     if site in {"none", "same-origin"}:
         return None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from datetime import timedelta
 from types import FunctionType
-from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, cast, overload
 
 from mainstem.types import dataclass
 
@@ -155,8 +155,7 @@ def check(asset: str, **options: Unpack[CheckOptions]) -> Callable[[Function], F
     """
     if callable(asset):
         # `@check` without the asset decorates at once; whoever loads the file says what is missing.
-        noted: Any = _note(asset, Declaration("check", {}))
-        return noted
+        return cast("Callable[[Function], Function]", _note(asset, Declaration("check", {})))
     return lambda decorated: _note(decorated, Declaration("check", options, target=str(asset)))
 
 
