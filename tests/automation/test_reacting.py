@@ -186,6 +186,24 @@ def test_what_failed_is_not_launched_again_by_itself(server, project, folder):
     assert server.turn() == []
 
 
+def test_a_clock_that_was_set_back_silences_no_cron_of_a_condition(folder, clock):
+    (folder / "models/big.sql").write_text(
+        "/* ---\nmaterialized: table\nrun_when: 'cron(\"0 * * * *\")'\n--- */\nselect 1 as amount"
+    )
+    with mainstem.open(folder, clock=clock) as project:
+        server = Server(project)
+        server.turn()
+        clock.time += timedelta(days=400)
+        assert server.turn() == [("main.big",)]
+        server.turn()
+        clock.time -= timedelta(days=400)
+
+        server.turn()
+        clock.time += timedelta(hours=1)
+
+        assert server.turn() == [("main.big",)]
+
+
 def test_a_transaction_that_was_lost_is_made_up_for(server, project, folder):
     project.run()
     server.turn()

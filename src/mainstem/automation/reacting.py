@@ -35,6 +35,7 @@ from mainstem.automation.remembered import (
 )
 from mainstem.automation.switching import conditions_off
 from mainstem.automation.target import Target
+from mainstem.automation.ticking import SET_BACK
 from mainstem.automation.world import ALL, AssetWorld
 from mainstem.database import Transaction
 from mainstem.graph import Asset, PartitionSet
@@ -85,7 +86,7 @@ class Reactor:
     def is_due(self, now: datetime) -> bool:
         """Tell whether a cron of a condition, or a partition, is due, though nothing changed."""
         start, until = self._at, self._world.until
-        if start is None or (until is not None and until <= now):
+        if start is None or start > now + SET_BACK or (until is not None and until <= now):
             return True
         return any(timing_of_cron(cron).latest(start, now) is not None for cron in self._crons)
 
@@ -101,11 +102,15 @@ class Reactor:
         """Take what changed, and ask for one launch of all that became true."""
         stored = last_turn(transaction, self._branch)
         begun = stored or Turn(number=0, at=now, ended_at=now, commit=observed.commit)
+        was_set_back = begun.at > now + SET_BACK
+        if was_set_back:
+            # The clock: what is due from now on must not wait until it has caught up.
+            begun = replace(begun, at=now, ended_at=min(begun.ended_at, now))
         evaluator = self._loaded(transaction, begun)
         grown = self._world.advance(now)
         noticed, changes = self._noticed(evaluator, observed, grown, begun.commit)
         changes += self._ticks(evaluator, begun.at, now)
-        if stored is not None and not changes and not grown:
+        if stored is not None and not (changes or grown or was_set_back):
             self._at, self._last = begun.at, observed
             return []
         requests = evaluator.turn(changes, grown)
