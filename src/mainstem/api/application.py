@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -50,12 +51,6 @@ def application(
     def database() -> Database:
         return host.project.services.database
 
-    def limit_of(path: str) -> int:
-        """Give the bytes that a body may have: of a hook as many as its `max_bytes` allow."""
-        name = path.removeprefix("/hooks/")
-        hook = None if name == path else host.project.automation.triggers.hooks.get(name)
-        return max(settings.max_body_bytes, 0 if hook is None else hook.max_bytes)
-
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
@@ -86,7 +81,7 @@ def application(
                 database=database,
                 clock=host.project.clock,
                 latencies=latencies,
-                limit_of=limit_of,
+                limit_of=partial(_limit_of, host, settings),
             )
         ],
         exception_handlers={
@@ -96,6 +91,13 @@ def application(
         },
         lifespan=lifespan,
     )
+
+
+def _limit_of(host: Host, settings: ApiSettings, path: str) -> int:
+    """Give the bytes that a body may have: of a hook as many as its `max_bytes` allow."""
+    name = path.removeprefix("/hooks/")
+    hook = None if name == path else host.project.automation.triggers.hooks.get(name)
+    return max(settings.max_body_bytes, 0 if hook is None else hook.max_bytes)
 
 
 async def _told(request: Request, error: Exception) -> Response:
