@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from mainstem.project.retrying import options_of_launch
     from mainstem.project.rows import (
         FoundRows,
-        OpenRows,
         RowsRequest,
         find_rows,
         open_rows,
@@ -84,7 +83,6 @@ _HOME = {
     "LineageNode": "mainstem.project.lineage",
     "ListedAsset": "mainstem.project.describe",
     "LogEntry": "mainstem.project.run_log",
-    "OpenRows": "mainstem.project.rows",
     "Project": "mainstem.project.project",
     "RowsFormat": "mainstem.project.export",
     "RowsRequest": "mainstem.project.rows",
@@ -144,7 +142,6 @@ __all__ = [
     "LineageNode",
     "ListedAsset",
     "LogEntry",
-    "OpenRows",
     "PartitionsStatus",
     "PoolState",
     "Project",

@@ -7,8 +7,8 @@ What is asked for is pinned to one commit, so that the version told is that of t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from mainstem.errors import SelectionInvalid
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mainstem.project.project import Project
-    from mainstem.types import Session
+
+    Stopping = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +69,6 @@ class FoundRows:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRows:
-    """Rows being read; `session` may be interrupted from another thread."""
-
-    session: Session
-    reader: pa.RecordBatchReader
-
-
 def find_rows(project: Project, request: RowsRequest) -> FoundRows:
     """Find the commit and the version that are meant; reads no data.
 
@@ -92,18 +85,26 @@ def find_rows(project: Project, request: RowsRequest) -> FoundRows:
 
 
 @contextmanager
-def open_rows(project: Project, found: FoundRows) -> Iterator[OpenRows]:
+def open_rows(
+    project: Project, found: FoundRows, *, stopping: Stopping
+) -> Iterator[pa.RecordBatchReader]:
     """Read the rows, within the block.
+
+    Args:
+        project: Whose rows.
+        found: Which rows.
+        stopping: Makes a block in which what it is given may be called, from any thread, to stop
+            the reading: a query computes before it gives its first row, so it begins in there.
 
     Raises:
         SelectionInvalid: A column is not there, or the condition cannot be read.
     """
     reading = ReadingSession(project.services.engine, project.lake, at=found.commit_id)
-    with reading:
+    with reading, stopping(reading.session.interrupt):
         reading.register(found.key)
         schema = reading.columns(found.key)
         query = _query(found, schema.names)
-        yield OpenRows(session=reading.session, reader=reading.session.reader(query))
+        yield reading.session.reader(query)
 
 
 def place_of(project: Project, *, branch: str, at: str) -> str:

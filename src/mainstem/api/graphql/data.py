@@ -102,11 +102,8 @@ def data(
         order_by=() if order is None else tuple(order.by),
     )
     found = find_rows(context.project, request)
-    with (
-        open_rows(context.project, found) as rows,
-        context.deadline.stopping(rows.session.interrupt),
-    ):
-        table = rows.reader.read_all()
+    with open_rows(context.project, found, stopping=context.deadline.stopping) as rows:
+        table = rows.read_all()
     columns = [column.to_pylist() for column in table.columns]
     return Data(
         asset=str(found.key),

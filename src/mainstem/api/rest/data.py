@@ -117,10 +117,9 @@ def _write(
     # Broken and Cancelled: the client left, so there is nobody to tell.
     with (
         suppress(Broken, Cancelled),
-        open_rows(project, found) as rows,
-        deadline.stopping(rows.session.interrupt),
+        open_rows(project, found, stopping=deadline.stopping) as rows,
     ):
-        export_rows(rows.reader, cast("BinaryIO", pipe), file_format)
+        export_rows(rows, cast("BinaryIO", pipe), file_format)
         pipe.finish()
 
 
