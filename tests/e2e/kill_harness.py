@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import mainstem
+
 HERE = Path(__file__).parent
 MAINSTEM = [sys.executable, "-m", "mainstem"]
 
@@ -76,17 +78,14 @@ def run(folder, *arguments, env=None, check=True):
 
 
 def state(folder):
-    done = run(folder, "query", "--format", "json", STATE)
-    return (
-        json.loads(done.stdout)[0]
-        if done.stdout.lstrip().startswith("[")
-        else json.loads(done.stdout)["rows"][0]
-    )
+    """Read what a reader sees: opened anew each time, but here, where the imports are done."""
+    with mainstem.open(folder) as project:
+        return project.sql(STATE).to_pylist()[0]
 
 
 def commits(folder):
-    listed = json.loads(run(folder, "log", "--json", "--limit", "10000").stdout)
-    return [entry["id"] for entry in (listed["commits"] if isinstance(listed, dict) else listed)]
+    with mainstem.open(folder) as project:
+        return [commit.id for commit in project.lake.log("main", limit=10_000)]
 
 
 def kill_after(folder, seconds, env=None):
