@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real PostgreSQL server for whoever asks: one for each worker of the test run, in a folder.
+"""How deep properties are tried, and a real PostgreSQL server for each worker of the test run.
 
 `MAINSTEM_POSTGRES=16` takes the older one of the two that are installed for tests.
 """
@@ -13,6 +13,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from hypothesis import settings
+
+DEPTH = int(os.environ.get("MAINSTEM_DEPTH", "1"))
+"""1 tries the same examples each time, as CI must; 20 tries a thousand new ones of a property."""
+settings.register_profile(
+    "mainstem", max_examples=50 * DEPTH, derandomize=DEPTH == 1, deadline=None, print_blob=True
+)
+settings.load_profile("mainstem")
 
 SETTINGS = """
 # Tests kill the server, never the machine's power.
@@ -20,8 +28,14 @@ fsync = off
 full_page_writes = off
 max_connections = 100
 shared_buffers = 32MB
+autovacuum = off
 """
 PASSWORDS = "local all locked scram-sha-256\n"
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what is slow, whatever the random order: nobody waits for it in the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 class PostgresServer:

@@ -162,7 +162,7 @@ CHANGES = st.builds(
 HISTORIES = st.lists(st.lists(CHANGES, min_size=1, max_size=3), max_size=8)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=2 * settings().max_examples, deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(GRAPH)), CONDITIONS, min_size=1), HISTORIES)
 def test_incremental_evaluation_equals_full_evaluation(conditions, history):
     evaluator, full = Evaluator(World(), conditions), Full(dict(conditions))
@@ -177,7 +177,7 @@ def test_incremental_evaluation_equals_full_evaluation(conditions, history):
             assert set(evaluator.value(asset)) == full.values[asset, condition]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(GRAPH)), CONDITIONS, min_size=1), HISTORIES)
 def test_an_evaluator_goes_on_from_what_another_kept(conditions, history):
     always = Evaluator(World(), conditions)

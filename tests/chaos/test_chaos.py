@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 HARNESS = Path(__file__).with_name("harness.py")
-WORLDS = os.environ.get("MAINSTEM_CHAOS", "3")
+WORLDS = os.environ.get("MAINSTEM_CHAOS", "2")
 FIRST = {"sqlite": "1002", "postgres": "2015"}
 """Where accidents once found something, or are many."""
 

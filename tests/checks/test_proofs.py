@@ -57,7 +57,7 @@ def query(kind, values):
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=cases())
 def test_what_is_proven_is_what_reading_finds(lake, case):
     kind, files, entry = case

@@ -219,7 +219,7 @@ def changes_of(world, facts):
             yield Change(asset=asset, operand=operand, some=some, is_added=added_)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples // 2, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(sorted(GRAPH)), CONDITIONS, min_size=1),
     st.lists(happenings(), max_size=5),
@@ -306,7 +306,7 @@ def seen(history, **facts):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(RECORDS, RECORDS, st.booleans())
 def test_what_moved_between_two_records_is_told_by_partition(old, new, knows):
     world = AssetWorld(assets(asset("days", DAYS)))
@@ -348,7 +348,7 @@ TURNS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=settings().max_examples // 2, deadline=None)
 @given(st.sampled_from(["eager", "on_missing", "missing & in_latest_time_window"]), TURNS)
 def test_a_reactor_goes_on_from_what_is_stored(tmp_path_factory, condition, turns):
     graph = assets(

@@ -33,6 +33,7 @@ history = _load("history")
 readers = _load("readers")
 
 seeds = st.integers(min_value=0, max_value=2**48)
+HALF = settings().max_examples // 2
 quiet = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
@@ -151,7 +152,7 @@ def test_pyiceberg_prunes_right_by_our_bounds(seed):
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, suppress_health_check=quiet)
+@settings(max_examples=HALF, deadline=None, suppress_health_check=quiet)
 @given(seed=seeds)
 def test_duckdb_prunes_right_by_our_bounds(seed, duckdb_iceberg):
     with tempfile.TemporaryDirectory() as folder:
@@ -173,7 +174,7 @@ def test_duckdb_prunes_right_by_our_bounds(seed, duckdb_iceberg):
 
 
 @pytest.mark.slow
-@settings(max_examples=120, deadline=None, suppress_health_check=quiet)
+@settings(max_examples=HALF, deadline=None, suppress_health_check=quiet)
 @given(seed=seeds)
 def test_duckdb_agrees_with_us_after_any_history(seed, duckdb_iceberg):
     with tempfile.TemporaryDirectory() as folder:
@@ -185,7 +186,7 @@ def test_duckdb_agrees_with_us_after_any_history(seed, duckdb_iceberg):
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=quiet)
+@settings(max_examples=HALF, deadline=None, suppress_health_check=quiet)
 @given(seed=seeds)
 def test_all_readers_agree_after_long_histories(seed, engine, duckdb_iceberg):
     with tempfile.TemporaryDirectory() as folder:

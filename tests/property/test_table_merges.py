@@ -69,7 +69,7 @@ def merged_dictionaries(base, ours, theirs):
     return result
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=quiet)
+@settings(max_examples=settings().max_examples // 2, deadline=None, suppress_health_check=quiet)
 @given(seed=seeds)
 def test_a_merge_of_keyed_tables_is_a_merge_of_dictionaries(seed):
     chance = random.Random(seed)

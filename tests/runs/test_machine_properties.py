@@ -160,7 +160,7 @@ class _World:
         raise AssertionError(item)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=2 * settings().max_examples, deadline=None)
 @given(_states(), st.data())
 def test_whatever_happens_a_run_ends_and_publishes_a_closed_set(state, data):
     world = _World(state, data)

@@ -206,7 +206,7 @@ def test_slots_that_were_set_are_told_with_who_set_them(pools):
     assert found == {"db": state.SetSlots(slots=3, at=NOW, by="ann")}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples // 2, deadline=None)
 @given(st.data())
 def test_whatever_runs_do_no_pool_is_ever_above_its_limit(tmp_path_factory, data):
     pools = Pools(tmp_path_factory.mktemp("pools") / "state.db")
