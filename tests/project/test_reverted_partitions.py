@@ -136,3 +136,62 @@ def test_a_day_that_was_deleted_while_it_was_built_does_not_come_back(build, tmp
         )
 
     assert values(tmp_path) == [2, 3]
+
+
+def built(finished):
+    return {step.partition: step.status for step in finished.steps if step.partition}
+
+
+def test_a_reverted_day_stays_away_while_others_are_built(build, early, tmp_path):
+    with mainstem.open(tmp_path) as project:
+        project.revert(early.commit_id)
+
+    finished = build("i + 10")
+
+    assert built(finished) == {"2026-11-21": "built", "2026-11-22": "built"}
+    assert values(tmp_path) == [1, 11, 12]
+    with mainstem.open(tmp_path) as project:
+        status = partitions_of(project, "marts.days")
+    assert (status.built.text(), status.stale.text()) == ("2026-11-21..2026-11-22", "2026-11-20")
+
+
+def test_a_run_of_a_reverted_day_alone_has_nothing_to_do_and_says_why(build, early, tmp_path):
+    with mainstem.open(tmp_path) as project:
+        project.revert(early.commit_id)
+
+    finished = build("i + 10", "2026-11-20")
+
+    assert finished.status == "nothing_to_do"
+    (step,) = finished.steps
+    assert (step.status, "reverted" in step.reason) == ("skipped", True)
+    assert values(tmp_path) == [1, 21, 3]
+
+
+def test_a_reverted_day_comes_back_with_other_code_or_by_force_and_then_for_good(
+    build, early, tmp_path
+):
+    with mainstem.open(tmp_path) as project:
+        project.revert(early.commit_id)
+
+    build("i + 30")
+    assert values(tmp_path) == [30, 31, 32]
+    build("i + 10")
+    assert values(tmp_path) == [30, 11, 12]
+    build("i + 10", "2026-11-20", force=True)
+    assert values(tmp_path) == [10, 11, 12]
+    with mainstem.open(tmp_path) as project:
+        delete_partitions(project, "marts.days", "2026-11-20")
+    build("i + 10")
+
+    assert values(tmp_path) == [10, 11, 12]
+
+
+def test_a_revert_that_is_reverted_lets_the_day_be_built_again(build, early, tmp_path):
+    with mainstem.open(tmp_path) as project:
+        undone = project.revert(early.commit_id)
+        project.revert(undone.id)
+        delete_partitions(project, "marts.days", "2026-11-20")
+
+    build("i + 10", "2026-11-20")
+
+    assert values(tmp_path) == [10, 21, 3]

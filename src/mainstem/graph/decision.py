@@ -209,6 +209,8 @@ def _decide_partitioned(
             text = _some_text(parts.lacking)
             reason = f"partitions that {text} reads were never built"
             return Decision(action="skip", reason=reason, version=before, parts=parts)
+        if parts.reverted:
+            return replace(_reverted(entry), parts=parts)
         reason = "neither its code nor its inputs changed"
         return Decision(action="fresh", reason=reason, version=before, parts=parts)
     version = parts.version if asset.is_repeatable else UNKNOWN
@@ -247,6 +249,8 @@ def _part_details(parts: PartsDecision) -> tuple[str, ...]:
         found = []
     if parts.lacking:
         found.append(f"not yet, for what they read was never built: {_some_text(parts.lacking)}")
+    if parts.reverted:
+        found.append(f"reverted, and not again without --force: {_some_text(parts.reverted)}")
     if parts.links:
         count = sum(some.count for some, _link in parts.links)
         found.append(f"{count:,} of them are linked: built from the same before")

@@ -151,6 +151,10 @@ def _no_part_links(_key: AssetKey, _version: str) -> Sequence[tuple[str, Linkabl
     return ()
 
 
+def _no_reverts(_key: AssetKey) -> Sequence[tuple[str, str]]:
+    return ()
+
+
 def _no_failures(_key: AssetKey) -> str:
     return ""
 
@@ -206,6 +210,8 @@ class Facts:
     """Bounds of each data file in which two versions of a table differ; nothing: unknown."""
     part_links: Callable[[AssetKey, str], Sequence[tuple[str, Linkable]]] = _no_part_links
     """Partitions of an asset, as text, that were built as this version, and where."""
+    reverted_parts: Callable[[AssetKey], Sequence[tuple[str, str]]] = _no_reverts
+    """Versions and partitions, as text, of an asset that were reverted on the target."""
     failed_of: Callable[[AssetKey], str] = _no_failures
     """Partitions, as text, whose last attempt on the target failed."""
     schema_of: Callable[[Asset], Schema | None] = _own_schema

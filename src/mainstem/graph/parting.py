@@ -40,6 +40,8 @@ class PartsDecision:
     build: PartitionSet
     lacking: PartitionSet
     """Wanted, but partitions of an input that they read were never built."""
+    reverted: PartitionSet
+    """Wanted, but what would be built of them was reverted on the target."""
     before: Parts = ()
     """The record of the table as it is."""
     reasons: tuple[tuple[str, PartitionSet], ...] = ()
@@ -84,6 +86,13 @@ class _Inquiry:
             before = self.stale.get(reason)
             self.stale[reason] = some if before is None else before | some
 
+    def all_stale(self) -> PartitionSet:
+        """Give all partitions that there is a reason to build."""
+        found = PartitionSet(self.wanted.definition)
+        for some in self.stale.values():
+            found |= some
+        return found
+
 
 def decide_parts(
     asset: Asset,
@@ -124,17 +133,19 @@ def decide_parts(
     versions, lacking = _input_versions(inquiry, inputs, existing)
     for part in parts:
         _compare(inquiry, part, versions, existing)
-    build = PartitionSet(definition)
-    for some in inquiry.stale.values():
-        build |= some
-    build -= lacking
+    build = inquiry.all_stale() - lacking
     new = _pieces(asset, build, versions)
+    reverted = build - build
+    if not must_build and not options.force:
+        reverted = _reverted(asset, new, facts, reverted)
+        build, new = build - reverted, overlaid(new, reverted, ())
     return PartsDecision(
         existing=existing,
         build=build,
         lacking=lacking & wanted,
+        reverted=reverted,
         before=parts,
-        reasons=tuple((reason, some - lacking) for reason, some in inquiry.stale.items()),
+        reasons=tuple((reason, some & build) for reason, some in inquiry.stale.items()),
         new=new,
         after=overlaid(confirmed(parts, inquiry.confirmed), build, new),
         confirmed=tuple(inquiry.confirmed),
@@ -264,6 +275,15 @@ def _pieces(asset: Asset, build: PartitionSet, versions: Mapping[AssetKey, _Vers
         )
         for some, known in pieces
     )
+
+
+def _reverted(asset: Asset, new: Parts, facts: Facts, found: PartitionSet) -> PartitionSet:
+    """Add the partitions that would become again what was reverted."""
+    for version, text in facts.reverted_parts(asset.key) if new else ():
+        for part in new:
+            if part.version == version:
+                found |= part.some & PartitionSet.parse(text, part.some.definition, is_stored=True)
+    return found
 
 
 def _links(asset: Asset, new: Parts, facts: Facts) -> tuple[tuple[PartitionSet, Linkable], ...]:

@@ -113,7 +113,7 @@ def partitions_of(project: OpenProject, asset: str) -> PartitionsStatus:
     decision = project.planning.partitions(found.key, project.reading_ref)
     definition = decision.existing.definition
     built = union_of_parts(decision.before, definition) & decision.existing
-    stale = built & (decision.build | decision.lacking)
+    stale = built & (decision.build | decision.lacking | decision.reverted)
     with project.services.database.read() as transaction:
         failures = state.partition_failures(transaction, found.key, branch=project.branch)
         running = state.running_partitions(transaction, found.key, branch=project.branch)

@@ -216,7 +216,12 @@ def _state(asked: PartitionInquiry) -> Iterator[Fact]:
     for reason, some in decision.reasons:
         if asked.one <= some and asked.one <= built:
             yield Fact(kind="stale", text=reason)
-    if asked.one <= built and not asked.one & (decision.build | decision.lacking):
+    if asked.one <= decision.reverted:
+        text = (
+            f"what it would be was reverted on {branch}: it is not built again until its code or "
+        )
+        yield Fact(kind="reverted", text=f"{text}inputs change, or with --force")
+    elif asked.one <= built and not asked.one & (decision.build | decision.lacking):
         yield Fact(kind="fresh", text="it is as its code and its inputs are: a run leaves it")
     for key, _, lacking in _read(asked):
         if lacking:

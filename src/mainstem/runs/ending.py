@@ -10,7 +10,7 @@ from functools import partial
 from mainstem import state
 from mainstem.database import Transaction
 from mainstem.errors import Cancelled, MainstemError
-from mainstem.graph import stale_assets, view_tombstone
+from mainstem.graph import PartitionSet, stale_assets, view_tombstone
 from mainstem.lake import Commit
 from mainstem.runs.book import Book
 from mainstem.runs.cancelling import Cancellation
@@ -178,6 +178,7 @@ def _candidate(scope: Scope, book: Book, end: EndRun) -> Candidate:
         keys=tuple(dict.fromkeys(keys)),
         gates=gates,
         versions=[item for index in end.publish for item in _versions(book.courses[index])],
+        parts=_parts(book, end) if scope.options.plan.force else {},
         partitions=[
             (key, unit.partition)
             for index in end.publish
@@ -187,6 +188,17 @@ def _candidate(scope: Scope, book: Book, end: EndRun) -> Candidate:
         status=end.status,
         message=f"run {scope.run.id}: {_some(keys)}",
     )
+
+
+def _parts(book: Book, end: EndRun) -> dict[AssetKey, list[tuple[str, PartitionSet]]]:
+    found: dict[AssetKey, list[tuple[str, PartitionSet]]] = {}
+    for index in end.publish:
+        for work in book.courses[index].works:
+            if work.slice is None:
+                continue
+            shared = [(part.version, part.some & work.slice.some) for part in work.parts]
+            found.setdefault(work.asset.key, []).extend(shared)
+    return found
 
 
 def _versions(course: Course) -> list[tuple[AssetKey, str]]:

@@ -28,6 +28,7 @@ def with_partition_facts(
         now=clock.now(),
         changed_files=registry.changed_files,
         part_links=registry.part_links,
+        reverted_parts=registry.reverted_parts,
         failed_of=registry.failed_of,
     )
 
@@ -100,6 +101,11 @@ class _Registry:
             )
             for item in found
         ]
+
+    def reverted_parts(self, key: AssetKey) -> Sequence[tuple[str, str]]:
+        with self._database.read() as transaction:
+            found = state.partition_tombstones(transaction, key, branch=self._branch)
+        return [(one.version, one.partitions) for one in found]
 
     def failed_of(self, key: AssetKey) -> str:
         with self._database.read() as transaction:

@@ -8,18 +8,20 @@ the head is compared and swapped in one transaction. After three losses somebody
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import field
 from datetime import timedelta
 from functools import partial
 
 from mainstem import state
 from mainstem.database import Transaction
 from mainstem.errors import BranchConflict
-from mainstem.graph import Graph
+from mainstem.graph import Graph, PartitionSet
 from mainstem.lake import Commit, Entry, Lake
 from mainstem.runs.joining import join_partitions
 from mainstem.runs.options import RunOptions
 from mainstem.runs.services import Services
 from mainstem.runs.step import Gate
+from mainstem.runs.tombstones import clear_tombstones
 from mainstem.types import AssetKey, Relation, dataclass
 
 _LOSSES = 3
@@ -39,6 +41,8 @@ class Candidate:
     """What is published, as tombstones would name it."""
     partitions: Sequence[tuple[AssetKey, str]] = ()
     """What is published of partitioned assets."""
+    parts: Mapping[AssetKey, Sequence[tuple[str, PartitionSet]]] = field(default_factory=dict)
+    """What is published of them by version, if that may have been reverted."""
     publish_from: str = ""
     """Branch that has what is published and nothing that is held; `run_branch` may have more."""
     status: str
@@ -135,6 +139,8 @@ def _note_published(
     if options.plan.force:
         # What came back on purpose may be linked and built again like anything else.
         state.clear_tombstones(transaction, run.branch, candidate.versions)
+        for key, parts in candidate.parts.items():
+            clear_tombstones(transaction, run.branch, key, parts)
 
 
 def conclude(

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 
 from mainstem import state
-from mainstem.database import Database
-from mainstem.graph import Graph, view_tombstone
+from mainstem.database import Database, Transaction
+from mainstem.graph import Graph, parts_of, view_tombstone
 from mainstem.lake import Commit, Entry, Lake
 from mainstem.runs.joining import join_partitions
 from mainstem.runs.part_facts import with_partition_keys
+from mainstem.runs.tombstones import brought, clear_tombstones, set_tombstones
 from mainstem.types import AssetKey, Clock, dataclass
 
 
@@ -54,14 +56,14 @@ def revert_commit(
         if key not in before or before[key].content != entry.content
     ]
     gone = [key for key in before if key not in after]
-    join = partial(join_partitions, with_partition_keys(graph, database))
+    graph = with_partition_keys(graph, database)
     is_protected = lake.ref(branch).protected
     with database.write(durable=is_protected) as transaction:
         inverse = lake.revert(
             branch,
             commit.id,
             keep_cursors=keep_cursors,
-            join=join,
+            join=partial(join_partitions, graph),
             message=message,
             transaction=transaction,
         )
@@ -72,7 +74,32 @@ def revert_commit(
             commit_id=commit.id,
             at=clock.now(),
         )
+        for entry in undone:
+            _mark_partitions(
+                transaction, branch, graph, before.get(entry.key), entry, commit, clock.now()
+            )
     return Reverted(commit=inverse, keys=(*(entry.key for entry in undone), *gone))
+
+
+def _mark_partitions(
+    transaction: Transaction,
+    branch: str,
+    graph: Graph,
+    before: Entry | None,
+    after: Entry,
+    commit: Commit,
+    at: datetime,
+) -> None:
+    """Keep the partitions that a commit had brought away, and let those it had replaced return."""
+    asset = graph.effective.get(after.key)
+    if asset is None or asset.partitions is None:
+        return
+    definition = asset.partitions.definition
+    old = () if before is None else parts_of(before.provenance, definition)
+    new = parts_of(after.provenance, definition)
+    reverted = brought(old, new).items()
+    set_tombstones(transaction, branch, after.key, reverted, commit_id=commit.id, at=at)
+    clear_tombstones(transaction, branch, after.key, brought(new, old).items())
 
 
 def _mark(entry: Entry) -> str:

@@ -192,8 +192,12 @@ from mainstem.state.ticket import (
 )
 from mainstem.state.times import from_us, to_us
 from mainstem.state.tombstone import (
+    PartitionTombstone,
+    add_partition_tombstones,
     add_tombstones,
     clear_tombstones,
+    narrow_partition_tombstone,
+    partition_tombstones,
     reverted_commits,
     tombstones,
 )
@@ -238,6 +242,7 @@ __all__ = [
     "Origin",
     "PartitionFailure",
     "PartitionStep",
+    "PartitionTombstone",
     "ProcessIdentity",
     "Refusal",
     "RequestKind",
@@ -261,6 +266,7 @@ __all__ = [
     "add_event",
     "add_items",
     "add_partition_keys",
+    "add_partition_tombstones",
     "add_token",
     "add_tombstones",
     "add_versions",
@@ -328,6 +334,7 @@ __all__ = [
     "mark_published",
     "memory_taken",
     "move_backfill",
+    "narrow_partition_tombstone",
     "next_not_before",
     "next_share",
     "note_failures",
@@ -337,6 +344,7 @@ __all__ = [
     "partition_commits",
     "partition_failures",
     "partition_steps",
+    "partition_tombstones",
     "parts_of",
     "pass_ticket_on",
     "plan_of",

@@ -54,6 +54,19 @@ PARTITION_MIGRATIONS = (
             """,
         ),
     ),
+    Migration(
+        package="partition",
+        number=2,
+        statements=(
+            """
+            create table partition_tombstone (
+              branch text not null, asset text not null, data_version text not null,
+              partitions text not null, commit_id text not null, created_at bigint not null,
+              primary key (branch, asset, data_version, partitions)
+            )
+            """,
+        ),
+    ),
 )
 
 

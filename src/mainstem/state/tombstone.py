@@ -8,7 +8,17 @@ from datetime import datetime
 
 from mainstem.database import Transaction
 from mainstem.state.times import to_us
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionTombstone:
+    """Partitions that a commit had brought as a version, and that were reverted on a branch."""
+
+    key: AssetKey
+    version: str
+    partitions: str
+    """The set as text."""
 
 
 def add_tombstones(
@@ -56,3 +66,56 @@ def reverted_commits(transaction: Transaction, branch: str) -> dict[str, tuple[s
     for asset, commit_id in rows:
         found[asset] = (*found.get(asset, ()), commit_id)
     return found
+
+
+def add_partition_tombstones(
+    transaction: Transaction,
+    branch: str,
+    reverted: Iterable[PartitionTombstone],
+    *,
+    commit_id: str,
+    at: datetime,
+) -> None:
+    """Mark partitions of a version as reverted on a branch."""
+    transaction.executemany(
+        "insert into partition_tombstone (branch, asset, data_version, partitions, commit_id, "
+        "created_at) values (?, ?, ?, ?, ?, ?) "
+        "on conflict (branch, asset, data_version, partitions) do update set "
+        "commit_id = excluded.commit_id, created_at = excluded.created_at",
+        [
+            (branch, one.key.folded, one.version, one.partitions, commit_id, to_us(at))
+            for one in reverted
+        ],
+    )
+
+
+def partition_tombstones(
+    transaction: Transaction, key: AssetKey, *, branch: str
+) -> list[PartitionTombstone]:
+    """Give the partitions of an asset that were reverted on a branch."""
+    rows = transaction.execute(
+        "select data_version, partitions from partition_tombstone "
+        "where branch = ? and asset = ? order by data_version, partitions",
+        (branch, key.folded),
+    )
+    return [
+        PartitionTombstone(key=key, version=version, partitions=partitions)
+        for version, partitions in rows
+    ]
+
+
+def narrow_partition_tombstone(
+    transaction: Transaction, branch: str, tombstone: PartitionTombstone, *, rest: str
+) -> None:
+    """Let fewer partitions of a version count as reverted: `rest`, or none if it is empty."""
+    place = (branch, tombstone.key.folded, tombstone.version, tombstone.partitions)
+    where = "where branch = ? and asset = ? and data_version = ? and partitions = ?"
+    if rest:
+        transaction.execute(
+            "insert into partition_tombstone (branch, asset, data_version, partitions, commit_id, "
+            "created_at) select branch, asset, data_version, ?, commit_id, created_at "
+            f"from partition_tombstone {where} "
+            "on conflict (branch, asset, data_version, partitions) do nothing",
+            (rest, *place),
+        )
+    transaction.execute(f"delete from partition_tombstone {where}", place)
