@@ -26,7 +26,9 @@ BROAD_EXCEPTS = 10
 CORE_DEPENDENCIES = 18
 
 
-def _trees():
+@pytest.fixture(scope="module")
+def trees():
+    """Every module parsed, once for all tests of this file."""
     return [(path, ast.parse(path.read_text())) for path in MODULES]
 
 
@@ -41,10 +43,10 @@ def _run(code):
     return done.stdout.split()
 
 
-def test_every_module_states_its_licence_and_its_purpose():
+def test_every_module_states_its_licence_and_its_purpose(trees):
     silent = [
         _relative(path)
-        for path, tree in _trees()
+        for path, tree in trees
         if not path.read_text().startswith("# SPDX-License-Identifier: Apache-2.0\n")
         or not ast.get_docstring(tree)
     ]
@@ -58,9 +60,9 @@ def test_modules_are_small():
     assert {name: lines for name, lines in large.items() if lines > MODULE_LINES} == {}
 
 
-def test_functions_and_classes_are_small_and_take_few_parameters():
+def test_functions_and_classes_are_small_and_take_few_parameters(trees):
     faults = []
-    for path, tree in _trees():
+    for path, tree in trees:
         for node in ast.walk(tree):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 continue
@@ -77,9 +79,9 @@ def test_functions_and_classes_are_small_and_take_few_parameters():
     assert faults == []
 
 
-def test_modules_have_few_top_level_names():
+def test_modules_have_few_top_level_names(trees):
     crowded = []
-    for path, tree in _trees():
+    for path, tree in trees:
         kinds = ast.FunctionDef | ast.ClassDef | ast.Assign
         names = [node for node in tree.body if isinstance(node, kinds)]
         if len(names) > TOP_LEVEL_NAMES:
@@ -88,9 +90,9 @@ def test_modules_have_few_top_level_names():
     assert crowded == []
 
 
-def test_broad_excepts_stand_only_at_boundaries():
+def test_broad_excepts_stand_only_at_boundaries(trees):
     places = []
-    for path, tree in _trees():
+    for path, tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.ExceptHandler):
                 text = ast.unparse(node.type) if node.type else ""

@@ -82,7 +82,7 @@ def test_once_stops_within_seconds_and_publishes_nothing(project, name, text):
     process = _start(project)
 
     process.send_signal(signal.SIGINT)
-    events = _end(process, 8)
+    events = _end(process, 30)  # it would go on for a minute, or for days
 
     assert process.returncode == 130
     assert events[-1]["status"] == "cancelled"
@@ -106,7 +106,7 @@ def test_after_a_cancelled_run_the_next_one_goes_on_at_once(project):
     (project / "models/slow.py").write_text(SLOW_PYTHON)
     process = _start(project)
     process.send_signal(signal.SIGINT)
-    _end(process, 8)
+    _end(process, 30)
     (project / "models/slow.py").write_text(SLOW_PYTHON.replace("range(600)", "range(1)"))
 
     done = subprocess.run(

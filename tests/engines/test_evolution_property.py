@@ -139,7 +139,11 @@ def read_as(value, of):
             return value
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=settings().max_examples // 2,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(data=st.data())
 def test_rows_of_every_age_read_as_the_current_schema_says(engine, warehouse, data):
     model = Model()

@@ -50,7 +50,9 @@ def _file(rows, delimiter):
 
 @pytest.mark.slow
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=settings().max_examples // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(rows=ROWS, delimiter=st.sampled_from(",;\t|"))
 def test_every_row_is_in_the_table_as_it_was_or_in_the_quarantine(make_shop, rows, delimiter):

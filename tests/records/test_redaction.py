@@ -131,11 +131,11 @@ def test_masking_is_fast_enough_for_floods():
     redactor = Redactor([f"secret-number-{number}-of-many" for number in range(20)])
     stream = redactor.stream()
     piece = b"2026-11-28 an ordinary line of a log, with numbers 123456\n" * 1100
-    start = time.process_time()
+    start = time.thread_time()
     for _ in range(64):
         for _part in stream.feed(piece):
             pass
-    elapsed = time.process_time() - start
+    elapsed = time.thread_time() - start
 
     assert elapsed < 2.0, f"{64 * len(piece) / elapsed / 1e6:.0f} MB/s"
 
