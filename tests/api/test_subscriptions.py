@@ -5,6 +5,7 @@ The streams are read through the ASGI interface itself: httpx's transport waits 
 """
 
 import asyncio
+from contextlib import contextmanager
 from urllib.parse import urlencode
 
 import orjson
@@ -139,6 +140,31 @@ def test_a_run_is_followed_until_it_ends(project):
         [],
     ]
     assert found[3]["run"]["stepCounts"] == [{"status": "BUILT", "count": 1}]
+
+
+def test_between_two_events_no_snapshot_of_the_database_is_held(project):
+    database, held = project.services.database, []
+
+    class Counted:
+        @contextmanager
+        def read(self):
+            held.append(1)
+            with database.read() as transaction:
+                yield transaction
+            held.pop()
+
+    async def scene():
+        run = began(project)
+        app = application(project)
+        project.services.database = Counted()
+        async with Stream(app, RUN_EVENTS, {"run": run}) as stream:
+            await stream.event()
+            after = len(held)
+            project.services.database = database
+            ended(project, run)
+            return after
+
+    assert asyncio.run(scene()) == 0
 
 
 def test_a_run_that_has_ended_is_told_once(project):

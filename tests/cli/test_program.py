@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from mainstem.cli.app import program
 from mainstem.cli.catalog import COMMANDS
 
 
@@ -52,6 +53,18 @@ def test_errors_are_a_document_with_json(mainstem):
     assert done.document["errors"][0]["code"] == "A1057"
     assert done.document["exit_code"] == 1
     assert done.err == ""
+
+
+def test_a_command_that_is_cancelled_is_a_document_with_json_too(folder, mainstem, monkeypatch):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "main", interrupted)
+    done, plain = mainstem("plan", "--json"), mainstem("plan")
+
+    assert (done.code, done.document["exit_code"], done.err) == (130, 130, "")
+    assert done.document["errors"][0]["code"] == "A1066"
+    assert (plain.code, plain.out, plain.err) == (130, "", "Cancelled.\n")
 
 
 def test_outside_a_project_commands_say_how_to_make_one(folder, mainstem):

@@ -20,7 +20,7 @@ import click
 from mainstem import __version__
 from mainstem.cli.catalog import COMMANDS, GROUPS, listed
 from mainstem.cli.output import Output
-from mainstem.errors import InternalError, MainstemError, StorageFailed, UserError
+from mainstem.errors import Cancelled, InternalError, MainstemError, StorageFailed, UserError
 from mainstem.types import did_you_mean
 
 ABOUT = """One folder, one graph, one river of tables: ingest, model, check and publish on branches
@@ -139,6 +139,8 @@ def execute(arguments: Sequence[str]) -> int:
         output.error(_usage_error(error))
         return 1
     except (click.Abort, KeyboardInterrupt):
+        if output.is_json:
+            output.error(Cancelled("A1066", "The command was cancelled."))
         output.note("Cancelled.")
         return _PUBLIC_INTERRUPTED
     except BrokenPipeError:

@@ -116,6 +116,8 @@ class GraphQL:
                 if hasattr(found, "__aiter__"):
                     async with aclosing(_with_pauses(found)) as results:
                         async for result in results:
+                            # Whatever was read for it is let go: the next event may be hours away.
+                            context.renew()
                             yield (
                                 _event("next", _document(result))
                                 if result is not None
