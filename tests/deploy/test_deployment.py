@@ -62,6 +62,28 @@ def test_the_image_starts_the_server_on_its_port(dockerfile):
     assert f":{PORT}/health/live" in steps["HEALTHCHECK"]
 
 
+def test_the_servers_can_write_whatever_belongs_to_them_in_a_project_of_somebody_else(
+    compose, dockerfile
+):
+    (made,) = re.findall(r"install -d -o mainstem -g mainstem ([/\w .]+)", str(dockerfile))
+    owned = set(made.replace("\\", " ").split())
+
+    for name in ("leader", "standby"):
+        mounted = [volume.rsplit(":", 1) for volume in compose["services"][name]["volumes"]]
+        named = {target for source, target in mounted if source in compose["volumes"]}
+        assert named == {"/project/.mainstem", "/warehouse"}
+        assert named <= owned
+        assert compose["services"][name]["init"] is True
+
+
+def test_what_the_image_is_made_of_is_sent_to_the_build(dockerfile):
+    ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().split()
+
+    for step, rest in dockerfile:
+        if step == "COPY" and not rest.startswith("--from"):
+            assert [name for name in rest.split()[:-1] if f"!{name}" not in ignored] == []
+
+
 def test_the_image_is_made_of_files_that_are_there_and_extras_that_exist(dockerfile):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     copied = [
