@@ -7,10 +7,21 @@ import mainstem
 from mainstem.api import application
 
 LISTS = """{ assets { nodes { id } } runs { nodes { id } } branches { id } tags { id }
-  commits { nodes { id } } launches { id } backfills { id } }"""
+  commits { nodes { id } } launches { id } backfills { id } schedules { id } sensors { id }
+  hooks { id } conditions { id } pools { id } }"""
+TRIGGERS = """
+jobs:
+  nightly: {cron: "0 3 * * *"}
+sensors:
+  inbox: {when: {files: "inbox/*.csv"}, job: nightly}
+hooks:
+  paid: {secret: "${PAID_SECRET}", job: nightly}
+pools: {narrow: 1}
+"""
 NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
 DAILY = """/* ---
 materialized: table
+run_when: eager
 partitions: {by: day, start: 2026-01-01, end: 2026-01-04, column: day}
 --- */
 select date '2026-01-02' as day
@@ -20,6 +31,8 @@ select date '2026-01-02' as day
 @pytest.fixture
 def busy(folder, calling):
     (folder / "models/marts/daily.sql").write_text(DAILY)
+    with (folder / "mainstem.yml").open("a") as settings:
+        settings.write(TRIGGERS)
     with mainstem.open(folder) as project:
         project.lake.tag("v1")
         project.lake.create_branch("dev/ann")
@@ -49,6 +62,11 @@ def test_everything_that_lists_give_an_id_of_is_given_by_it(busy):
         "Commit",
         "Launch",
         "Backfill",
+        "Schedule",
+        "Sensor",
+        "WebHook",
+        "AssetCondition",
+        "Pool",
     }
 
 
@@ -107,3 +125,15 @@ def test_what_can_be_no_id_is_an_error(api, wrong):
 
     assert found["code"] == "A8113"
     assert len(found["summary"]) < 300
+
+
+def test_a_plan_says_which_partitions_it_would_build(busy):
+    plan = busy.ask('{ plan(select: ["marts.daily"]) { assets { asset partitions } } }')["plan"]
+
+    assert plan["assets"] == [{"asset": "marts.daily", "partitions": "2026-01-01..2026-01-03"}]
+
+
+def test_what_is_not_declared_any_more_is_no_node(busy):
+    ids = ["schedule:weekly", "sensor:x", "hook:x", "condition:raw.orders", "pool:x"]
+
+    assert [busy.ask(NODE, {"id": each})["node"] for each in ids] == [None] * len(ids)

@@ -206,6 +206,27 @@ def test_a_partition_that_its_checks_hold_says_which(parted, mainstem):
     assert ("stale", "main does not have it") in ahead
 
 
+@pytest.mark.parametrize(("asked", "is_told"), [(0, True), (1, False), (None, True)])
+def test_a_partition_names_a_lost_launch_that_was_to_build_it(
+    asked, is_told, parted, folder, mainstem
+):
+    """Of its own day, of another, and of all."""
+    partitions = {} if asked is None else {"main.copy": str(parted[asked])}
+    with library.open(folder) as project, project.services.database.write() as transaction:
+        at = datetime.now(UTC)
+        request = LaunchRequest(origin="api", select=("copy",), partitions=partitions)
+        enqueue(transaction, request, now=at)
+        transaction.execute(
+            "update launch set status = 'lost', error = 'the server died 3 times', finished_at = ?",
+            (int(at.timestamp() * 1_000_000),),
+        )
+
+    last, _ = answer(mainstem, f"copy@{parted[0]}")
+
+    text = "launch 1 (api) is lost: the server died 3 times; it is not begun again"
+    assert (("error", text) in last) == is_told
+
+
 def test_a_partition_names_those_that_it_lacks(parted, mainstem):
     last, ahead = answer(mainstem, f"copy@{parted[2]}")
 

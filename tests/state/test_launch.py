@@ -73,6 +73,40 @@ def test_a_run_key_launches_once_for_each_origin_and_source(transaction):
     assert state.launch_of_key(transaction, "sensor", "inbox", "a.csv").id == 1
 
 
+def _lose(transaction, run_id):
+    """Let a launch be claimed by a server that dies of it, with a run or before one."""
+    launch = state.claim_launch(transaction, process=ONE, slots=9, now=NOW, expires_at=LATER)
+    if run_id is not None:
+        state.begin_launch(transaction, launch, run_id)
+    state.finish_launch(transaction, launch, status="lost", now=NOW, error="the server died once")
+    return launch
+
+
+def test_a_run_key_is_free_again_when_its_launch_is_lost_before_it_became_a_run(transaction):
+    keyed = replace(MANUAL, run_key="k", select=("a",))
+    first = state.enqueue(transaction, keyed, now=NOW)
+    lost = _lose(transaction, None)
+
+    again = state.enqueue(transaction, replace(keyed, select=("b",)), now=NOW + timedelta(hours=1))
+    launch = state.launch_of(transaction, again)
+
+    assert again == first
+    assert (launch.status, launch.attempts, launch.error) == ("queued", 0, "")
+    assert launch.request.select == ("b",)
+    assert launch.requested_at == NOW + timedelta(hours=1)
+    assert state.enqueue(transaction, keyed, now=NOW) is None
+    with pytest.raises(LeaseLost):
+        state.begin_launch(transaction, lost, 7)
+
+
+def test_a_run_key_stays_taken_when_a_run_had_begun(transaction):
+    keyed = replace(MANUAL, run_key="k", select=("a",))
+    state.enqueue(transaction, keyed, now=NOW)
+    _lose(transaction, 7)
+
+    assert state.enqueue(transaction, keyed, now=NOW) is None
+
+
 def test_a_run_key_stays_taken_when_its_launch_is_forgotten(transaction):
     keyed = replace(MANUAL, run_key="k", select=("a",))
     for request in (keyed, MANUAL, MANUAL):

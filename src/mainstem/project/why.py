@@ -7,7 +7,7 @@ that wait, jobs and whether their schedules are on, conditions, tombstones, prom
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
@@ -102,7 +102,7 @@ def why(transaction: Transaction, key: AssetKey, seen: Seen) -> Why:
 
 def _last(transaction: Transaction, key: AssetKey, seen: Seen) -> Iterator[Fact]:
     found = _last_step(transaction, key, seen.branch)
-    yield from _gone(transaction, key, seen, None if found is None else found[0])
+    yield from gone(transaction, key, seen, None if found is None else found[0])
     if found is None:
         yield Fact(kind="run", text=f"no run on {seen.branch} has had to do with it")
         return
@@ -121,15 +121,27 @@ def _last(transaction: Transaction, key: AssetKey, seen: Seen) -> Iterator[Fact]
     yield trigger_of(transaction, key, run)
 
 
-def _gone(
-    transaction: Transaction, key: AssetKey, seen: Seen, run: RunRecord | None
+def gone(
+    transaction: Transaction,
+    key: AssetKey,
+    seen: Seen,
+    run: RunRecord | None,
+    concerns: Callable[[Launch], bool] = lambda _launch: True,
 ) -> Iterator[Fact]:
-    """Tell of a launch after the last run, or behind it, whose servers died too often."""
+    """Tell of a launch after the last run, or behind it, whose servers died too often.
+
+    Args:
+        transaction: Of the project's database.
+        key: Of the asset.
+        seen: Where the answer is looked for.
+        run: The last one that had to do with it.
+        concerns: Whether a launch that names the asset means what is asked about.
+    """
     for launch in launches(transaction, status="lost", limit=_HISTORY):
         ended = launch.finished_at or launch.requested_at
         is_last = run is None or launch.run_id == run.id or ended > run.started_at
         is_here = launch.request.branch in {"", seen.branch}
-        if is_last and is_here and launch_names(launch, key, seen):
+        if is_last and is_here and launch_names(launch, key, seen) and concerns(launch):
             yield Fact(
                 kind="error",
                 text=f"launch {launch.id} ({launch.request.origin}) is lost: {launch.error}; "

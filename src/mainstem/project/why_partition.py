@@ -19,7 +19,7 @@ from mainstem.graph import (
     parts_of,
     union_of_parts,
 )
-from mainstem.project.why import Fact, Seen, Why, ahead_of, launch_names, trigger_of
+from mainstem.project.why import Fact, Seen, Why, ahead_of, gone, launch_names, trigger_of
 from mainstem.types import AssetKey, dataclass
 
 _TICKS = 500
@@ -52,6 +52,12 @@ class PartitionInquiry:
             return False  # keys of other partitions than the asset has today
         return self.one <= some
 
+    def is_wanted(self, launch: state.Launch) -> bool:
+        """Tell whether a launch that names the asset wants it: all partitions, if it names none."""
+        wanted = {name.casefold(): text for name, text in launch.request.partitions.items()}
+        text = wanted.get(self.key.folded, wanted.get("*", ""))
+        return not text or self.is_in(text)
+
 
 def read_partition(text: str, asset: Asset) -> PartitionSet:
     """Read the key of one partition of an asset, whether it exists or not.
@@ -82,6 +88,8 @@ def why_partition(transaction: Transaction, asked: PartitionInquiry) -> Why:
 def _last(transaction: Transaction, asked: PartitionInquiry) -> Iterator[Fact]:
     branch = asked.seen.branch
     found = state.last_partition_step(transaction, asked.key, branch, asked.is_in)
+    last = None if found is None else state.run_of(transaction, found[0])
+    yield from gone(transaction, asked.key, asked.seen, last, asked.is_wanted)
     if found is None:
         yield Fact(kind="run", text=f"no run on {branch} has had to do with it")
         yield from _became_true(transaction, asked)
@@ -103,9 +111,8 @@ def _last(transaction: Transaction, asked: PartitionInquiry) -> Iterator[Fact]:
     for failure in _failures(transaction, asked):
         if failure.run_id == run_id and failure.status == "held":
             yield Fact(kind="check", text=f"held by its checks: {failure.reason}", run_id=run_id)
-    run = state.run_of(transaction, run_id)
-    if run is not None:
-        yield trigger_of(transaction, asked.key, run)
+    if last is not None:
+        yield trigger_of(transaction, asked.key, last)
     yield from _became_true(transaction, asked)
 
 
@@ -188,11 +195,7 @@ def _failures(transaction: Transaction, asked: PartitionInquiry) -> list[state.P
 def _waiting(transaction: Transaction, asked: PartitionInquiry) -> Iterator[Fact]:
     """Name launches and backfills that have it before them."""
     for launch in state.launches(transaction, status="queued", limit=1000):
-        if not launch_names(launch, asked.key, asked.seen):
-            continue
-        wanted = {name.casefold(): text for name, text in launch.request.partitions.items()}
-        text = wanted.get(asked.key.folded, wanted.get("*", ""))
-        if not text or asked.is_in(text):
+        if launch_names(launch, asked.key, asked.seen) and asked.is_wanted(launch):
             yield Fact(
                 kind="waiting",
                 text=f"launch {launch.id} ({launch.request.origin}) waits for its turn",

@@ -3,7 +3,7 @@
 
 Here are asking, listing, cancelling. Who may start one is in `claim`, whose turn it is in `share`.
 A launch with a run key exists once for ever, so that a tick, an event or a request that is seen
-twice starts one run.
+twice starts one run; one that was lost before it became a run may be asked for again.
 """
 
 from __future__ import annotations
@@ -120,6 +120,9 @@ COLUMNS = (
 def enqueue(transaction: Transaction, request: LaunchRequest, *, now: datetime) -> int | None:
     """Ask for a run; part of the caller's transaction, with the tick or cursor that caused it.
 
+    A key is free again when its launch is lost without a run: its servers died before one began,
+    so nobody's code was ever reached. The row is the same, so that no two launches have one key.
+
     Returns:
         Id of the launch; nothing if one with this run key was asked for before.
     """
@@ -128,7 +131,13 @@ def enqueue(transaction: Transaction, request: LaunchRequest, *, now: datetime) 
         "insert into launch (id, origin, source, run_key, share, priority, job, environment, "
         "branch, request, not_before, requested_at, status) "
         "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued') "
-        "on conflict (origin, source, run_key) where run_key <> '' do nothing returning id",
+        "on conflict (origin, source, run_key) where run_key <> '' do update set "
+        "status = 'queued', share = excluded.share, priority = excluded.priority, "
+        "job = excluded.job, environment = excluded.environment, branch = excluded.branch, "
+        "request = excluded.request, not_before = excluded.not_before, "
+        "requested_at = excluded.requested_at, attempts = 0, fence = launch.fence + 1, "
+        "started_at = null, finished_at = null, cancel_requested = 0, error = '' "
+        "where launch.status = 'lost' and launch.run_id is null returning id",
         (
             last + 1,
             request.origin,

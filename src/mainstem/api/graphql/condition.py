@@ -11,16 +11,16 @@ from strawberry import ID, argument, field
 
 from mainstem.api.graphql.arguments import Key
 from mainstem.api.graphql.context import Info
+from mainstem.api.graphql.identity import Node
 from mainstem.api.graphql.trigger import TriggerTick, tick_node
 from mainstem.automation import ConditionStatus
 from mainstem.project import conditions_of, switch_condition
 
 
 @strawberry.type(description="When an asset launches itself.")
-class AssetCondition:
+class AssetCondition(Node):
     """A condition."""
 
-    id: ID = field(description="Stable.")
     asset: str = field(description="Key of the asset.")
     run_when: str = field(description="As the owner wrote it.")
     is_on: bool = field(description="Whether it launches.")

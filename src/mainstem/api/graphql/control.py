@@ -12,6 +12,7 @@ from strawberry import ID, argument, field
 
 from mainstem.api.graphql.arguments import Name, RunNumber
 from mainstem.api.graphql.context import Info
+from mainstem.api.graphql.identity import Node
 from mainstem.api.graphql.scalars import Long, long
 from mainstem.project import Controlling, PoolState, pool_states, set_pool
 from mainstem.state import RequestKind
@@ -49,10 +50,9 @@ class PoolSlot:
 
 
 @strawberry.type(description="Something that only so many attempts may use at once.")
-class Pool:
+class Pool(Node):
     """A pool."""
 
-    id: ID = field(description="Stable.")
     name: str = field(description="Under `pools:` in mainstem.yml; `memory` is the machine's.")
     slots: Long | None = field(description="Attempts at once, or bytes; null: only a rate.")
     declared_slots: Long | None = field(description="As mainstem.yml says.")

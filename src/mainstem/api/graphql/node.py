@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 from strawberry import ID, argument
@@ -12,8 +12,11 @@ from strawberry import ID, argument
 from mainstem.api.graphql import asset as of_asset
 from mainstem.api.graphql import backfill as of_backfill
 from mainstem.api.graphql import commit as of_commit
+from mainstem.api.graphql import condition as of_condition
+from mainstem.api.graphql import control as of_control
 from mainstem.api.graphql import launch as of_launch
 from mainstem.api.graphql import run as of_run
+from mainstem.api.graphql import trigger as of_trigger
 from mainstem.api.graphql.context import Info
 from mainstem.api.graphql.identity import Node
 from mainstem.errors import RefNotFound, UserError
@@ -25,7 +28,11 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 def node(
     info: Info,
     id: Annotated[  # noqa: A002  # the word of Relay's specification
-        ID, argument(description="As `id` of an asset, run, launch, backfill, branch, tag, commit.")
+        ID,
+        argument(
+            description="As `id` of an asset, run, launch, backfill, branch, tag, commit, "
+            "schedule, sensor, hook, condition, pool."
+        ),
     ],
 ) -> Node | None:
     """Give what has an id; nothing if it is gone.
@@ -79,6 +86,17 @@ def _tag(info: Info, name: str) -> Node | None:
     return of_commit.tag(found, lake.commits([found.commit_id])[found.commit_id])
 
 
+def _listed(
+    every: Callable[[Info], Sequence[Node]], kind: str
+) -> Callable[[Info, str], Node | None]:
+    """Find one among those that the project declares, which are few."""
+
+    def find(info: Info, name: str) -> Node | None:
+        return next((each for each in every(info) if each.id == f"{kind}:{name}"), None)
+
+    return find
+
+
 _NUMBERED: Mapping[str, Callable[[Info, int], Node | None]] = {
     "run": of_run.run,
     "launch": of_launch.launch,
@@ -88,4 +106,9 @@ _NAMED: Mapping[str, Callable[[Info, str], Node | None]] = {
     "asset": _asset,
     "branch": _branch,
     "tag": _tag,
+    "schedule": _listed(of_trigger.schedules, "schedule"),
+    "sensor": _listed(of_trigger.sensors, "sensor"),
+    "hook": _listed(of_trigger.hooks, "hook"),
+    "condition": _listed(of_condition.conditions, "condition"),
+    "pool": _listed(of_control.pools, "pool"),
 }

@@ -40,6 +40,9 @@ class PlannedAsset:
     estimated_rows: Long | None = field(description="By what was built before.")
     estimated_seconds: float | None = field(description="By what was built before.")
     details: list[str] = field(description="Further lines, such as files to read.")
+    partitions: str = field(
+        description="Those that would be built, as ranges; empty: all of it, or it has none."
+    )
 
 
 @strawberry.type(description="A column that a run would add, drop or change.")
@@ -151,6 +154,7 @@ def plan_node(made: Made) -> Plan:
                 estimated_rows=long(each.estimated_rows),
                 estimated_seconds=each.estimated_seconds,
                 details=list(each.details),
+                partitions=each.partitions,
             )
             for each in made.assets
         ],

@@ -12,6 +12,7 @@ from strawberry import ID, argument, field
 
 from mainstem.api.graphql.arguments import First, Name
 from mainstem.api.graphql.context import Info
+from mainstem.api.graphql.identity import Node
 from mainstem.api.graphql.launch import Launch
 from mainstem.api.graphql.launch import node as launch_node
 from mainstem.api.graphql.paging import size_of
@@ -78,10 +79,9 @@ class LaunchTarget:
 
 
 @strawberry.type(description="When a job runs by itself.")
-class Schedule:
+class Schedule(Node):
     """A schedule."""
 
-    id: ID = field(description="Stable.")
     name: str = field(description="That of its job.")
     timing: str = field(description="Its crons, or its interval.")
     zone: str = field(description="The time zone of its crons.")
@@ -95,10 +95,9 @@ class Schedule:
 
 
 @strawberry.type(description="Something that is looked at every so often.")
-class Sensor:
+class Sensor(Node):
     """A sensor."""
 
-    id: ID = field(description="Stable.")
     name: str = field(description="Its name.")
     kind: str = field(description="files, table, python.")
     watches: str = field(description="What it looks at.")
@@ -123,10 +122,9 @@ class HookDelivery:
 
 
 @strawberry.type(description="An address that others call: `/hooks/NAME`.")
-class WebHook:
+class WebHook(Node):
     """A hook."""
 
-    id: ID = field(description="Stable.")
     name: str = field(description="The end of its address.")
     description: str = field(description="As the owner wrote it.")
     scheme: str = field(description="How calls are signed: mainstem, github, stripe, slack.")
