@@ -39,6 +39,9 @@ class Timing:
         if self.every is not None:
             yield from _intervals(self.every, moment)
             return
+        if len(self.crons) == 1:
+            yield from self.crons[0].after(moment)
+            return
         last = None
         for tick in heapq.merge(*(cron.after(moment) for cron in self.crons)):
             if tick != last:

@@ -8,9 +8,9 @@ a write sees what was written there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 
 import apsw
 
@@ -34,30 +34,18 @@ class MemoryDatabase:
         """Blocks that are open, one within the other."""
         self._is_closed = False
 
-    @contextmanager
-    def read(self) -> Iterator[SqliteTransaction]:
+    def read(self) -> _Block:
         """Open a snapshot: sees one state, for nobody writes while it is open."""
-        transaction = self._begin()
-        try:
-            yield transaction
-        finally:
-            self._end(transaction)
+        return _Block(self, "")
 
-    @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[SqliteTransaction]:
+    def write(self, *, durable: bool = False) -> _Block:
         """Open the one write transaction; see the port."""
         del durable  # nothing in memory is
         if self._depth:
             raise InternalError(
                 "A9043", "a write transaction was opened within another; pass the first one on."
             )
-        transaction = self._begin()
-        try:
-            transaction.execute("begin immediate")
-            yield transaction
-            transaction.execute("commit")
-        finally:
-            self._end(transaction)
+        return _Block(self, "begin immediate")
 
     def is_new(self) -> bool:
         """Tell whether nothing was ever kept in it."""
@@ -80,16 +68,47 @@ class MemoryDatabase:
         if not self._depth:
             self._connection.close(True)
 
-    def _begin(self) -> SqliteTransaction:
+    def begin(self, how: str) -> SqliteTransaction:
+        """Enter a block."""
         if self._is_closed:
             raise moved(_NAME, "was closed")
+        transaction = SqliteTransaction(self._connection, _NAME)
+        if how:
+            transaction.execute(how)
         self._depth += 1
-        return SqliteTransaction(self._connection, _NAME)
+        return transaction
 
-    def _end(self, transaction: SqliteTransaction) -> None:
+    def end(self, transaction: SqliteTransaction) -> None:
+        """Leave a block; what was not committed is undone."""
         transaction.end()
         self._depth -= 1
         if not self._depth and self._connection.in_transaction:
             self._connection.execute("rollback")
         if not self._depth and self._is_closed:
             self._connection.close(True)
+
+
+class _Block:
+    """A `with` block of one transaction; a class, since worlds open a hundred thousand of them."""
+
+    __slots__ = ("_database", "_how", "_transaction")
+
+    def __init__(self, database: MemoryDatabase, how: str) -> None:
+        self._database = database
+        self._how = how
+
+    def __enter__(self) -> SqliteTransaction:
+        self._transaction = self._database.begin(self._how)
+        return self._transaction
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if self._how and error is None:
+                self._transaction.execute("commit")
+        finally:
+            self._database.end(self._transaction)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from mainstem import state
 from mainstem.database import Database
@@ -48,7 +49,14 @@ def gather_facts(
     with database.read() as transaction:
         reverted = state.tombstones(transaction, branch)
 
-    facts = Facts(
+    given = {
+        "observe": observe,
+        "columns_of": columns_of,
+        "lineage_of": lineage_of,
+        "schema_of": schema_of,
+    }
+    others: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return Facts(
         entries=entries,
         record_of=registry.record_of,
         link_of=registry.link_of,
@@ -56,16 +64,8 @@ def gather_facts(
         parts_of=registry.parts_of,
         age_of=registry.age_of,
         estimates=registry.estimates,
+        **others,
     )
-    given = {
-        "observe": observe,
-        "columns_of": columns_of,
-        "lineage_of": lineage_of,
-        "schema_of": schema_of,
-    }
-    values = {name: getattr(facts, name) for name in Facts.__dataclass_fields__}
-    values.update((name, function) for name, function in given.items() if function is not None)
-    return Facts(**values)
 
 
 def with_known_texts(

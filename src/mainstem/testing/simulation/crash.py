@@ -9,8 +9,9 @@ server reaches the database any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 from mainstem.database import Database, Migration, Transaction, Watch
 
@@ -47,16 +48,11 @@ class MortalDatabase:
         self._require_life()
         return self._database.read()
 
-    @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[Transaction]:
+    def write(self, *, durable: bool = False) -> AbstractContextManager[Transaction]:
         """Open a write transaction; the server may die at either end of it."""
         self._require_life()
         self._die_if_due()
-        with self._database.write(durable=durable) as transaction:
-            yield transaction
-            # Death before the commit rolls back what the block did.
-            self._die_if_due()
-        self._die_if_due()
+        return _MortalWrite(self._database.write(durable=durable), self._die_if_due)
 
     def is_new(self) -> bool:
         """Tell whether nothing was ever kept in it."""
@@ -91,3 +87,36 @@ class MortalDatabase:
     def _require_life(self) -> None:
         if self._is_dead:
             raise ServerDied
+
+
+class _MortalWrite:
+    """A write transaction, at whose ends its server may die."""
+
+    __slots__ = ("_block", "_die_if_due")
+
+    def __init__(
+        self, block: AbstractContextManager[Transaction], die_if_due: Callable[[], None]
+    ) -> None:
+        self._block = block
+        self._die_if_due = die_if_due
+
+    def __enter__(self) -> Transaction:
+        return self._block.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        if error is None:
+            # Death before the commit rolls back what the block did.
+            try:
+                self._die_if_due()
+            except ServerDied as died:
+                self._block.__exit__(type(died), died, died.__traceback__)
+                raise
+        is_handled = self._block.__exit__(kind, error, traceback)
+        if error is None:
+            self._die_if_due()
+        return is_handled
