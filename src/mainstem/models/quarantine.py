@@ -34,12 +34,16 @@ class BadRows:
     def write(
         self, session: Session, context: StepContext, *, replaces: bool
     ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-        """Write them; a build that replaces all rows replaces these, too."""
-        current = context.current(self.key)
-        if not self.count and not (replaces and isinstance(current, TableRef)):
+        """Write them; a build that replaces all rows, or some partitions, replaces these, too."""
+        is_there = isinstance(context.current(self.key), TableRef)
+        is_part = context.partition is not None
+        if not self.count and not ((replaces or is_part) and is_there):
             return (), ()
-        appends = not replaces and isinstance(current, TableRef)
-        target = context.target(self.key, session.describe(self.sql), replaces=not appends)
+        # What those of partitions replace is found when they are committed.
+        appends = is_part or (not replaces and is_there)
+        target = context.target(
+            self.key, session.describe(self.sql), replaces=not (appends and is_there)
+        )
         files = session.write(self.sql, target)
         write = TableWrite(
             key=self.key,

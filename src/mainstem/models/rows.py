@@ -14,7 +14,7 @@ from mainstem.models.increment import Increment, write_increment
 from mainstem.models.partition_rows import write_partitions
 from mainstem.models.quarantine import BadRows, Rule, part_rows
 from mainstem.models.row_key import key_columns, require_unique_files
-from mainstem.runs import StepContext, StepOutcome
+from mainstem.runs import StepContext, StepOutcome, required_condition
 from mainstem.types import Provenance, Schema, Session, TableRef, TableWrite
 
 RulesOf = Callable[[Schema], Sequence[Rule]]
@@ -96,7 +96,11 @@ class Rows:
     def _partitions(
         self, session: Session, context: StepContext, sql: str, schema: Schema
     ) -> StepOutcome:
-        key = self.asset.key
+        key, slice_ = self.asset.key, context.partition
+        if self.quarantine is not None and slice_ is not None:
+            # Bad rows of other partitions are theirs to set aside.
+            belongs = required_condition(slice_.rows, schema, key)
+            sql = f"select * from (\n{sql}\n) as result where {belongs}"
         good, bad = self._part(session, context, sql, schema)
         write, target = write_partitions(session, context, self.asset, good, schema)
         row_count = sum(file.record_count for file in write.added)

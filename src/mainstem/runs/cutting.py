@@ -59,10 +59,10 @@ def _written(
     assert cutter.engine is not None, "who has partitions has an engine"
     target = cutter.lake.target(
         cutter.branch,
-        asset.key,
+        table.key,
         table.schema,
         attempt=cutter.attempt,
-        partition_by=layout_for(asset, table.schema),
+        partition_by=layout_for(asset, table.schema) if table.key == asset.key else (),
         replaces=False,
     )
     part = f"select * from {quote_key(_PART)} where "

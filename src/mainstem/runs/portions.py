@@ -16,7 +16,7 @@ from mainstem.graph import PartitionSet, row_rule
 from mainstem.lake import Entry, Lake
 from mainstem.runs.context import InputView
 from mainstem.runs.cutting import Cutter, rows_outside
-from mainstem.runs.rows import prune, with_files
+from mainstem.runs.rows import condition, prune, with_files
 from mainstem.runs.staging import Work
 from mainstem.types import AssetKey, DataFile, Provenance, Relation, TableRef, TableWrite
 
@@ -55,18 +55,21 @@ def in_place(write: TableWrite, work: Work, cutter: Cutter, tip: str) -> TableWr
     Files that hold rows of other partitions too are rewritten without those that are replaced.
 
     Args:
-        write: The rows of the partitions.
+        write: The rows of the partitions, or those of them that were set aside.
         work: What the step builds.
         cutter: Rewrites files.
         tip: Commit of the branch, to which nobody else writes.
     """
-    lake, key, slice_ = cutter.lake, work.asset.key, work.slice
+    lake, key, slice_ = cutter.lake, write.key, work.slice
     assert slice_ is not None, "only partitions are exchanged by files"
-    if slice_.starts_over or lake.entry(key, tip) is None:
+    is_own = key == work.asset.key
+    if (is_own and slice_.starts_over) or lake.entry(key, tip) is None:
         return write
     table = lake.relation(key, tip)
     if not isinstance(table, TableRef):
         return write
+    if not is_own and condition(slice_.rows, table.schema) is None:
+        return write  # set aside when the asset had no partitions
     found = prune(table, slice_.rows)
     rest = rows_outside(cutter, work.asset, table, found.mixed, slice_.rows)
     return exchanged(write, (*write.added, *rest), (*found.exact, *found.mixed))
@@ -107,18 +110,19 @@ def view_of_gates(
 ) -> Callable[[AssetKey], Relation]:
     """Let gates see what their step built: of a partitioned asset its partitions only.
 
-    Other tables are restricted as the step's inputs are.
+    So of the rows that it set aside. Other tables are restricted as the step's inputs are.
     """
     slices = {work.asset.key: work.slice for work in works if work.slice is not None}
     if not slices:
         return find
     slice_ = next(iter(slices.values()))  # members of a group build the same partitions
     others = InputView(find, slice_.reads)
+    beside = tuple(f"{key.folded}__" for key in slices)
 
     @cache
     def relation(key: AssetKey) -> Relation:
         # Each gate asks several times, and to find the files of a slice all are looked at.
-        if key not in slices:
+        if key not in slices and not any(key.folded.startswith(prefix) for prefix in beside):
             return others.relation(key)
         table = find(key)
         if not isinstance(table, TableRef):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mainstem import state
@@ -22,7 +22,7 @@ from mainstem.runs.staging import (
     view_records,
 )
 from mainstem.runs.step import StepOutcome
-from mainstem.types import AssetKey, CursorWrite, TableWrite
+from mainstem.types import AssetKey, Change, CursorWrite, TableWrite
 
 
 class Stager:
@@ -121,13 +121,16 @@ class Stager:
             return outcome
         scope.branch.ensure(scope.fenced)
         cutter, tip = scope.cutter(scope.branch.name), scope.branch.tip
-        changes = tuple(
-            in_place(change, sliced[change.key], cutter, tip)
-            if isinstance(change, TableWrite) and change.key in sliced
-            else change
-            for change in outcome.changes
-        )
-        return replace(outcome, changes=changes)
+        changes: list[Change] = []
+        for change in outcome.changes:
+            work = _owner(change, sliced) if isinstance(change, TableWrite) else None
+            if isinstance(change, TableWrite) and work is not None:
+                placed = in_place(change, work, cutter, tip)
+                if change.key in sliced or placed.added or placed.removed:
+                    changes.append(placed)
+            else:
+                changes.append(change)
+        return replace(outcome, changes=tuple(changes))
 
     def _beside(self, work: Work) -> list[Intent]:
         """Give what belongs to a linked source: its cursor, and rows that were put aside."""
@@ -202,3 +205,13 @@ class Stager:
             for part in work.parts
             if (shared := part.some & work.slice.some)
         ]
+
+
+def _owner(change: TableWrite, works: Mapping[AssetKey, Work]) -> Work | None:
+    """Give the work whose table, or whose table of rows set aside, is changed."""
+    if change.key in works:
+        return works[change.key]
+    beside = (
+        work for key, work in works.items() if change.key.folded.startswith(f"{key.folded}__")
+    )
+    return next(beside, None)

@@ -239,17 +239,17 @@ class _Attempt:
     def _told(self, key: AssetKey, schema: Schema) -> Told:
         asset = self._assets[self._rejects.get(key, key)]
         mode = _mode(asset, self._context, starts_over=self._starts_over)
-        if key in self._rejects and mode != "overwrite":
-            is_there = isinstance(self._context.current(key), TableRef)
-            mode = "append" if is_there else "overwrite"
-        layout = asset.partition_by if key == asset.key else ()
         slice_ = self._context.partition
+        replaces = mode == "overwrite"
+        if key in self._rejects and (mode != "overwrite" or slice_ is not None):
+            replaces = not isinstance(self._context.current(key), TableRef)
+            # What those of partitions replace is found when they are committed.
+            mode = "overwrite" if replaces and slice_ is None else "append"
+        layout = asset.partition_by if key == asset.key else ()
         if slice_ is not None and key == asset.key:
             required_condition(slice_.rows, schema, key)
             layout = layout_for(asset, schema)
-        target = self._context.target(
-            key, schema, partition_by=layout, replaces=mode == "overwrite"
-        )
+        target = self._context.target(key, schema, partition_by=layout, replaces=replaces)
         self._targets[key] = (target, mode)
         if key not in self._rules:
             return Told(target=target)
@@ -259,7 +259,8 @@ class _Attempt:
             target=target,
             rules=tuple((rule.check_id, rule.predicate) for rule in rules),
             rejects=rejects,
-            clears_rejects=mode == "overwrite" and self._context.current(rejects) is not None,
+            clears_rejects=(mode == "overwrite" or slice_ is not None)
+            and self._context.current(rejects) is not None,
         )
 
     def _change(self, written: Written) -> TableWrite:
@@ -269,7 +270,9 @@ class _Attempt:
         if slice_ is not None and asset is not None:
             require_own_rows(asset, slice_, target, written.added)
             return partition_write(asset, target, written.added)
-        current = self._context.current(written.key) if mode != "overwrite" else None
+        # Other partitions may have set rows aside since; those commute.
+        is_onto = mode != "overwrite" and slice_ is None
+        current = self._context.current(written.key) if is_onto else None
         operation: Operation = mode
         return TableWrite(
             key=written.key,
