@@ -267,6 +267,19 @@ def test_a_promise_is_late_once_and_recovers(project, clock):
     assert statuses(0) == [("fresh", "recovered")]
 
 
+def test_a_run_that_finds_nothing_to_do_keeps_a_promise(project, clock):
+    project.run()
+    promises, write = project.automation.promises, Server(project).write
+    promises.turn(write, clock.time)
+
+    clock.time += timedelta(hours=5)
+    assert project.run().status == "nothing_to_do"
+    clock.time += timedelta(hours=5)
+
+    (standing,) = promises.turn(write, clock.time)
+    assert standing.freshness.status == "fresh"
+
+
 def test_the_promise_of_a_partitioned_asset_is_about_its_latest_complete_partition(
     folder, clock, utc
 ):

@@ -288,4 +288,4 @@ def test_a_cursor_from_which_no_look_can_begin_is_refused(database, utc, kind, c
 def test_files_are_looked_at_from_an_object_that_says_nothing(tmp_path):
     (tmp_path / "a.csv").write_text("a")
 
-    assert files_arrived(tmp_path, ["*.csv"], "{}").skip == "1 files may still be written"
+    assert files_arrived(tmp_path, ["*.csv"], "{}").skip == "1 file may still be written"

@@ -39,7 +39,8 @@ def files_arrived(folder: Path, globs: Iterable[str], cursor: str) -> SensorAnsw
         {"told": {**kept, **settled}, "seen": still}, option=orjson.OPT_SORT_KEYS
     ).decode()
     if not settled:
-        waiting = f"{len(still)} files may still be written" if still else "no file is new"
+        files = "1 file" if len(still) == 1 else f"{len(still)} files"
+        waiting = f"{files} may still be written" if still else "no file is new"
         return SensorAnswer(skip=waiting, cursor=after)
     names = sorted(settled)
     digest = sha256(orjson.dumps(sorted(settled.items()))).hexdigest()[:32]

@@ -25,7 +25,7 @@ from mainstem.project.loaded import LoadedProject
 from mainstem.project.recording import Recording
 from mainstem.project.reported import reported_at
 from mainstem.project.services import Services
-from mainstem.state import updated_at
+from mainstem.state import current_at, updated_at
 from mainstem.types import AssetKey
 
 LeaderWrite = Callable[[], AbstractContextManager[Transaction]]
@@ -67,10 +67,12 @@ class Promises:
             )
 
     def _updated(self, transaction: Transaction) -> dict[AssetKey, datetime]:
-        """Tell when each was brought up to date last: by a run, or by a report of others."""
-        by_runs = updated_at(transaction, self._branch, self._promises)
+        """Tell when each was brought up to date last, or found so: by a run, or by others."""
+        found = updated_at(transaction, self._branch, self._promises)
+        for key, at in current_at(transaction, self._branch, self._promises).items():
+            found[key] = max(at, found.get(key, at))
         lake = self._services.lake
-        return {**by_runs, **reported_at(lake, self._graph, self._promises, self._branch)}
+        return {**found, **reported_at(lake, self._graph, self._promises, self._branch)}
 
     def _pending(self, now: datetime) -> dict[AssetKey, datetime]:
         """Tell of partitioned assets since when a partition is waited for."""

@@ -66,6 +66,7 @@ def execute(
     services = replace(services, graph=graph)
     wired = wire(plan, graph, services.gates_of, now=services.clock.now())
     wiring = with_needs(wired, graph, taken)
+    _note_current(plan, services)
     if not wiring.units:
         finished = RunFinished(run_id=0, status="nothing_to_do", branch=plan.branch, steps=skipped)
         emit(finished)
@@ -186,6 +187,22 @@ def _started(run: RunRecord, plan: Plan, wiring: Wiring) -> RunStarted:
         check_count=sum(len(unit.early) + len(unit.late) for unit in wiring.units),
         started_at=run.started_at,
     )
+
+
+def _note_current(plan: Plan, services: Services) -> None:
+    """Note which promised assets are up to date already: there is no step that would tell."""
+    looks = plan.options.get("ingest") is not False
+    kept = [
+        item.key
+        for item in plan.assets
+        if item.action in {"fresh", "keep"}
+        for asset in [services.graph.assets[item.key]]
+        # What is young enough not to be looked at was not found unchanged.
+        if asset.freshness and asset.rebuild_after_s is None and (looks or asset.inputs)
+    ]
+    if kept:
+        with services.database.write() as transaction:
+            state.note_current(transaction, plan.branch, kept, at=services.clock.now())
 
 
 def _skipped(plan: Plan) -> tuple[StepFinished, ...]:

@@ -63,10 +63,12 @@ from mainstem.state.counts import (
     steps_by_status,
 )
 from mainstem.state.ended import (
+    current_at,
     failed_partitions,
     failed_since,
     failing_partitions,
     failures_mark,
+    note_current,
     updated_at,
 )
 from mainstem.state.item import add_items, forget_items, items_done
@@ -291,6 +293,7 @@ __all__ = [
     "codes_of_texts",
     "compare_fences",
     "compare_lead",
+    "current_at",
     "drop_ticket",
     "drop_unwanted_tickets",
     "dynamic_keys",
@@ -337,6 +340,7 @@ __all__ = [
     "narrow_partition_tombstone",
     "next_not_before",
     "next_share",
+    "note_current",
     "note_failures",
     "oldest_queued_us",
     "open_backfills",

@@ -37,6 +37,26 @@ def updated_at(
     return found
 
 
+def note_current(
+    transaction: Transaction, branch: str, keys: Iterable[AssetKey], *, at: datetime
+) -> None:
+    """Note that a plan found assets up to date, which leaves neither a step nor maybe a run."""
+    transaction.executemany(
+        "insert into found_current (branch, asset, at) values (?, ?, ?) "
+        "on conflict (branch, asset) do update set at = excluded.at",
+        [(branch, key.folded, to_us(at)) for key in keys],
+    )
+
+
+def current_at(
+    transaction: Transaction, branch: str, keys: Iterable[AssetKey]
+) -> dict[AssetKey, datetime]:
+    """Tell when plans of runs last found assets up to date."""
+    by_folded = {key.folded: key for key in keys}
+    rows = transaction.execute("select asset, at from found_current where branch = ?", (branch,))
+    return {by_folded[asset]: from_us(at) for asset, at in rows if asset in by_folded}
+
+
 def failed_since(
     transaction: Transaction, branch: str, since: datetime
 ) -> tuple[frozenset[str], datetime | None]:

@@ -108,4 +108,16 @@ MIGRATIONS = (
             "alter table step add column measured text not null default ''",
         ),
     ),
+    Migration(
+        package="current",
+        number=1,
+        statements=(
+            """
+            create table found_current (
+              branch text not null, asset text not null, at bigint not null,
+              primary key (branch, asset)
+            )
+            """,
+        ),
+    ),
 )
