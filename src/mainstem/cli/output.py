@@ -52,6 +52,7 @@ class Output:
         self.stdout = stdout
         self.stderr = stderr
         self.is_json = is_json
+        self._is_terminal = stdout.isatty()
         variables = os.environ if environment is None else environment
         self.look = look_of(stdout, variables)
         self.error_look = look_of(stderr, variables)
@@ -67,7 +68,7 @@ class Output:
     @property
     def is_terminal(self) -> bool:
         """Whether a person is watching stdout."""
-        return self.stdout.isatty()
+        return self._is_terminal
 
     def lines(self, lines: Iterable[str]) -> None:
         """Write lines of what was asked for."""

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from mainstem.runs.rows import bounds_of, layout_for, prune, required_condition
     from mainstem.runs.services import Services
     from mainstem.runs.slicing import PartitionSlice
-    from mainstem.runs.step import CancelToken, Gate, Step, StepContext, StepOutcome
+    from mainstem.runs.step import CancelToken, Gate, Pending, Step, StepContext, StepOutcome
     from mainstem.runs.workers import Crew, Post
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "ItemJournal",
     "OnEnd",
     "PartitionSlice",
+    "Pending",
     "Post",
     "Reverted",
     "RunAsked",
@@ -101,6 +102,7 @@ _MODULES = {
     "ItemJournal": "items",
     "OnEnd": "ended",
     "PartitionSlice": "slicing",
+    "Pending": "step",
     "Post": "workers",
     "Reverted": "reverting",
     "RunAsked": "event",

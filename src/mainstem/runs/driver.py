@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeGuard
 
 from mainstem.errors import EngineUnavailable, LeaseLost, MainstemError, StepFailed
 from mainstem.runs.book import Book
@@ -35,6 +36,7 @@ from mainstem.runs.event import (
 from mainstem.runs.inbox import (
     Asked,
     AttemptDone,
+    Audible,
     GatesDone,
     Inbox,
     Interrupted,
@@ -47,7 +49,7 @@ from mainstem.runs.inbox import (
 from mainstem.runs.items import ItemFolder
 from mainstem.runs.judging import evaluate
 from mainstem.runs.machine import State, decide
-from mainstem.runs.meter import Meter
+from mainstem.runs.meter import Mark, Meter
 from mainstem.runs.moves import (
     AbandonAttempts,
     AttemptFailed,
@@ -81,7 +83,7 @@ from mainstem.runs.retrying import may_retry
 from mainstem.runs.scope import Scope
 from mainstem.runs.slots import Slots
 from mainstem.runs.stager import Stager
-from mainstem.runs.step import StepOutcome
+from mainstem.runs.step import LightStep, Pending, Step, StepOutcome
 from mainstem.state import ControlRequest, RequestKind
 from mainstem.types import AssetKey, Relation
 
@@ -94,6 +96,9 @@ class _Live:
     """0: not an attempt but its gates."""
     cancel: Cancellation
     timeout_s: float | None = None
+    pending: Pending | None = None
+    """It is not in a thread: another process does it, and the inbox listens."""
+    mark: Mark | None = None
 
 
 _ANSWER: Mapping[RequestKind, Event] = {
@@ -160,8 +165,10 @@ class Driver:
             give_up(self.scope, self.book, error)
             raise
         finally:
-            for live in self.live.values():
+            for index, live in self.live.items():
                 live.cancel.cancel("cancelled")
+                self._see_through(index, live)
+            self.inbox.close()
             self.crew.close()
             self.items.remove()
         elapsed_s = self.clock.monotonic_s() - began_s
@@ -203,6 +210,8 @@ class Driver:
                 for index, live in list(self.live.items()):
                     self._stop(index, live, "run_timeout")
             case AbandonAttempts():
+                for index, live in self.live.items():
+                    self._see_through(index, live)
                 self.live.clear()
             case FinishStep(index):
                 self.slots.release(index)
@@ -216,6 +225,8 @@ class Driver:
                 yield from self._attempt_done(message)
             case GatesDone():
                 yield from self._gates_done(message)
+            case Audible(index, attempt):
+                self._hear(index, attempt)
             case Interrupted():
                 yield CancelRequested()
             case Asked(request):
@@ -278,23 +289,50 @@ class Driver:
         unit = self.scope.wiring.units[index]
         own = self.scope.services.graph.assets[unit.key].execution.timeout_s
         timeout_s = own if own is not None else self.scope.options.timeout_s
-        self.live[index] = _Live(attempt, context.cancellation, timeout_s)
+        live = self.live[index] = _Live(attempt, context.cancellation, timeout_s)
         if timeout_s is not None:
             self.inbox.after(timeout_s, TimedOut(index, attempt))
+        live.mark = self.meter.begin()
+        with Boundary():  # what is raised here is raised in `execute`, too
+            live.pending = step.begin(context) if _is_light(step) else None
+        if live.pending is not None:
+            self.inbox.listen(live.pending.fileno(), Audible(index, attempt))
+        else:
+            self.crew.submit(partial(self._attempt, index, live, partial(step.execute, context)))
 
-        def attempt_it() -> None:
-            outcome: StepOutcome | None = None
-            mark = self.meter.begin()
-            with Boundary() as boundary:
-                outcome = step.execute(context)
-            usage = self.meter.end(mark)
-            error = boundary.as_known(lambda unknown: _unexpected(step.outputs[0], unknown))
-            told = self.scope.journal.outcome(outcome)
-            if told is not None and told.usage is not None:
-                usage = told.usage
-            self.inbox.put(AttemptDone(index, attempt, told, error, usage))
+    def _attempt(self, index: int, live: _Live, work: Callable[[], StepOutcome]) -> None:
+        """Do an attempt, or what is left of it, and report."""
+        outcome: StepOutcome | None = None
+        with Boundary() as boundary:
+            outcome = work()
+        step = self.prepared[index].step
+        assert step is not None, "an attempt starts only with a step"
+        error = boundary.as_known(lambda unknown: _unexpected(step.outputs[0], unknown))
+        told = self.scope.journal.outcome(outcome)
+        assert live.mark is not None, "it was measured from its beginning"
+        usage = self.meter.end(live.mark, known=None if told is None else told.usage)
+        self.inbox.put(AttemptDone(index, live.attempt, told, error, usage))
 
-        self.crew.submit(attempt_it)
+    def _hear(self, index: int, attempt: int) -> None:
+        """Take in what an attempt says that no thread waits for."""
+        live = self.live.get(index)
+        if live is None or live.attempt != attempt or live.pending is None:
+            return
+        match live.pending.hear():
+            case "waits":
+                self.inbox.listen(live.pending.fileno(), Audible(index, attempt))
+            case "answered":
+                pending, live.pending = live.pending, None
+                self._attempt(index, live, pending.finish)
+            case "talks":
+                self._see_through(index, live)
+
+    def _see_through(self, index: int, live: _Live) -> None:
+        """Let a thread wait for an attempt that none waited for."""
+        pending, live.pending = live.pending, None
+        if pending is not None:
+            self.inbox.ignore(pending.fileno())
+            self.crew.submit(partial(self._attempt, index, live, pending.finish))
 
     def _context(self, index: int, attempt: int) -> AttemptContext:
         scope = self.scope
@@ -441,6 +479,15 @@ class Driver:
         self.book.add_results(index, message.results)
         reason = gate_reason(self.book.courses[index].checks)
         yield GatesEvaluated(index, message.moment, reason)
+
+
+def _is_light(step: Step) -> TypeGuard[LightStep]:
+    return _is_kind_light(type(step))
+
+
+@functools.cache  # asking a Protocol costs as much as sending the step to a worker
+def _is_kind_light(kind: type) -> bool:
+    return issubclass(kind, LightStep)
 
 
 def _unexpected(key: AssetKey, error: BaseException) -> StepFailed:

@@ -46,10 +46,12 @@ class Meter:
             self._marks.append(mark)
         return mark
 
-    def end(self, mark: Mark) -> Usage:
-        """Say what was used since."""
+    def end(self, mark: Mark, *, known: Usage | None = None) -> Usage:
+        """Say what was used since, unless the step knows better."""
         with self._lock:
             self._marks.remove(mark)
+            if known is not None:
+                return known
             is_short = self._clock.monotonic_s() - mark.began_s < _RESET_EVERY_S
         return Usage(
             cpu_s=cpu_s() - mark.cpu_s,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from mainstem.types import (
     AssetKey,
@@ -141,6 +141,35 @@ class Step(Protocol):
             MainstemError: What went wrong; whether another attempt follows is the asset's
                 `execution` to say, and the error's class.
         """
+        ...
+
+
+class Pending(Protocol):
+    """An attempt that another process carries out, and no thread of ours waits for."""
+
+    def fileno(self) -> int:
+        """Give the descriptor that is readable once there is something to hear."""
+        ...
+
+    def hear(self) -> Literal["waits", "answered", "talks"]:
+        """Take in what has come, without waiting.
+
+        Returns:
+            Whether there is nothing yet, or the work is over, or a thread has to see it through.
+        """
+        ...
+
+    def finish(self) -> StepOutcome:
+        """Give what came of it, or raise; waits unless it has answered. Called once, whatever."""
+        ...
+
+
+@runtime_checkable
+class LightStep(Protocol):
+    """A step, some attempts of which need no thread."""
+
+    def begin(self, context: StepContext) -> Pending | None:
+        """Begin an attempt if that can be done at once; otherwise `execute` is called."""
         ...
 
 

@@ -7,7 +7,6 @@ import contextlib
 import os
 import resource
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +15,8 @@ from mainstem.types.value import dataclass
 _STATUS = "/proc/self/status"
 _RESET = "/proc/self/clear_refs"
 _PAGE = 4096
+_descriptors: dict[tuple[str, int], int] = {}
+"""What is asked of the kernel for each request to a worker, opened once in each process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,8 @@ def cpu_s(*, with_children: bool = False) -> float:
 
 def peak_memory() -> int:
     """Give the most bytes this process held since `reset_peak`; off Linux in all its life."""
-    with contextlib.suppress(OSError), _opened(_STATUS, os.O_RDONLY) as descriptor:
-        _, found, rest = os.read(descriptor, _PAGE).partition(b"VmHWM:")
+    with contextlib.suppress(OSError):
+        _, found, rest = os.pread(_opened(_STATUS, os.O_RDONLY), _PAGE, 0).partition(b"VmHWM:")
         if found:
             return int(rest.split(maxsplit=1)[0]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -53,18 +54,8 @@ def peak_memory() -> int:
 
 def reset_peak() -> None:
     """Forget the peak, where the kernel can (Linux)."""
-    with contextlib.suppress(OSError), _opened(_RESET, os.O_WRONLY) as descriptor:
-        os.write(descriptor, b"5")
-
-
-@contextlib.contextmanager
-def _opened(path: str, flags: int) -> Iterator[int]:
-    # Twice for each request to a worker: `open` would take three times as long.
-    descriptor = os.open(path, flags)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    with contextlib.suppress(OSError):
+        os.write(_opened(_RESET, os.O_WRONLY), b"5")
 
 
 def machine_memory() -> int:
@@ -78,3 +69,10 @@ def machine_memory() -> int:
         if text.isdigit():
             total = min(total, int(text))
     return total
+
+
+def _opened(path: str, flags: int) -> int:
+    known = _descriptors.get((path, os.getpid()))
+    if known is None:
+        known = _descriptors[path, os.getpid()] = os.open(path, flags)
+    return known

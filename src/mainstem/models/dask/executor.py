@@ -22,9 +22,9 @@ from mainstem.errors import Cancelled, EngineUnavailable, StepFailed, Where
 from mainstem.models.dask.task import carry_out
 from mainstem.models.dask.ticket import Ticket
 from mainstem.models.worker.alike import COMPARED, own_versions
+from mainstem.models.worker.exchange import Cancel
 from mainstem.models.worker.message import Answer, Build, Failed, Judge
 from mainstem.models.worker.output import Log
-from mainstem.models.worker.pool import Cancel
 
 _CONNECT_S = 20.0
 

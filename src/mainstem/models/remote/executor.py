@@ -23,9 +23,9 @@ from mainstem.models.remote.parcel import (
     unpack,
 )
 from mainstem.models.worker.alike import own_versions
+from mainstem.models.worker.exchange import Cancel
 from mainstem.models.worker.message import Answer, Noted
 from mainstem.models.worker.output import Log
-from mainstem.models.worker.pool import Cancel
 from mainstem.state import TicketRecord
 from mainstem.types import Clock
 

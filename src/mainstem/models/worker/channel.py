@@ -46,12 +46,19 @@ class Channel:
             self._buffer += chunk
         return message[0]
 
-    def available(self) -> list[Any]:
-        """Give what has arrived, without waiting: a peer stopped in mid-message blocks nobody."""
+    def available(self, *, to_the_end: bool = False) -> list[Any]:
+        """Give what has arrived, without waiting: a peer stopped in mid-message blocks nobody.
+
+        Args:
+            to_the_end: The other end is gone: look again until there is nothing more.
+        """
         try:
             while chunk := self.socket.recv(_CHUNK, socket.MSG_DONTWAIT):
                 self._buffer += chunk
-            self.is_closed = True
+                if len(chunk) < _CHUNK and not to_the_end:
+                    break  # that was all; what comes meanwhile is told of next time
+            else:
+                self.is_closed = True
         except BlockingIOError:
             pass
         except OSError:

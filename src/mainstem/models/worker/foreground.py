@@ -14,10 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mainstem.models.worker.exchange import Cancel
 from mainstem.models.worker.execute import Executor
 from mainstem.models.worker.message import Answer
 from mainstem.models.worker.output import Log
-from mainstem.models.worker.pool import Cancel
 
 
 class Foreground:

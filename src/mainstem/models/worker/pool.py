@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from mainstem.errors import Cancelled, InternalError, Where
+from mainstem.models.worker.exchange import Cancel, Conversation, Exchange
 from mainstem.models.worker.message import Answer
 from mainstem.models.worker.output import Log, Output
 from mainstem.models.worker.process import WorkerProcess
@@ -20,19 +21,6 @@ from mainstem.records import Redactor
 from mainstem.types import Clock, SystemClock
 
 _WAIT_S = 0.1
-
-
-class Cancel(Protocol):
-    """What a pool needs of a cancel token."""
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether to stop now."""
-        ...
-
-    def on_cancel(self, stop: Callable[[], None]) -> Callable[[], None]:
-        """Register what stops the work; returns the deregistration."""
-        ...
 
 
 class WorkerPool:
@@ -69,6 +57,7 @@ class WorkerPool:
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
+        self._waiting = 0
         self._lent = 0
         self._is_shrinking = False
         self._changed = threading.Condition()
@@ -114,27 +103,39 @@ class WorkerPool:
             EngineUnavailable: No process could be started.
         """
         worker = self._take(asset, cancel)
-        forget = cancel.on_cancel(worker.cancel) if cancel is not None else None
-        is_reusable = False
-        try:
-            if cancel is not None and cancel.is_cancelled:
-                worker.cancel()
-            last = worker.converse(
-                request,
-                asset=asset,
-                answer=answer,
-                output=Output(log, redactor=self._redactor(), clock=self.clock),
-                timeout_s=timeout_s,
-                is_per_message=is_per_message,
-                grace_s=self._grace_s,
-            )
-            is_reusable = True
-            return last
-        finally:
-            if forget is not None:
-                forget()
-            was_cancelled = cancel is not None and cancel.is_cancelled
-            self._give_back(worker, is_reusable=is_reusable and not was_cancelled)
+        conversation = Conversation(asset, answer, log, cancel, timeout_s, is_per_message)
+        return self._exchange(worker, request, conversation).finish()
+
+    def begin(
+        self,
+        request: object,
+        *,
+        asset: str,
+        answer: Callable[[Any], object | None],
+        log: Log,
+        cancel: Cancel,
+    ) -> Exchange | None:
+        """Send a request to a warm worker that idles, and wait for nothing; `None` without one.
+
+        Takes what `run` takes. Whoever calls this has to `finish` what it gives.
+        """
+        worker = self._take_idle()
+        if worker is None:
+            return None
+        return self._exchange(worker, request, Conversation(asset, answer, log, cancel))
+
+    def _exchange(
+        self, worker: WorkerProcess, request: object, conversation: Conversation
+    ) -> Exchange:
+        exchange = Exchange(
+            worker,
+            conversation,
+            output=lambda: Output(conversation.log, redactor=self._redactor(), clock=self.clock),
+            give_back=self._give_back,
+            grace_s=self._grace_s,
+        )
+        exchange.send(request)
+        return exchange
 
     @property
     def limit(self) -> int:
@@ -193,11 +194,27 @@ class WorkerPool:
                     if len(self._busy) + self._starting < self._limit + self._lent:
                         self._starting += 1
                         break
-                    self._changed.wait(_WAIT_S if cancel is not None else None)
+                    self._waiting += 1
+                    try:
+                        self._changed.wait(_WAIT_S if cancel is not None else None)
+                    finally:
+                        self._waiting -= 1
         finally:
             for worker in outdated:
                 worker.close()
         return self._start()
+
+    def _take_idle(self) -> WorkerProcess | None:
+        """Take a worker that can begin now; those who wait for one come first."""
+        with self._changed:
+            if self._is_closed or self._waiting or not self._idle:
+                return None
+            worker = self._idle[-1]
+            if worker.fileno() < 0 or not worker.is_alive or worker.is_outdated():
+                return None  # `_take` replaces it
+            self._idle.pop()
+            self._busy.add(worker)
+            return worker
 
     def _start(self) -> WorkerProcess:
         worker = None

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from mainstem.models.worker.exchange import Cancel
 from mainstem.models.worker.message import Answer
 from mainstem.models.worker.output import Log
-from mainstem.models.worker.pool import Cancel
 
 
 class StepExecutor(Protocol):

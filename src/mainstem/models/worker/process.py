@@ -21,7 +21,7 @@ from typing import Any
 
 from mainstem.errors import Cancelled, EngineUnavailable, MainstemError, StepFailed, Where
 from mainstem.models.worker.channel import Channel
-from mainstem.models.worker.message import Answer
+from mainstem.models.worker.message import Answer, Built
 from mainstem.models.worker.output import Output
 from mainstem.models.worker.wear import Wear, memory_of, oom_kills
 from mainstem.types import Clock, bytes_text, machine_memory
@@ -40,6 +40,10 @@ class WorkerProcess:
         self.modules: Mapping[str, tuple[int, int]] = {}
         """Project files that it has imported, with time and size then."""
         self._heard = 0
+        self._peak: int | None = None
+        """Bytes it held at most in its last request, if that told: it holds no more now."""
+        self._early: list[Any] = []
+        """Messages that `hear` took in and that `converse` has to answer."""
         self.idle_since_s = self._started_s = clock.monotonic_s()
         """When it last had nothing to do."""
         self._is_open = False
@@ -93,7 +97,9 @@ class WorkerProcess:
     def is_worn(self, wear: Wear) -> bool:
         """Tell whether it is old, or holds too much memory."""
         age_s = self._clock.monotonic_s() - self._started_s
-        return wear.is_worn(age_s=age_s, memory_bytes=memory_of(self.pid))
+        is_small = self._peak is not None and self._peak <= wear.memory_bytes
+        memory_bytes = 0 if is_small else memory_of(self.pid)
+        return wear.is_worn(age_s=age_s, memory_bytes=memory_bytes)
 
     def is_outdated(self) -> bool:
         """Tell whether a project file that it imported has changed or gone since."""
@@ -106,9 +112,35 @@ class WorkerProcess:
                 return True
         return False
 
+    def send(self, request: object) -> None:
+        """Send a request, which `converse` sees through; it tells if there is nobody to take it."""
+        with contextlib.suppress(OSError):
+            self._channel.send(request)
+
+    def fileno(self) -> int:
+        """Give the descriptor that is readable once `hear` has something to take in."""
+        return self._descriptor
+
+    def hear(self) -> Answer | bool:
+        """Take in what has come, without waiting.
+
+        Returns:
+            The last answer, if it came alone and nothing was printed before it; otherwise whether
+            there is something that `converse` is needed for.
+        """
+        ready = {key.data for key, _ in self._selector.select(0)}
+        if ready != {"message"}:
+            return bool(ready)
+        # What is printed before an answer is in the pipes before it: they would be ready, too.
+        messages = self._channel.available()
+        if len(messages) == 1 and isinstance(messages[0], Answer):
+            self._note(messages[0])
+            return messages[0]
+        self._early = messages
+        return bool(messages) or self._channel.is_closed
+
     def converse(
         self,
-        request: object,
         *,
         asset: str,
         answer: Callable[[Any], object | None],
@@ -117,10 +149,9 @@ class WorkerProcess:
         is_per_message: bool = False,
         grace_s: float = _GRACE_S,
     ) -> Answer:
-        """Send a request and see it through.
+        """See a request through that was sent.
 
         Args:
-            request: What to do.
             asset: Its name, for errors.
             answer: Takes each message before the last; what it returns is sent back.
             output: Takes what the process prints.
@@ -134,7 +165,6 @@ class WorkerProcess:
         """
         end = None if timeout_s is None else self._clock.monotonic_s() + timeout_s
         try:
-            self._send(request)
             while True:
                 left = None if end is None else end - self._clock.monotonic_s()
                 if left is not None and left <= 0:
@@ -146,8 +176,7 @@ class WorkerProcess:
                     end = self._clock.monotonic_s() + timeout_s
                 if last is not None:
                     self._drain(output)
-                    if last.modules is not None:
-                        self.modules = last.modules
+                    self._note(last)
                     return last
         except _Woken:
             self._stop(output, grace_s)
@@ -201,7 +230,15 @@ class WorkerProcess:
         self._pidfd = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else -1
         if self._pidfd >= 0:
             selector.register(self._pidfd, selectors.EVENT_READ, "exit")
+        # Where selectors are no descriptors themselves nobody can wait for several of them.
+        self._descriptor = selector.fileno() if hasattr(selector, "fileno") else -1
         return selector
+
+    def _note(self, last: Answer) -> None:
+        if last.modules is not None:
+            self.modules = last.modules
+        usage = last.usage if isinstance(last, Built) else None
+        self._peak = usage.peak_memory if usage is not None else None
 
     def _send(self, message: object) -> None:
         try:
@@ -214,15 +251,16 @@ class WorkerProcess:
     ) -> Answer | None:
         """Wait for one round of events; gives the last answer when it comes."""
         wait = left if self._pidfd >= 0 else min(_POLL_S, _POLL_S if left is None else left)
-        ready = self._selector.select(wait)
+        early, self._early = self._early, []
+        ready = self._selector.select(0 if early else wait)
         names = {key.data for key, _ in ready}
         for key, _ in ready:
             if key.data in {"stdout", "stderr"} and not output.read(key.fd, key.data):
                 self._selector.unregister(key.fileobj)
         if "woken" in names:
             raise _Woken
-        if "message" in names or "exit" in names:
-            for message in self._channel.available():
+        if early or "message" in names or "exit" in names:
+            for message in (*early, *self._channel.available(to_the_end="exit" in names)):
                 self._heard += 1
                 if isinstance(message, Answer):
                     return message

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from mainstem.errors import InternalError, MainstemError, ModelInvalid, Where
@@ -12,10 +11,12 @@ from mainstem.graph import Asset
 from mainstem.models.partition_rows import partition_write, require_own_rows
 from mainstem.models.python.assemble import PythonAsset
 from mainstem.models.python.context import Partition
-from mainstem.models.python.definition import Parameter
+from mainstem.models.python.definition import Parameter, PythonModel
 from mainstem.models.quarantine import Rule, quarantine_key
+from mainstem.models.worker.exchange import Exchange
 from mainstem.models.worker.fanout import FanOut
 from mainstem.models.worker.message import (
+    Answer,
     Asked,
     Build,
     Built,
@@ -30,9 +31,12 @@ from mainstem.models.worker.message import (
     Told,
     Written,
 )
+from mainstem.models.worker.output import Stream
+from mainstem.models.worker.pool import WorkerPool
 from mainstem.models.worker.port import StepExecutor
 from mainstem.runs import (
     PartitionSlice,
+    Pending,
     StepContext,
     StepOutcome,
     layout_for,
@@ -93,44 +97,47 @@ class PythonStep:
 
     def execute(self, context: StepContext) -> StepOutcome:
         """Send the function to a worker, give it places to write to, and say what it wrote."""
+        talk = self._talk(context)
+        return talk.outcome(
+            lambda: self._executor.run(
+                talk.request,
+                asset=talk.asset,
+                answer=talk.answer,
+                log=talk.log,
+                cancel=context.cancel,
+            )
+        )
+
+    def begin(self, context: StepContext) -> Pending | None:
+        """Send a function that neither reads nor writes tables to a worker of ours that idles."""
+        if not (self._is_light and isinstance(self._executor, WorkerPool)):
+            return None
+        talk = self._talk(context)
+        exchange = self._executor.begin(
+            talk.request, asset=talk.asset, answer=talk.answer, log=talk.log, cancel=context.cancel
+        )
+        return None if exchange is None else _Begun(talk, exchange)
+
+    @property
+    def _is_light(self) -> bool:
+        """Whether its request is made without looking at the lake."""
+        model = self._model
+        return (
+            model.this is None
+            and all(asset.materialized == "none" for asset in self._assets.values())
+            and all(
+                each.form == "nothing" or each.key in self._effects for each in model.parameters
+            )
+        )
+
+    def _talk(self, context: StepContext) -> _Talk:
         attempt = _Attempt(
             self._assets, context, self._rules, starts_over=self._starts_over(context)
         )
         fan_out = FanOut(
             self._executor, context, asset=str(self.outputs[0]), code=self._model.code.digest
         )
-
-        def answer(message: Any) -> object | None:
-            match message:
-                case MapItems():
-                    return fan_out.answer(message)
-                case ItemEnded():
-                    fan_out.ended(message)
-                    return None
-                case _:
-                    return attempt.answer(message)
-
-        request = self._request(context)
-        name = str(self.outputs[0])
-        try:
-            last = self._executor.run(
-                request,
-                asset=name,
-                answer=answer,
-                log=lambda text, stream: context.log(text, stream=stream),
-                cancel=context.cancel,
-            )
-            if isinstance(last, Failed):
-                raise last.error
-        except MainstemError as error:
-            if error.where is None:
-                error.where = Where(file=self._model.file, line=self._model.line, asset=name)
-            raise
-        finally:
-            fan_out.close()
-        if not isinstance(last, Built):
-            raise InternalError("A9072", f"{name} was answered with {type(last).__name__}.")
-        return attempt.outcome(last)
+        return _Talk(self._request(context), attempt, fan_out, model=self._model, context=context)
 
     def _request(self, context: StepContext) -> Build:
         model = self._model
@@ -149,7 +156,7 @@ class PythonStep:
             outputs=expected,
             code=model.code.digest,
             given=tuple(given),
-            facts=replace(facts_of(context, self._variables), full_refresh=starts_over),
+            facts=facts_of(context, self._variables, starts_over=starts_over),
             takes_context=model.takes_context,
             is_effect=all(asset.materialized == "none" for asset in self._assets.values()),
             is_multi=model.is_multi,
@@ -177,6 +184,68 @@ class PythonStep:
         return Given(
             parameter=parameter.name, form=parameter.form, relations=_closure(relation, context)
         )
+
+
+class _Talk:
+    """What is said about one request, and what comes of it."""
+
+    def __init__(
+        self,
+        request: Build,
+        attempt: _Attempt,
+        fan_out: FanOut,
+        *,
+        model: PythonModel,
+        context: StepContext,
+    ) -> None:
+        self._context = context
+        self.request = request
+        self.asset = str(request.outputs[0].key)
+        self._attempt = attempt
+        self._fan_out = fan_out
+        self._model = model
+
+    def answer(self, message: Any) -> object | None:
+        match message:
+            case MapItems():
+                return self._fan_out.answer(message)
+            case ItemEnded():
+                self._fan_out.ended(message)
+                return None
+            case _:
+                return self._attempt.answer(message)
+
+    def log(self, text: str, stream: Stream) -> None:
+        self._context.log(text, stream=stream)
+
+    def outcome(self, see_through: Callable[[], Answer]) -> StepOutcome:
+        """Turn the last answer into what the run is told."""
+        try:
+            last = see_through()
+            if isinstance(last, Failed):
+                raise last.error
+        except MainstemError as error:
+            if error.where is None:
+                error.where = Where(file=self._model.file, line=self._model.line, asset=self.asset)
+            raise
+        finally:
+            self._fan_out.close()
+        if not isinstance(last, Built):
+            raise InternalError("A9072", f"{self.asset} was answered with {type(last).__name__}.")
+        return self._attempt.outcome(last)
+
+
+class _Begun:
+    """Meets `Pending`: a request that a worker has, and nobody waits for."""
+
+    def __init__(self, talk: _Talk, exchange: Exchange) -> None:
+        self.fileno = exchange.fileno
+        self.hear = exchange.hear
+        self._talk = talk
+        self._exchange = exchange
+
+    def finish(self) -> StepOutcome:
+        return self._talk.outcome(self._exchange.finish)
 
 
 class _Attempt:
@@ -289,15 +358,17 @@ class _Attempt:
         )
 
 
-def facts_of(context: StepContext, variables: Mapping[str, Any]) -> Facts:
-    """Gather what the function's `context` tells."""
+def facts_of(
+    context: StepContext, variables: Mapping[str, Any], *, starts_over: bool = False
+) -> Facts:
+    """Gather what the function's `context` tells; `starts_over`: of the step, if not of the run."""
     return Facts(
         run_id=context.run_id,
         attempt=context.attempt,
         logical_time=context.logical_time,
         environment=context.environment,
         branch=context.branch,
-        full_refresh=context.full_refresh,
+        full_refresh=context.full_refresh or starts_over,
         partition=partition_of(context.partition),
         variables=variables,
     )
