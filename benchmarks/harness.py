@@ -83,6 +83,16 @@ def snippet(code, *, python=sys.executable, cwd=None, env=None):
     return json.loads(out.strip().splitlines()[-1])
 
 
+def plain_loop():
+    """Give the CPU seconds of 3,000,000 turns that only add: how fast the machine is today."""
+    return best(lambda: snippet(LOOP))
+
+
+LOOP = """
+start = cpu(); total = 0
+for turn in range(3_000_000): total += turn
+print(json.dumps(cpu() - start))
+"""
 PRELUDE = """
 import json, os, resource, sys, time
 def cpu():
