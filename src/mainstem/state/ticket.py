@@ -99,6 +99,16 @@ def put_ticket(
     )
 
 
+def has_ticket(transaction: Transaction, *, executor: str, now: datetime) -> bool:
+    """Tell whether a ticket waits to be taken: one cheap read for who polls."""
+    rows = transaction.execute(
+        "select 1 from ticket where executor = ? and status = 'waiting' and wanted_until > ? "
+        "and cancel_requested = 0 limit 1",
+        (executor, to_us(now)),
+    )
+    return bool(rows)
+
+
 def take_ticket(
     transaction: Transaction,
     *,

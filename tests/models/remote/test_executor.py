@@ -258,3 +258,17 @@ def test_a_worker_asks_nothing_more_of_a_run_that_wants_its_ticket_no_more(tmp_p
 
     assert [one.error.code for one in told] == ["A7141"]
     database.close()
+
+
+def test_a_worker_that_finds_nothing_to_take_does_not_wait_for_the_writer(tmp_path):
+    database = open_database(str(tmp_path / "tickets.db"))
+    database.migrate(TICKET_MIGRATIONS)
+    worker = RemoteWorker(database, "far", None, ManualClock(), slots=1, tell=lambda *_: None)
+    looking = threading.Thread(target=worker._take, daemon=True)
+
+    with database.write():
+        looking.start()
+        looking.join(10)
+        is_back = not looking.is_alive()
+
+    assert is_back

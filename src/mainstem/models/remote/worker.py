@@ -135,6 +135,11 @@ class RemoteWorker:
     def _take(self) -> None:
         while len(self._jobs) < self.slots and not self._stopping:
             now = self.clock.now()
+            # Each commit of anybody wakes every worker: those that find nothing must not line up
+            # with the writers.
+            with self.database.read() as transaction:
+                if not state.has_ticket(transaction, executor=self.executor, now=now):
+                    return
             with self.database.write() as transaction:
                 ticket = state.take_ticket(
                     transaction,
