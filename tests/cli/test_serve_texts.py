@@ -10,6 +10,7 @@ import pytest
 from mainstem import state
 from mainstem.cli.render.look import PLAIN
 from mainstem.cli.render.serve import event_lines, queue_lines
+from mainstem.errors import SqlInvalid, Where
 from mainstem.project import open_project
 from mainstem.runs import RunFinished, RunStarted, StepFinished
 from mainstem.service import ServerEvent
@@ -21,6 +22,12 @@ STARTED = RunStarted(
     run_id=7, environment="local", branch="main", step_count=3, check_count=0, started_at=NOW
 )
 HELD = StepFinished(key=AssetKey.parse("a.b"), status="held", reason="not_null(id)")
+FAILED = StepFinished(
+    key=AssetKey.parse("a.b"),
+    status="failed",
+    reason='syntax error near ",".',
+    error=SqlInvalid("A7501", "no", where=Where(file="models/b.sql", line=8, column=14)),
+)
 FINISHED = RunFinished(run_id=7, status="failed", branch="main", elapsed_s=2.0)
 
 
@@ -57,6 +64,10 @@ def _event(topic, name, **more):
         (
             _event("run", "StepFinished", run_id=7, run_event=HELD),
             ["fail run 7 a.b held: not_null(id)"],
+        ),
+        (
+            _event("run", "StepFinished", run_id=7, run_event=FAILED),
+            ['fail run 7 a.b failed: syntax error near ",". (models/b.sql:8:14)'],
         ),
         (
             _event("run", "RunFinished", run_id=7, run_event=FINISHED),

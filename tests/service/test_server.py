@@ -428,3 +428,15 @@ def test_settings_of_the_server_are_read_from_the_project(open_server, folder):
     assert (serve.max_runs, serve.fresh_share, serve.backfill_share) == (2, 5, 2)
     assert (serve.lost, serve.attempts, serve.history_days) == ("report", 7, 3)
     assert (serve.grace_s, serve.lease_s) == (90, 20)
+
+
+def test_upkeep_that_fails_is_told(open_server, watch):
+    def fails(project, now):
+        raise OSError("the disk is full")
+
+    server = open_server(upkeep=[fails])
+    events = watch(server)
+
+    server.loop.turn()
+
+    events.until("trigger", "failed", trigger="upkeep", error="the disk is full")

@@ -337,7 +337,14 @@ class Server:
             self._upkeep_s = now_s
             project, now = self.project, self.clock.now()
             for each in self._upkeep:
-                self._aside.submit(each, project, now)
+                self._aside.submit(each, project, now).add_done_callback(self._tell_upkeep)
+
+    def _tell_upkeep(self, done: Future[None]) -> None:
+        """Say what failed: a database that nobody prunes grows until the disk is full."""
+        error = done.exception()
+        if error is not None:
+            facts = {"trigger": "upkeep", "error": str(error)[:2000]}
+            self.bus.publish("trigger", "failed", facts=facts)
 
 
 def _prune_records(project: Project, now: datetime) -> None:

@@ -99,7 +99,9 @@ def _run_lines(event: ServerEvent, look: Look) -> list[str]:
             steps = plural(started.step_count, "step")
             return [f"{name} began: launch {event.launch_id}, {steps} for {started.branch}"]
         case StepFinished(status="failed" | "held") as step:
-            return [f"{look.mark('fail')} {name} {step.key} {step.status}: {step.reason}"]
+            where = None if step.error is None else step.error.where
+            place = f" ({where})" if where is not None and where.file else ""
+            return [f"{look.mark('fail')} {name} {step.key} {step.status}: {step.reason}{place}"]
         case RunFinished() as finished if finished.run_id:
             mark = look.mark(_MARK.get(finished.status, "fail"))
             published = plural(len(finished.published), "asset")
