@@ -289,3 +289,18 @@ def test_files_are_looked_at_from_an_object_that_says_nothing(tmp_path):
     (tmp_path / "a.csv").write_text("a")
 
     assert files_arrived(tmp_path, ["*.csv"], "{}").skip == "1 file may still be written"
+
+
+def test_an_environment_that_is_not_there_is_said_when_the_file_is_read(tmp_path):
+    (tmp_path / "mainstem.yml").write_text(
+        "name: shop\n"
+        "jobs:\n  nightly: {select: one, environment: nowhere}\n"
+        "sensors:\n  inbox: {when: {files: a.csv}, select: one, environment: nowhere}\n"
+    )
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/one.sql").write_text("select 1 as a")
+
+    with open_project(tmp_path) as project:
+        found = [(error.code, error.where.line) for error in project.problems]
+
+    assert found == [("A1020", 3), ("A1020", 5)]

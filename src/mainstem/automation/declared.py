@@ -52,6 +52,7 @@ def triggers_of(
     schedules = schedules_of(settings, problems)
     for name, target in jobs.items():
         _select(graph, target, place(settings, f"jobs.{name}", "select"), problems)
+        _environment(settings, target, place(settings, f"jobs.{name}", "environment"), problems)
     hooks = hooks_of(settings, problems)
     sensors = {sensor.name: sensor for sensor in sensors_of(settings, problems)}
     for function in functions:
@@ -70,6 +71,7 @@ def triggers_of(
     for launch, where in launched:
         if launch is not None and not launch.job:
             _select(graph, launch, where, problems)
+            _environment(settings, launch, where, problems)
     return Triggers(
         jobs=jobs,
         schedules={schedule.name: schedule for schedule in schedules},
@@ -102,6 +104,18 @@ def _select(graph: Graph, target: Target, where: Where, problems: list[MainstemE
     try:
         select(graph, target.select, target.exclude)
     except MainstemError as error:
+        error.where = where
+        problems.append(error)
+
+
+def _environment(
+    settings: Settings, target: Target, where: Where, problems: list[MainstemError]
+) -> None:
+    if not target.environment:
+        return
+    try:
+        settings.environment(target.environment)
+    except ConfigInvalid as error:
         error.where = where
         problems.append(error)
 
