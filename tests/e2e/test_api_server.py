@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def server(tmp_path_factory):
                 with contextlib.suppress(httpx.TransportError):
                     assert client.get("/health").json()["live"] is True
                     break
+                threading.Event().wait(0.02)
             client.headers["x-booted"] = str(time.monotonic() - began)
             yield client
     finally:
@@ -91,6 +93,7 @@ def launched(client, *select):
         found = ask(client, "query ($n: Int!) { launch(number: $n) { status run } }", n=number)
         if found["launch"]["run"] is not None:
             return number, found["launch"]["run"]
+        threading.Event().wait(0.02)
 
 
 def events(client, query, **variables):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A primary that dies, and the standby that is promoted in its place: real servers, one URL."""
 
+import threading
 from importlib import import_module
 
 import orjson
@@ -86,6 +87,7 @@ def _begun(shop):
     process = shop.start("run", "--json")
     begun = shop.folder / "begun.txt"
     while not begun.exists():
+        threading.Event().wait(0.02)
         assert process.poll() is None
     return process
 

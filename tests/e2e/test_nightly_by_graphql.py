@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -92,13 +93,15 @@ class Served:
             with contextlib.suppress(httpx.ConnectError):
                 answer = self.client.post("/graphql", json={"query": query}).json()
                 break
+            threading.Event().wait(0.05)
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
     def until(self, query, is_so):
-        """Ask until the answer is as wanted, two minutes at most."""
-        last = time.monotonic() + 120
+        """Ask until the answer is as wanted, five minutes at most; not so often as to hinder it."""
+        last = time.monotonic() + 300
         while not is_so(found := self.ask(query)):
+            threading.Event().wait(0.1)
             assert time.monotonic() < last, found
         return found
 

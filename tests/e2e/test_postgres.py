@@ -2,6 +2,7 @@
 """A project whose catalog and run state are on a PostgreSQL server, through the real program."""
 
 import signal
+import threading
 
 import orjson
 import pytest
@@ -42,6 +43,7 @@ def _waits(shop):
         if event["event"] == "step_started" and event["key"] == "marts.judged":
             break
     while not begun.exists():
+        threading.Event().wait(0.02)
         assert process.poll() is None
     return process
 
