@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 import threading
 from typing import Any
@@ -12,6 +14,29 @@ import uvicorn
 from mainstem.errors import EngineUnavailable
 
 _JOIN_S = 5.0
+_TICK_S = 1.0
+
+
+class _Server(uvicorn.Server):
+    """Wakes once a second, for the date of its answers; uvicorn's looks ten times."""
+
+    _ends: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    async def main_loop(self) -> None:
+        over = asyncio.Event()
+        self._ends = (asyncio.get_running_loop(), over)
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_S):
+                    await over.wait()
+
+    def end(self) -> None:
+        """Let the loop end; from any thread."""
+        self.should_exit = True
+        if self._ends is not None:
+            loop, over = self._ends
+            with contextlib.suppress(RuntimeError):  # it has ended
+                loop.call_soon_threadsafe(over.set)
 
 
 class Listener:
@@ -23,7 +48,7 @@ class Listener:
     """
 
     def __init__(self, application: Any, bound: socket.socket) -> None:
-        self._server = uvicorn.Server(
+        self._server = _Server(
             uvicorn.Config(
                 application,
                 log_config=None,
@@ -43,7 +68,7 @@ class Listener:
 
     def stop(self) -> None:
         """End answers under way within seconds, and listen no more."""
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(_JOIN_S)
 
 
