@@ -210,6 +210,23 @@ def test_only_the_wanted_partitions_are_built(flights):
     assert flights.planned("marts.monthly", partitions="latest").partitions == "2013-12"
 
 
+def test_rows_that_belong_to_no_partition_are_said_to_go(flights):
+    flights.write(
+        "models/marts/monthly.sql",
+        "/* ---\nmaterialized: table\n--- */\nselect flown, delay from raw.flights\n",
+    )
+    flights.run()
+    flights.write("models/marts/monthly.sql", _model("select flown, delay from raw.flights"))
+    gone = "begins anew: its 36 rows were not built by partitions, and go"
+
+    some = flights.planned("marts.monthly", partitions="2013-02")
+    flights.run(partitions="2013-02")
+
+    assert gone in some.details
+    assert gone not in flights.planned("marts.monthly").details
+    assert flights.rows("select count(*) from marts.monthly") == [(3,)]
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

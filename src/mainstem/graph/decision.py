@@ -238,9 +238,16 @@ def _decide_partitioned(
         fingerprint=version,
         version=version,
         is_full_rebuild=parts.starts_over,
-        details=_part_details(parts),
+        details=(*_gone_details(entry, parts), *_part_details(parts)),
         parts=parts,
     )
+
+
+def _gone_details(entry: HeadEntry | None, parts: PartsDecision) -> tuple[str, ...]:
+    """Say that rows go which belong to no partition, if not all partitions are built anew."""
+    if entry is None or not parts.starts_over or parts.before or parts.build == parts.existing:
+        return ()
+    return (f"begins anew: its {entry.row_count:,} rows were not built by partitions, and go",)
 
 
 def _part_details(parts: PartsDecision) -> tuple[str, ...]:
