@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tickets between a run and workers elsewhere: lost workers, zombies, dead runs, cancelling."""
 
+import queue
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,7 @@ import pytest
 
 from mainstem import state
 from mainstem.database import open_database
-from mainstem.errors import Cancelled, StepFailed
+from mainstem.errors import Cancelled, DatabaseUnavailable, StepFailed
 from mainstem.models import RemoteExecutor, RemoteWorker
 from mainstem.models.remote.parcel import ANSWER, HELD_S, LINES, MESSAGE, pack, unpack
 from mainstem.models.remote.worker import _Job
@@ -272,3 +273,50 @@ def test_a_worker_that_finds_nothing_to_take_does_not_wait_for_the_writer(tmp_pa
         is_back = not looking.is_alive()
 
     assert is_back
+
+
+class Away:
+    """A database that does not answer until it is told to."""
+
+    def __init__(self, database, code):
+        self.database, self.error = database, DatabaseUnavailable(code, "It is away.")
+        self.watch = database.watch
+
+    def read(self):
+        if self.error is not None:
+            raise self.error
+        return self.database.read()
+
+    write = read
+
+
+def test_a_worker_outlasts_a_database_that_goes_away_and_says_so_once(tmp_path):
+    database = open_database(str(tmp_path / "tickets.db"))
+    database.migrate(TICKET_MIGRATIONS)
+    away, told = Away(database, "A5060"), queue.SimpleQueue()
+    worker = RemoteWorker(
+        away, "far", None, ManualClock(), slots=1, tell=lambda *words: told.put(words)
+    )
+    serving = threading.Thread(target=worker.serve)
+    serving.start()
+
+    first = told.get(timeout=30)
+    away.error = None
+    worker.stop()
+    serving.join(30)
+
+    assert first == ("the database", "is waited for: It is away.")
+    assert told.empty()
+    assert not serving.is_alive()
+
+
+def test_a_worker_does_not_go_on_with_a_database_that_was_set_back(tmp_path):
+    database = open_database(str(tmp_path / "tickets.db"))
+    worker = RemoteWorker(
+        Away(database, "A5004"), "far", None, ManualClock(), slots=1, tell=lambda *_: None
+    )
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        worker.serve()
+
+    assert caught.value.code == "A5004"

@@ -20,7 +20,7 @@ from typing import Any
 
 from mainstem import state
 from mainstem.database import Database
-from mainstem.errors import EngineUnavailable, MainstemError
+from mainstem.errors import EngineUnavailable, MainstemError, RemoteError
 from mainstem.models.remote.parcel import (
     ANSWER,
     HELD_S,
@@ -80,6 +80,8 @@ class RemoteWorker:
         self.name = f"{socket.gethostname()}-{self.owner[:6]}"
         self._jobs: dict[str, _Job] = {}
         self._stopping = False
+        self._trouble = ""
+        """Code of the error that the last look at the database ended with."""
         self._watch = database.watch()
 
     def stop(self) -> None:
@@ -91,17 +93,38 @@ class RemoteWorker:
         self._watch.wake()
 
     def serve(self) -> None:
-        """Take tickets until stopped and the last one is done."""
+        """Take tickets until stopped and the last one is done; a database that is gone is awaited.
+
+        Raises:
+            DatabaseUnavailable: It was set back to an earlier state (A5004).
+        """
         renewed_s = float("-inf")
         with closing(self._watch):
             while not (self._stopping and not self._jobs):
                 mono = self.clock.monotonic_s()
-                if mono - renewed_s >= self.hold_s / RENEWALS:
-                    renewed_s = mono
-                    self._renew()
-                self._hear()
-                self._take()
+                try:
+                    if mono - renewed_s >= self.hold_s / RENEWALS:
+                        self._renew()
+                        renewed_s = mono
+                    self._hear()
+                    self._take()
+                    self._trouble = ""
+                except RemoteError as error:
+                    self._bear(error)
                 self._watch.wait(_LOOK_S)
+
+    def _bear(self, error: RemoteError) -> None:
+        """Go on without the database: steps that were begun do, and their leases are renewed later.
+
+        What was set back is another matter: it may know nothing of the tickets held here.
+        """
+        if error.code == "A5004":
+            raise error
+        if self._stopping:
+            self._jobs = {name: job for name, job in self._jobs.items() if not job.is_done}
+        if error.code != self._trouble:
+            self.tell("the database", f"is waited for: {error.summary}")
+        self._trouble = error.code
 
     def _renew(self) -> None:
         if not self._jobs:
