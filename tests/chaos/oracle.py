@@ -5,16 +5,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from machines import Machine
 from world import MONTHS, World, events_of
 
 from mainstem.project import Project
+from mainstem.state import to_us
 from mainstem.testing.simulation.faults import broken_promises, left_behind
 from mainstem.types import AssetKey
 
 ENDS = {"succeeded", "held", "failed", "cancelled"}
-EMPTY_TABLES = ("slot", "ticket", "ticket_message", "control", "item")
+EMPTY_TABLES = ("slot", "control", "item")
 ALL = 100_000
 
 
@@ -40,6 +42,7 @@ def judge(
         wrong = [*broken_promises(transaction, lake, project.graph)]
         wrong += [text for text in left_behind(transaction) if text not in later]
         wrong += _left_rows(transaction)
+        wrong += _left_tickets(transaction, project.clock.now())
         wrong += _ends(transaction, servers, launched)
     wrong += contents(project, world, files)
     wrong += _effects(project)
@@ -51,6 +54,17 @@ def _left_rows(transaction) -> Iterator[str]:
         count = transaction.execute(f"select count(*) from {table}")[0][0]
         if count:
             yield f"{count} rows are left in `{table}`"
+
+
+def _left_tickets(transaction, now: datetime) -> Iterator[str]:
+    """What a run that died wanted is taken along by the next ticket, or the upkeep of a server."""
+    for ticket, asset in transaction.execute(
+        "select id, asset from ticket where wanted_until > ?", (to_us(now),)
+    ):
+        yield f"ticket {ticket} of {asset} is still wanted"
+    query = "select distinct ticket from ticket_message where ticket not in (select id from ticket)"
+    for (ticket,) in transaction.execute(query):
+        yield f"messages of ticket {ticket} are left without it"
 
 
 def _ends(transaction, servers: Sequence[Machine], launched: Sequence[int]) -> Iterator[str]:

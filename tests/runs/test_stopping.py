@@ -92,7 +92,7 @@ def test_what_a_left_behind_step_brings_later_is_ignored(real, release):
         return None
 
     real.scripts["raw.a"] = slow_then_fast
-    real.step_options["raw.a"] = Execution(timeout_s=0.1, retry=Retry(count=1, delay_s=0.01))
+    real.step_options["raw.a"] = Execution(timeout_s=1.0, retry=Retry(count=1, delay_s=0.01))
 
     finished = real.run(run={"grace_s": 0.05})
 

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from mainstem.runs.workers import LONGEST_WAIT_S
+
 Told = TypeVar("Told")
 _AT_ONCE = 4096
 
@@ -49,16 +51,16 @@ class Descriptors(Generic[Told]):
         return told
 
     def wait(self, most_s: float | None, *, is_due: Callable[[], bool]) -> list[Told]:
-        """Give what is told of the descriptors that are readable; nothing if woken.
+        """Give what is told of the descriptors that are readable; nothing if woken, or in between.
 
         Args:
-            most_s: How long to wait for the first of them.
+            most_s: How long to wait for the first of them, at most.
             is_due: Something that this thread is woken for has come already: it does not wait.
         """
         self._is_waiting = True  # before `is_due` looks: what comes after that wakes
         try:
-            most_s = 0 if is_due() else most_s
-            ready = self._poll.poll(None if most_s is None else math.ceil(most_s * 1000))
+            most_s = LONGEST_WAIT_S if most_s is None else min(most_s, LONGEST_WAIT_S)
+            ready = self._poll.poll(0 if is_due() else math.ceil(most_s * 1000))
         finally:
             self._is_waiting = False
         if any(descriptor == self._woken for descriptor, _ in ready):

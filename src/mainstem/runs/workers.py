@@ -14,6 +14,9 @@ from typing import Any, Protocol
 from mainstem.types import Clock
 
 _NAP_S = 0.1
+LONGEST_WAIT_S = 0.25
+"""A signal that comes just before a thread falls asleep does not wake it, and its handler runs
+only once something does: without a limit a Ctrl-C would wait for the next event of a run."""
 _PATIENCE_S = 10.0
 
 
@@ -144,7 +147,9 @@ class _ThreadPost:
             self._clock.sleep(min(timeout_s, _NAP_S))
             return self.take()
         try:
-            first = self._queue.get(timeout=timeout_s)
+            first = self._queue.get(
+                timeout=LONGEST_WAIT_S if timeout_s is None else min(timeout_s, LONGEST_WAIT_S)
+            )
         except Empty:
             return []
         return [first, *self.take()]

@@ -358,3 +358,4 @@ def _forget_launches(project: Project, now: datetime) -> None:
         state.prune_launches(transaction, before=before)
         prune_ticks(transaction, before=before)
         prune_deliveries(transaction, before=before)
+        state.drop_unwanted_tickets(transaction, now=now)
