@@ -26,4 +26,4 @@ def test_loading_a_csv_file_imports_no_library_that_it_does_not_need(tmp_path):
 
     words = done.stdout.splitlines()[-1].split()
     assert words[0] == "0"
-    assert {"pyarrow", "numpy", "sqlglot", "jinja2", "pandas"} & set(words) == set()
+    assert {"pyarrow", "numpy", "sqlglot", "jinja2", "pandas", "zstandard"} & set(words) == set()

@@ -16,10 +16,9 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import IO, cast
-
-import zstandard
 
 from mainstem.errors import ConfigInvalid, SourceUnavailable, StorageFailed
 from mainstem.ingest.observation import FoundFile, unreadable
@@ -29,7 +28,13 @@ from mainstem.types import dataclass
 _BLOCK = 1 << 17
 """Bytes moved at a time; with a whole MiB, unpacking took twice the time, for fresh memory."""
 _UTF8 = frozenset({"utf-8", "utf8", "utf-8-sig", "utf_8"})
-_BAD_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, zstandard.ZstdError, gzip.BadGzipFile)
+
+
+class _BadZstd(Exception):
+    """What the library says of damaged data: it is loaded only for files that need it."""
+
+
+_BAD_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, _BadZstd, gzip.BadGzipFile)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +99,8 @@ def opened(part: Part) -> Iterator[IO[bytes]]:
             with gzip.open(path, "rb") as file:
                 yield cast("IO[bytes]", file)
         elif part.compression == "zstd":
-            with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as stream:
-                yield cast("IO[bytes]", io.BufferedReader(cast("io.RawIOBase", stream)))
+            with _unzstd(path) as stream:
+                yield stream
         else:
             with path.open("rb") as file:
                 yield file
@@ -103,6 +108,16 @@ def opened(part: Part) -> Iterator[IO[bytes]]:
         raise _damaged(part.name, error) from error
     except OSError as error:
         raise unreadable(part.name, error) from error
+
+
+@contextlib.contextmanager
+def _unzstd(path: Path) -> Iterator[IO[bytes]]:
+    zstandard = import_module("zstandard")
+    try:
+        with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as stream:
+            yield cast("IO[bytes]", io.BufferedReader(stream))
+    except zstandard.ZstdError as error:
+        raise _BadZstd(str(error)) from error
 
 
 def lines_at(part: Part, positions: Sequence[int]) -> list[int]:
