@@ -181,8 +181,9 @@ def test_one_that_ignores_the_request_is_killed_with_its_children(run):
 def test_children_have_the_whole_grace_though_the_command_itself_ended(run):
     code = (
         "import os, signal, sys, time\n"
-        "def late(*_):\n time.sleep(0.4); print('saved', flush=True); os._exit(0)\n"
-        "if os.fork() == 0:\n signal.signal(signal.SIGTERM, late); print('up', flush=True)\n"
+        # Not by `print`: the request may come while the child is still in its first one.
+        "def late(*_):\n time.sleep(0.4); os.write(1, b'saved\\n'); os._exit(0)\n"
+        "if os.fork() == 0:\n signal.signal(signal.SIGTERM, late); os.write(1, b'up\\n')\n"
         "time.sleep(60)"
     )
     trial = run(*python(code))
