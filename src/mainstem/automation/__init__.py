@@ -7,8 +7,9 @@ rows in `state`'s queue. Names are loaded when first used, since every command o
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mainstem.types import lazily
 
 if TYPE_CHECKING:
     from mainstem.automation.arrival import files_arrived, table_moved
@@ -114,8 +115,4 @@ __all__ = [
 ]
 # fmt: on
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _SUBMODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_SUBMODULES[name]}"), name)
+__getattr__ = lazily(__name__, _SUBMODULES)

@@ -13,8 +13,9 @@ share of all rows that `where` selects, rows with nulls included.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mainstem.types import lazily
 
 if TYPE_CHECKING:
     from mainstem.checks.gate import CheckGate, evaluate_all, gate_of, gates_of
@@ -44,8 +45,4 @@ _HOME = {
     "quarantine_predicate": "predicate",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazily(__name__, _HOME)

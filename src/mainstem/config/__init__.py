@@ -6,8 +6,9 @@ Names are loaded when first used: a project whose settings are cached imports no
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mainstem.types import lazily
 
 if TYPE_CHECKING:
     from mainstem.config.document import Document, load_yaml, raise_all, read_yaml
@@ -64,8 +65,4 @@ __all__ = [
 ]
 # fmt: on
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _SUBMODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_SUBMODULES[name]}"), name)
+__getattr__ = lazily(__name__, _SUBMODULES)

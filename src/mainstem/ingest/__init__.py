@@ -6,8 +6,9 @@ Observing imports nothing heavy; reading does, when it is first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mainstem.types import lazily
 
 if TYPE_CHECKING:
     from mainstem.ingest.loading import load_ingest_file
@@ -49,8 +50,4 @@ _SUBMODULES = {
     "suggest_ingest_file": "previewing",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _SUBMODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_SUBMODULES[name]}"), name)
+__getattr__ = lazily(__name__, _SUBMODULES)

@@ -6,8 +6,9 @@ Lazy: opening a lake and reading refs and entries imports neither pyarrow nor fa
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mainstem.types import lazily
 
 if TYPE_CHECKING:
     from mainstem.lake.arrow_types import arrow_schema, schema_of_arrow
@@ -76,11 +77,4 @@ _MODULES = {
     "write_arrow": "writer",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'values')}")
-    value = getattr(module, name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, {**dict.fromkeys(__all__, "values"), **_MODULES})

@@ -6,8 +6,9 @@ Lazy: what a project that did not change loads stays small.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mainstem.types import lazily
 
 if TYPE_CHECKING:
     from mainstem.models.check_file import CheckFile, load_check
@@ -189,10 +190,4 @@ __all__ = [
     "unique",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, _HOME)

@@ -7,8 +7,9 @@ changed pays for neither.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mainstem.types import lazily
 
 if TYPE_CHECKING:
     from mainstem.sql.change import change_parts, column_lines
@@ -59,8 +60,4 @@ __all__ = [
     "where_of",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"mainstem.sql.{_HOME[name]}"), name)
+__getattr__ = lazily(__name__, _HOME)

@@ -6,8 +6,9 @@ Nothing here runs in use. `mainstem.testing.tables` is for tests of tables thems
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mainstem.types import lazily
 
 if TYPE_CHECKING:
     from mainstem.testing.building import Built, build
@@ -24,8 +25,4 @@ _HOME = {
     "table": "data",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazily(__name__, _HOME)

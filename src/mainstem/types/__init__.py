@@ -15,6 +15,7 @@ from mainstem.types.layout import (
     Transform,
     layout_text,
 )
+from mainstem.types.lazily import lazily
 from mainstem.types.nearest import did_you_mean, nearest
 from mainstem.types.schema import (
     Field,
@@ -109,6 +110,7 @@ __all__ = [
     "field_from_json",
     "field_to_json",
     "layout_text",
+    "lazily",
     "machine_memory",
     "nearest",
     "peak_memory",
