@@ -9,7 +9,7 @@ import pytest
 from mainstem.config import load_variables
 from mainstem.database import open_database
 from mainstem.engines import open_engine
-from mainstem.ingest import FileStep, load_ingest_file, observe, quarantine_key
+from mainstem.ingest import FileStep, load_ingest_file, observe
 from mainstem.lake import Lake
 from mainstem.types import TableRef
 
@@ -111,7 +111,7 @@ class Shop:
         return self._query(asset.key, f"select {columns} from {asset.key} order by {order}")
 
     def quarantined(self, asset):
-        key = quarantine_key(asset.key)
+        key = asset.key.quarantine
         if self.lake.entry(key) is None:
             return []
         return self._query(

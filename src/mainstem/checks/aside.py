@@ -17,9 +17,8 @@ def aside_of(spec: CheckSpec, relation: Callable[[AssetKey], Relation]) -> Table
     """Give the rows set aside, if the check sets rows aside and there are some (GRAMMAR 1)."""
     if not spec.quarantine:
         return None
-    key = AssetKey(spec.asset.namespace, f"{spec.asset.name}__quarantine")
     try:
-        table = relation(key)
+        table = relation(spec.asset.quarantine)
     except AssetNotFound:
         return None
     return table if isinstance(table, TableRef) and table.files else None

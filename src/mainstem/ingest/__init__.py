@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from mainstem.ingest.loading import load_ingest_file
     from mainstem.ingest.observation import FoundFile, Observation, observe
     from mainstem.ingest.previewing import FilePreview, preview, suggest_ingest_file
-    from mainstem.ingest.rejecting import quarantine_key
     from mainstem.ingest.step import FileStep
     from mainstem.ingest.table import ColumnRule, CsvOptions, FileTable, RawCheck
 
@@ -30,7 +29,6 @@ __all__ = [
     "load_ingest_file",
     "observe",
     "preview",
-    "quarantine_key",
     "suggest_ingest_file",
 ]
 
@@ -46,7 +44,6 @@ _SUBMODULES = {
     "load_ingest_file": "loading",
     "observe": "observation",
     "preview": "previewing",
-    "quarantine_key": "rejecting",
     "suggest_ingest_file": "previewing",
 }
 

@@ -26,7 +26,6 @@ from mainstem.ingest.rejecting import (
     Refusal,
     Rule,
     part,
-    quarantine_key,
     write_quarantine,
 )
 from mainstem.ingest.scan import FILE_COLUMN, Fault, Scan
@@ -107,7 +106,7 @@ class Load:
         if written is None:
             return self._nothing_but_empty(empty)
         change = self._change(written)
-        key = quarantine_key(self.asset.key)
+        key = self.asset.key.quarantine
         beside = write_quarantine(
             self.session,
             self.context,

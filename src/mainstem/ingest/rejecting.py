@@ -45,11 +45,6 @@ class Parted:
     bad_count: int
 
 
-def quarantine_key(key: AssetKey) -> AssetKey:
-    """Name the table of rejected rows (GRAMMAR 1)."""
-    return AssetKey(key.namespace, f"{key.name}__quarantine")
-
-
 def part(session: Session, sql: str, rules: Sequence[Rule], *, keep: Sequence[str]) -> Parted:
     """Run a query once, into the session, and part its rows.
 

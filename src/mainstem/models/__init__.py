@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mainstem.models.python.current import is_current
     from mainstem.models.python.declaration import asset, check, multi_asset, sensor
     from mainstem.models.python.definition import Discovered, PythonCheck, PythonModel, PythonSensor
-    from mainstem.models.quarantine import Rule, quarantine_key
+    from mainstem.models.quarantine import Rule
     from mainstem.models.remote.executor import RemoteExecutor
     from mainstem.models.remote.worker import RemoteWorker
     from mainstem.models.resolved import CompiledSql, compiled_sql, resolve_inputs
@@ -109,7 +109,6 @@ _HOME = {
     "open_dask": "dask.opening",
     "output_keys": "python.assemble",
     "python_assets": "python.assemble",
-    "quarantine_key": "quarantine",
     "regex": "python.checks_dsl",
     "relationships": "python.checks_dsl",
     "resolve_inputs": "resolved",
@@ -176,7 +175,6 @@ __all__ = [
     "open_dask",
     "output_keys",
     "python_assets",
-    "quarantine_key",
     "regex",
     "relationships",
     "resolve_inputs",

@@ -59,11 +59,6 @@ class BadRows:
         return (write,), notes
 
 
-def quarantine_key(key: AssetKey) -> AssetKey:
-    """Name the table of rejected rows (GRAMMAR 1)."""
-    return AssetKey(key.namespace, f"{key.name}__quarantine")
-
-
 def part_rows(
     session: Session, context: StepContext, asset: Asset, sql: str, rules: Sequence[Rule]
 ) -> tuple[str, BadRows]:
@@ -92,7 +87,7 @@ def part_rows(
     )
     count = session.rows(f"select count(*) from {_ROWS} where {is_bad}")[0][0]
     good_sql = f"select * from {_ROWS} where not ({is_bad})"
-    return good_sql, BadRows(key=quarantine_key(asset.key), sql=bad_sql, count=count)
+    return good_sql, BadRows(key=asset.key.quarantine, sql=bad_sql, count=count)
 
 
 def _text(value: str) -> str:

@@ -117,12 +117,12 @@ def view_of_gates(
         return find
     slice_ = next(iter(slices.values()))  # members of a group build the same partitions
     others = InputView(find, slice_.reads)
-    beside = tuple(f"{key.folded}__" for key in slices)
+    beside = {key.quarantine for key in slices}
 
     @cache
     def relation(key: AssetKey) -> Relation:
         # Each gate asks several times, and to find the files of a slice all are looked at.
-        if key not in slices and not any(key.folded.startswith(prefix) for prefix in beside):
+        if key not in slices and key not in beside:
             return others.relation(key)
         table = find(key)
         if not isinstance(table, TableRef):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mainstem import state
@@ -122,8 +122,9 @@ class Stager:
         scope.branch.ensure(scope.fenced)
         cutter, tip = scope.cutter(scope.branch.name), scope.branch.tip
         changes: list[Change] = []
+        owners = {**{key.quarantine: work for key, work in sliced.items()}, **sliced}
         for change in outcome.changes:
-            work = _owner(change, sliced) if isinstance(change, TableWrite) else None
+            work = owners.get(change.key) if isinstance(change, TableWrite) else None
             if isinstance(change, TableWrite) and work is not None:
                 placed = in_place(change, work, cutter, tip)
                 if change.key in sliced or placed.added or placed.removed:
@@ -205,13 +206,3 @@ class Stager:
             for part in work.parts
             if (shared := part.some & work.slice.some)
         ]
-
-
-def _owner(change: TableWrite, works: Mapping[AssetKey, Work]) -> Work | None:
-    """Give the work whose table, or whose table of rows set aside, is changed."""
-    if change.key in works:
-        return works[change.key]
-    beside = (
-        work for key, work in works.items() if change.key.folded.startswith(f"{key.folded}__")
-    )
-    return next(beside, None)

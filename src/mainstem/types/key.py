@@ -42,6 +42,11 @@ class AssetKey:
             )
         return cls(namespace, name)
 
+    @property
+    def quarantine(self) -> AssetKey:
+        """Name of the table of rows that were set aside from this one's (GRAMMAR 1)."""
+        return AssetKey(self.namespace, f"{self.name}__quarantine")
+
     def __eq__(self, other: object) -> bool:
         return self.folded == other.folded if isinstance(other, AssetKey) else NotImplemented
 

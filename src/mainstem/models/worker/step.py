@@ -12,7 +12,7 @@ from mainstem.models.partition_rows import partition_write, require_own_rows
 from mainstem.models.python.assemble import PythonAsset
 from mainstem.models.python.context import Partition
 from mainstem.models.python.definition import Parameter, PythonModel
-from mainstem.models.quarantine import Rule, quarantine_key
+from mainstem.models.quarantine import Rule
 from mainstem.models.worker.exchange import Exchange
 from mainstem.models.worker.fanout import FanOut
 from mainstem.models.worker.message import (
@@ -262,7 +262,7 @@ class _Attempt:
         self._assets = assets
         self._context = context
         self._rules = rules
-        self._rejects = {quarantine_key(key): key for key in rules}
+        self._rejects = {key.quarantine: key for key in rules}
         self._starts_over = starts_over
         self._targets: dict[AssetKey, tuple[WriteTarget, Mode]] = {}
 
@@ -322,7 +322,7 @@ class _Attempt:
         self._targets[key] = (target, mode)
         if key not in self._rules:
             return Told(target=target)
-        rejects = quarantine_key(key)
+        rejects = key.quarantine
         rules = self._rules[key](target.schema)
         return Told(
             target=target,
