@@ -135,7 +135,7 @@ def decide_parts(
         _compare(inquiry, part, versions, existing)
     build = inquiry.all_stale() - lacking
     new = _pieces(asset, build, versions)
-    reverted = build - build
+    reverted = PartitionSet(definition)
     if not must_build and not options.force:
         reverted = _reverted(asset, new, facts, reverted)
         build, new = build - reverted, overlaid(new, reverted, ())

@@ -55,7 +55,7 @@ def union_of_parts(parts: Iterable[Part], definition: Partitions) -> PartitionSe
 
 def changed_parts(before: Parts, after: Parts, definition: Partitions) -> PartitionSet:
     """Give the partitions that came, went, or are of another version."""
-    was, became, none = _by_version(before), _by_version(after), PartitionSet(definition)
+    was, became, none = parts_by_version(before), parts_by_version(after), PartitionSet(definition)
     changed = none
     for version in {*was, *became}:
         old, new = was.get(version, none), became.get(version, none)
@@ -111,12 +111,14 @@ def parts_version(parts: Parts) -> str:
     Nothing else counts, so tables whose partitions came one by one or all at once are equal.
     """
     lines = sorted(
-        f"{version}={some.text(is_stored=True)}" for version, some in _by_version(parts).items()
+        f"{version}={some.text(is_stored=True)}"
+        for version, some in parts_by_version(parts).items()
     )
     return hashlib.blake2b("\x1f".join(("parts", *lines)).encode(), digest_size=16).hexdigest()
 
 
-def _by_version(parts: Parts) -> dict[str, PartitionSet]:
+def parts_by_version(parts: Iterable[Part]) -> dict[str, PartitionSet]:
+    """Give the partitions of each version."""
     found: dict[str, PartitionSet] = {}
     for part in parts:
         known = found.get(part.version)

@@ -10,7 +10,7 @@ from functools import partial
 from mainstem import state
 from mainstem.database import Transaction
 from mainstem.errors import Cancelled, MainstemError
-from mainstem.graph import PartitionSet, stale_assets, view_tombstone
+from mainstem.graph import Part, PartitionSet, parts_by_version, stale_assets, view_tombstone
 from mainstem.lake import Commit
 from mainstem.runs.book import Book
 from mainstem.runs.cancelling import Cancellation
@@ -190,15 +190,15 @@ def _candidate(scope: Scope, book: Book, end: EndRun) -> Candidate:
     )
 
 
-def _parts(book: Book, end: EndRun) -> dict[AssetKey, list[tuple[str, PartitionSet]]]:
-    found: dict[AssetKey, list[tuple[str, PartitionSet]]] = {}
+def _parts(book: Book, end: EndRun) -> dict[AssetKey, dict[str, PartitionSet]]:
+    found: dict[AssetKey, list[Part]] = {}
     for index in end.publish:
         for work in book.courses[index].works:
             if work.slice is None:
                 continue
-            shared = [(part.version, part.some & work.slice.some) for part in work.parts]
+            shared = [replace(part, some=part.some & work.slice.some) for part in work.parts]
             found.setdefault(work.asset.key, []).extend(shared)
-    return found
+    return {key: parts_by_version(parts) for key, parts in found.items()}
 
 
 def _versions(course: Course) -> list[tuple[AssetKey, str]]:

@@ -41,7 +41,7 @@ class Candidate:
     """What is published, as tombstones would name it."""
     partitions: Sequence[tuple[AssetKey, str]] = ()
     """What is published of partitioned assets."""
-    parts: Mapping[AssetKey, Sequence[tuple[str, PartitionSet]]] = field(default_factory=dict)
+    parts: Mapping[AssetKey, Mapping[str, PartitionSet]] = field(default_factory=dict)
     """What is published of them by version, if that may have been reverted."""
     publish_from: str = ""
     """Branch that has what is published and nothing that is held; `run_branch` may have more."""

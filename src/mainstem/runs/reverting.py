@@ -97,9 +97,9 @@ def _mark_partitions(
     definition = asset.partitions.definition
     old = () if before is None else parts_of(before.provenance, definition)
     new = parts_of(after.provenance, definition)
-    reverted = brought(old, new).items()
+    reverted = brought(old, new)
     set_tombstones(transaction, branch, after.key, reverted, commit_id=commit.id, at=at)
-    clear_tombstones(transaction, branch, after.key, brought(new, old).items())
+    clear_tombstones(transaction, branch, after.key, brought(new, old))
 
 
 def _mark(entry: Entry) -> str:

@@ -3,22 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime
 
 from mainstem import state
 from mainstem.database import Transaction
-from mainstem.graph import PartitionSet, Parts
+from mainstem.graph import PartitionSet, Parts, parts_by_version
 from mainstem.types import AssetKey
 
-Versions = Iterable[tuple[str, PartitionSet]]
+Versions = Mapping[str, PartitionSet]
 """Partitions by what they came from."""
 
 
 def brought(before: Parts, after: Parts) -> dict[str, PartitionSet]:
     """Give the partitions that came, or became another version, by that version."""
-    known, found = _by_version((part.version, part.some) for part in before), {}
-    for version, some in _by_version((part.version, part.some) for part in after).items():
+    known, found = parts_by_version(before), {}
+    for version, some in parts_by_version(after).items():
         new = some - known[version] if version in known else some
         if new:
             found[version] = new
@@ -40,7 +40,7 @@ def set_tombstones(
         branch,
         [
             state.PartitionTombstone(key=key, version=version, partitions=some.text(is_stored=True))
-            for version, some in reverted
+            for version, some in reverted.items()
         ],
         commit_id=commit_id,
         at=at,
@@ -51,10 +51,8 @@ def clear_tombstones(
     transaction: Transaction, branch: str, key: AssetKey, published: Versions
 ) -> None:
     """Let partitions that came back on purpose be built again like any other."""
-    tombstones = state.partition_tombstones(transaction, key, branch=branch)
-    back = _by_version(published) if tombstones else {}
-    for tombstone in tombstones:
-        some = back.get(tombstone.version)
+    for tombstone in state.partition_tombstones(transaction, key, branch=branch):
+        some = published.get(tombstone.version)
         if some is None:
             continue
         whole = PartitionSet.parse(tombstone.partitions, some.definition, is_stored=True)
@@ -62,10 +60,3 @@ def clear_tombstones(
         if rest != whole:
             text = rest.text(is_stored=True) if rest else ""
             state.narrow_partition_tombstone(transaction, branch, tombstone, rest=text)
-
-
-def _by_version(versions: Versions) -> dict[str, PartitionSet]:
-    found: dict[str, PartitionSet] = {}
-    for version, some in versions:
-        found[version] = found[version] | some if version in found else some
-    return found
