@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         partitions_of,
         remove_partitions,
     )
-    from mainstem.project.permission import require_permission
+    from mainstem.project.permission import permit, require_permission
     from mainstem.project.pooling import PoolState, pool_states, set_pool
     from mainstem.project.project import Project, open_project
     from mainstem.project.remote import remote_worker
@@ -121,6 +121,7 @@ _HOME = {
     "options_of_launch": "mainstem.project.retrying",
     "options_of_run": "mainstem.project.running",
     "remote_worker": "mainstem.project.remote",
+    "permit": "mainstem.project.permission",
     "require_permission": "mainstem.project.permission",
 }
 
@@ -176,6 +177,7 @@ __all__ = [
     "options_of_launch",
     "options_of_run",
     "partitions_of",
+    "permit",
     "place_of",
     "pool_states",
     "remote_worker",

@@ -4,10 +4,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mainstem.config import Environment, Settings
 from mainstem.errors import UserError
 from mainstem.project.git import git_state
+
+if TYPE_CHECKING:
+    from mainstem.project.project import Project
+
+
+def permit(project: Project, *, is_meant: bool) -> None:
+    """Let pass what may run on the branch of a project; raises what `require_permission` does."""
+    require_permission(
+        project.settings,
+        project.environment,
+        branch=project.branch,
+        folder=project.folder,
+        is_meant=is_meant,
+    )
 
 
 def require_permission(

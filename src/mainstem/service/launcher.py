@@ -14,7 +14,7 @@ from functools import partial
 from mainstem import state
 from mainstem.database import Database, Transaction
 from mainstem.errors import Cancelled, DatabaseUnavailable, MainstemError
-from mainstem.project import Controlling, Project, options_of_launch, require_permission
+from mainstem.project import Controlling, Project, options_of_launch, permit
 from mainstem.runs import RunControl, RunEvent, RunFinished, RunStarted
 from mainstem.service.bus import EventBus
 from mainstem.state import Launch, LaunchRequest, LaunchStatus
@@ -153,13 +153,7 @@ class Launcher:
                 control=live.control,
                 on_begin=partial(self._begin, live, project),
             )
-        require_permission(
-            project.settings,
-            project.environment,
-            branch=project.branch,
-            folder=project.folder,
-            is_meant=bool(request.job or request.options.get("yes")),
-        )
+        permit(project, is_meant=bool(request.job or request.options.get("yes")))
         return project.run(
             request.select,
             request.exclude,

@@ -19,8 +19,8 @@ from mainstem.project import (
     add_partitions,
     delete_partitions,
     partitions_of,
+    permit,
     remove_partitions,
-    require_permission,
 )
 
 _MOST_KEYS = 1_000
@@ -73,13 +73,7 @@ def delete_data(
 ) -> DeletedPartitions:
     """Delete the rows of partitions, in one commit."""
     project = info.context.project
-    require_permission(
-        project.settings,
-        project.environment,
-        branch=project.branch,
-        folder=project.folder,
-        is_meant=yes,
-    )
+    permit(project, is_meant=yes)
     made, rows = delete_partitions(project, asset, partitions)
     return DeletedPartitions(
         row_count=Long(rows),

@@ -16,8 +16,8 @@ from mainstem.project import (
     Project,
     add_partitions,
     delete_partitions,
+    permit,
     remove_partitions,
-    require_permission,
 )
 
 
@@ -58,13 +58,7 @@ def partitions_command(
 
 
 def _delete(project: Project, asset: str, text: str, output: Output, *, is_meant: bool) -> None:
-    require_permission(
-        project.settings,
-        project.environment,
-        branch=project.branch,
-        folder=project.folder,
-        is_meant=is_meant,
-    )
+    permit(project, is_meant=is_meant)
     commit, rows = delete_partitions(project, asset, text)
     if commit is None:
         output.note("Nothing was deleted: none of them was built.")

@@ -24,7 +24,7 @@ from mainstem.cli.options import (
 from mainstem.cli.output import Output
 from mainstem.cli.render.plan import plan_lines
 from mainstem.cli.reporter import Reporter
-from mainstem.project import Project, require_permission
+from mainstem.project import Project, permit
 from mainstem.runs import RunEvent, RunFinished
 from mainstem.types import SystemClock
 
@@ -99,13 +99,7 @@ def run_command(
             selection |= job_options(project, job, selection)
         own = {"retries": retries, "run_timeout": run_timeout}
         selection |= {name: value for name, value in own.items() if value is not None}
-        require_permission(
-            project.settings,
-            project.environment,
-            branch=project.branch,
-            folder=project.folder,
-            is_meant=yes or job is not None,
-        )
+        permit(project, is_meant=yes or job is not None)
         _say_where(project, output)
         return executing(
             project,

@@ -16,7 +16,7 @@ from mainstem import state
 from mainstem.database import Transaction
 from mainstem.errors import AssetNotFound, MainstemError, SelectionInvalid, UserError
 from mainstem.graph import Graph
-from mainstem.project import Project, require_permission
+from mainstem.project import Project, permit
 from mainstem.service.backfill.driver import pace_of
 from mainstem.service.backfill.machine import AssetWork, retried, seconds_left, stuck
 from mainstem.service.backfill.work import partitioned_graph, stored_asset, targets_of, works_of
@@ -116,7 +116,8 @@ class Backfills:
         """
         project, now = self._project, self._project.clock.now()
         if not dry_run:
-            self._permit(is_meant=bool((options or {}).get("yes")))
+            # Said now, to whoever asks, rather than by each of its launches.
+            permit(project, is_meant=bool((options or {}).get("yes")))
         keys = [asset.key for asset in project.select(select, exclude)]
         assets = self._wanted(keys, partitions, only, now)
         backfill = Backfill(
@@ -215,17 +216,6 @@ class Backfills:
             _require(backfill, {"running", "paused"}, "changed")
             state.change_backfill(transaction, backfill_id, **checked)
         return self.show(backfill_id)
-
-    def _permit(self, *, is_meant: bool) -> None:
-        """Refuse now, to whoever asks, what each of the launches would be refused."""
-        project = self._project
-        require_permission(
-            project.settings,
-            project.environment,
-            branch=project.branch,
-            folder=project.folder,
-            is_meant=is_meant,
-        )
 
     def _wanted(
         self, keys: Sequence[AssetKey], partitions: str, only: Sequence[str], now: datetime
