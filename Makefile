@@ -49,8 +49,11 @@ imports: $(STAMP)
 	@$(BIN)/lint-imports --no-cache
 
 # In one go: the slow ones come first, and the many short ones fill the gaps that they leave.
+# A test that failed beside the others is told in full, and then has the machine to itself once.
 tests: $(STAMP)
-	@$(BIN)/pytest -q -n $(JOBS) --dist worksteal
+	@$(BIN)/pytest -q -n $(JOBS) --dist worksteal || { test $$? -eq 1 && \
+	  echo "What failed runs again, alone:" && \
+	  $(BIN)/pytest -q --last-failed --last-failed-no-failures none; }
 
 fix: $(STAMP) ## format, and mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet . || true
