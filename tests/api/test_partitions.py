@@ -146,3 +146,33 @@ def test_a_set_that_cannot_be_read_deletes_nothing(api, parted, text):
     assert found["code"] != "A9000"
     assert len(found["summary"]) < 2_100
     assert parted.lake.ref("main").commit_id == before
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        ('select: ["marts.daily"], partitions: "bogus"', "A1081"),
+        ('select: ["marts.daily"], partitions: "2026-02-01"', "A1085"),
+        ('select: ["marts.by_customer"], partitions: "zoe"', "A1083"),
+        ('select: ["marts.daily"], branch: "no good"', "A5014"),
+    ],
+)
+def test_a_launch_that_could_only_fail_is_refused_at_once(api, request_, code):
+    refused = api.refused(f"mutation {{ launch(request: {{{request_}}}) {{ number }} }}")
+
+    assert refused["code"] == code
+    assert api.ask("{ queue { queued } }") == {"queue": {"queued": 0}}
+
+
+@pytest.mark.parametrize("partitions", ["2026-01-02", "..2026-01-02,missing", "LATEST", "ann"])
+def test_a_launch_may_ask_for_partitions_that_there_are(api, partitions):
+    api.ask(ADD, {"k": ["ann"]})
+    name = "by_customer" if partitions == "ann" else "daily"
+
+    made = api.ask(
+        "mutation ($s: [String!]!, $p: String!) "
+        "{ launch(request: {select: $s, partitions: $p}) { partitions } }",
+        {"s": [f"marts.{name}"], "p": partitions},
+    )
+
+    assert made["launch"]["partitions"] == {"*": partitions}

@@ -69,3 +69,20 @@ def test_faults_of_all_files_are_told_together(folder):
     )
 
     assert len(_faults(path)) == 3
+
+
+def test_a_job_that_asks_for_partitions_of_another_kind_is_found(folder):
+    write, path = folder
+    write(
+        "models/marts/daily.sql",
+        "/* ---\nmaterialized: table\npartitions: {by: day, start: 2026-01-01, column: day}\n"
+        "--- */\nselect date '2026-01-01' as day\n",
+    )
+    job = "name: shop\njobs:\n  nightly: {select: marts.daily, partition: %s}\n"
+
+    write("mainstem.yml", job % "bogus")
+    assert _faults(path) == ["A1081"]
+
+    for partition in ("latest", "2199-01-01", "'2026-01-01..'"):
+        write("mainstem.yml", job % partition)
+        assert _validated(path).jobs == 1

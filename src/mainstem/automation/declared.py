@@ -16,7 +16,7 @@ from mainstem.automation.sensor import Sensor, python_sensor, sensors_of
 from mainstem.automation.target import Target
 from mainstem.config import Settings
 from mainstem.errors import ConfigInvalid, MainstemError, Where
-from mainstem.graph import Graph, select
+from mainstem.graph import Graph, require_partitions, select
 from mainstem.types import AssetKey, dataclass
 
 
@@ -100,9 +100,10 @@ def _of_assets(graph: Graph, name: str, problems: list[MainstemError]) -> dict[A
 
 
 def _select(graph: Graph, target: Target, where: Where, problems: list[MainstemError]) -> None:
-    """Find a name that is wrong when the file is read, not at three in the morning."""
+    """Find a wrong name or partition when the file is read, not at three in the morning."""
     try:
-        select(graph, target.select, target.exclude)
+        for key in select(graph, target.select, target.exclude):
+            require_partitions(graph.assets[key], target.partitions.get("*", ""))
     except MainstemError as error:
         error.where = where
         problems.append(error)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The project as a graph of assets, and what a run of it would do: pure code, no I/O."""
 
+from mainstem.graph.asked import require_partitions
 from mainstem.graph.asset import Asset, Kind, Materialization, OnCodeChange
 from mainstem.graph.decision import Decision, decide_asset, must_build_reason
 from mainstem.graph.facts import (
@@ -140,6 +141,7 @@ __all__ = [
     "read_partitioning",
     "read_rule",
     "record_of_parts",
+    "require_partitions",
     "row_rule",
     "select",
     "stale_assets",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from mainstem.errors import SelectionInvalid
+from mainstem.graph.asked import named_partitions, read_asked
 from mainstem.graph.asset import Asset
 from mainstem.graph.facts import Facts, Linkable, PlanOptions
 from mainstem.graph.fingerprint import fingerprint
@@ -166,14 +166,13 @@ def united_parts(decisions: Iterable[PartsDecision]) -> PartitionSet | None:
 def _wanted(
     asset: Asset, existing: PartitionSet, built: PartitionSet, options: PlanOptions, facts: Facts
 ) -> PartitionSet:
-    asked = options.partitions.get(asset.key.folded, options.partitions.get("*", ""))
-    if not asked or asked.strip().casefold() in {"all", "stale"}:
+    text = options.partitions.get(asset.key.folded, options.partitions.get("*", ""))
+    asked = read_asked(text)
+    if asked is None:
         return existing
     found = PartitionSet(existing.definition)
-    plain = []
-    # A quoted name may hold a comma; then there are no words beside it.
-    for word in [asked] if '"' in asked else asked.split(","):
-        match word.strip().casefold():
+    for word in asked.words:
+        match word:
             case "latest":
                 then = PartitionSet.existing(existing.definition, options.latest_at or facts.now)
                 found |= (then & existing).last()
@@ -182,20 +181,7 @@ def _wanted(
             case "failed":
                 failed = facts.failed_of(asset.key)
                 found |= PartitionSet.parse(failed, existing.definition, is_stored=True) & existing
-            case _:
-                plain.append(word)
-    if plain:
-        some = PartitionSet.parse(",".join(plain), existing.definition, within=existing)
-        beyond = some - existing
-        if beyond and not some & existing:
-            known = existing.text()
-            raise SelectionInvalid(
-                "A1085",
-                f"{asset.key} has no partition {beyond.text()} yet.",
-                hint=f"It has {known if len(known) < 100 else existing.count}.",
-            )
-        found |= some & existing
-    return found
+    return found | named_partitions(asset, asked.named, existing) if asked.named else found
 
 
 def _input_versions(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
@@ -18,10 +19,14 @@ from mainstem.api.graphql.paging import size_of
 from mainstem.api.graphql.plan import RunOptions
 from mainstem.api.graphql.scalars import Json
 from mainstem.errors import AssetNotFound, UserError
+from mainstem.graph import require_partitions
 from mainstem.graph import select as selected
+from mainstem.lake import check_ref_name
 from mainstem.project import Controlling, Project, require_permission
+from mainstem.runs import with_partition_keys
 from mainstem.state import Launch as Stored
 from mainstem.state import LaunchRequest, launch_of, launches, queue_depth
+from mainstem.types import AssetKey
 
 
 @strawberry.enum(description="How a launch is, or ended.")
@@ -152,7 +157,8 @@ def ask(
     """Ask for a run.
 
     Raises:
-        SelectionInvalid: The selection means nothing.
+        SelectionInvalid: The selection means nothing, or no branch can have that name, or no asset
+            such partitions.
         UserError: The environment is protected, and it was not meant or the git tree is dirty.
     """
     context, given = info.context, request
@@ -160,7 +166,8 @@ def ask(
         return _ask_for_job(context, given)
     options = given.options.given() if given.options is not None else {}
     # Said now, to whoever asks, rather than by a launch that fails later.
-    selected(context.project.graph, tuple(given.select), tuple(given.exclude))
+    keys = selected(context.project.graph, tuple(given.select), tuple(given.exclude))
+    _require_possible(context.project, given, keys)
     _permit(context.project, given, is_meant=bool(options.get("yes")))
     asked = LaunchRequest(
         origin="api",
@@ -175,6 +182,15 @@ def ask(
         priority=max(-100, min(given.priority, 100)),
     )
     return node(context.host.launch(asked))
+
+
+def _require_possible(project: Project, given: LaunchInput, keys: Iterable[AssetKey]) -> None:
+    if given.branch:
+        check_ref_name(given.branch)
+    if given.partitions:
+        graph = with_partition_keys(project.graph, project.services.database)
+        for key in keys:
+            require_partitions(graph.assets[key], given.partitions, now=project.clock.now())
 
 
 def _permit(project: Project, given: LaunchInput, *, is_meant: bool) -> None:
@@ -197,6 +213,8 @@ def _ask_for_job(context: Context, given: LaunchInput) -> Launch:
             hint="Give `job` alone, or what is to be run without it.",
         )
     target = context.project.automation.job(given.job)
+    keys = selected(context.project.graph, target.select, target.exclude)
+    _require_possible(context.project, given, keys)
     asked = target.request("api", context.principal.name, given.run_key[:200])
     partitions = {"*": given.partitions} if given.partitions else asked.partitions
     return node(context.host.launch(replace(asked, branch=given.branch, partitions=partitions)))
