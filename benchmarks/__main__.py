@@ -15,7 +15,17 @@ from pathlib import Path
 
 from benchmarks.harness import Table, plain_loop
 
-NAMES = ("startup", "flights", "csv", "commits", "query", "models", "orchestration")
+NAMES = (
+    "startup",
+    "flights",
+    "csv",
+    "commits",
+    "query",
+    "models",
+    "partitions",
+    "conditions",
+    "orchestration",
+)
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _HEAD = """# Results
 
