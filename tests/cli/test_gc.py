@@ -119,6 +119,18 @@ def test_what_a_run_that_goes_on_has_written_stays_however_long_it_takes(edited,
     assert set(Path(edited, ".mainstem").rglob("*.parquet")) == parts
 
 
+def test_what_expired_a_moment_ago_stays_for_the_run_that_may_be_linking_it(edited):
+    with api.open(edited) as project, project.services.database.write() as transaction:
+        (now,) = transaction.execute("select max(created_at) from version")[0]
+        transaction.execute("update version set expires_at = ? where commit_id <> ''", (now,))
+
+    young = _collect(edited, timedelta(minutes=50), dry_run=True)
+    old = _collect(edited, timedelta(minutes=70), dry_run=True)
+
+    assert young.versions == 0
+    assert old.versions > 0
+
+
 def test_a_project_goes_on_after_it_was_swept(edited, mainstem):
     _collect(edited, 400 * DAY)
     (edited / "data/orders.csv").write_text("id,customer,amount\n7,zoe,70\n")

@@ -26,6 +26,9 @@ from mainstem.state import (
 )
 
 GRACE = timedelta(days=7)
+_LINKING = timedelta(hours=1)
+"""A run may be about to link what it found a moment before that expired; who is stopped for so long
+loses its leases."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +60,17 @@ def collect(services: Services, recording: Recording, *, dry_run: bool) -> Colle
     """Remove garbage; with `dry_run` only tell what would go."""
     database, lake = services.database, services.lake
     now = services.clock.now()
+    expired = now - _LINKING
     with database.read() as transaction:
         running = unfinished_runs(transaction)
-        keep = {run.base_commit for run in running} | linkable_commits(transaction, now=now)
-        keep |= partition_commits(transaction, now=now)
+        keep = {run.base_commit for run in running} | linkable_commits(transaction, now=expired)
+        keep |= partition_commits(transaction, now=expired)
     retention = recording.retention
     versions = failures = alerts = 0
     with contextlib.suppress(_OnlyAsked), database.write() as transaction:
-        versions = expire_versions(transaction, now=now)
+        versions = expire_versions(transaction, now=expired)
         prune_history(transaction, before=now - retention.steps)
-        prune_partitions(transaction, before=now - retention.steps, now=now)
+        prune_partitions(transaction, before=now - retention.steps, now=expired)
         failures = forget_failures(transaction, before=now - retention.history)
         alerts = forget_alerts(transaction, before=now - retention.logs)
         if dry_run:
