@@ -61,7 +61,7 @@ GRAPH = Graph.build([
 @pytest.fixture
 def database(database_url):
     database = open_database(database_url)
-    database.migrate((*state.MIGRATIONS, *FAILURE_MIGRATIONS, *ALERT_MIGRATIONS))
+    database.migrate((*state.ALL_MIGRATIONS, *FAILURE_MIGRATIONS, *ALERT_MIGRATIONS))
     yield database
     database.close()
 
@@ -99,6 +99,14 @@ class Office:
                 RunEnding(run=run, status=status, at=at, steps=made, error=error),
             )
         return run.id
+
+    def lose(self, at):
+        """Give up a launch of the nightly job."""
+        request = state.LaunchRequest(origin="schedule", source="nightly", job="nightly")
+        with self.database.write() as transaction:
+            number = state.enqueue(transaction, request, now=at)
+            launch = state.launch_of(transaction, number)
+            self.teller.lost(transaction, launch, "died", environment="prod", branch="main", at=at)
 
     def messages(self):
         with self.database.read() as transaction:
@@ -252,6 +260,25 @@ def test_a_run_that_was_found_dead_is_told(office):
     (message,) = office.messages()
     assert message.body["error"] == "the run was found dead: its process died"
     assert subject_of(message.body).startswith(f"shop/prod: run {run} failed: the run was found")
+
+
+def test_a_run_that_comes_through_ends_what_failed_as_a_whole_before(database):
+    rule = AlertRule(name="oncall", type="webhook")
+    nightly, hourly = (Office(database, rule, job=job) for job in ("nightly", "hourly"))
+    nightly.end(status="crashed", error="the run was found dead")
+    nightly.end(NOW + HOUR, status="crashed", error="the run was found dead")
+    nightly.lose(NOW + 2 * HOUR)
+    hourly.end(NOW + 3 * HOUR, status="succeeded", main__a="built")
+    nightly.end(NOW + 4 * HOUR, status="cancelled", main__a="cancelled")
+
+    last = nightly.end(NOW + 5 * HOUR, status="held", main__a="built")
+    nightly.end(NOW + 6 * HOUR, status="succeeded", main__a="built")
+
+    messages = nightly.messages()
+    assert [message.event for message in messages] == ["failed", "failed", "recovered"]
+    said = "a run came through after 3 failed runs since 2026-11-28 09:00 UTC"
+    assert subject_of(messages[2].body) == f"shop/prod: run {last} recovered: {said}"
+    assert lines_of(messages[2].body)[0] == said
 
 
 def test_success_and_cancelling_tell_nobody(office):

@@ -165,9 +165,10 @@ def test_a_run_that_was_killed_is_told_and_in_the_history(project, receiver):
     _run(project)
 
     assert done.returncode == -9
-    (body,) = receiver.received
+    body, again = receiver.received
     assert (body["event"], body["run_id"]) == ("failed", 1)
     assert "its process died" in body["error"]
+    assert (again["event"], again["run_id"]) == ("recovered", 2)
     crashed = _rows(project, "select run_id from system.events where status = 'crashed'")
     assert crashed == [{"run_id": 1}]
 

@@ -18,7 +18,8 @@ def subject_of(body: Mapping[str, Any]) -> str:
     names = [str(item["asset"]) for item in items]
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     run = f"run {body['run_id']} " if body.get("run_id") else "assets " if items else ""
-    what = f": {names[0]}{more}" if names else f": {body['error']}" if body.get("error") else ""
+    said = body.get("error") or body.get("note")
+    what = f": {names[0]}{more}" if names else f": {said}" if said else ""
     return f"{body['project']}/{body['environment']}: {run}{body['event']}{what}"
 
 
@@ -41,8 +42,9 @@ def slack_of(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lines(body: Mapping[str, Any]) -> Iterator[str]:
-    if body.get("error"):
-        yield str(body["error"])
+    for said in (body.get("error"), body.get("note")):
+        if said:
+            yield str(said)
     items: Sequence[Mapping[str, Any]] = body["items"]
     for item in items[:_ITEMS]:
         yield from _item_lines(item)

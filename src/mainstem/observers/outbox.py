@@ -7,7 +7,7 @@ that a receiver can tell that it has it already. Delivery is tried some times, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -51,6 +51,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = (
     "id, alert, event, run_id, body, status, created_at, not_before, attempts, error, sent_at"
 )
+_TOLD = "first_at, last_at, told_at, occurrences, unsaid"
 _ERROR_LIMIT = 500
 
 
@@ -139,20 +140,9 @@ def forget_alerts(transaction: Transaction, *, before: datetime) -> int:
 def told(transaction: Transaction, alert: str, subject: str) -> Told | None:
     """Give what an alert was told of a failure."""
     rows = transaction.execute(
-        "select first_at, last_at, told_at, occurrences, unsaid from alert_told "
-        "where alert = ? and subject = ?",
-        (alert, subject),
+        f"select {_TOLD} from alert_told where alert = ? and subject = ?", (alert, subject)
     )
-    if not rows:
-        return None
-    first_at, last_at, told_at, count, unsaid = rows[0]
-    return Told(
-        first_at=_when(first_at),
-        last_at=_when(last_at),
-        told_at=_when(told_at),
-        count=count,
-        unsaid=unsaid,
-    )
+    return _told(rows[0]) if rows else None
 
 
 def note_told(transaction: Transaction, alert: str, subject: str, known: Told) -> None:
@@ -182,6 +172,34 @@ def forget_told(transaction: Transaction, alert: str, subject: str) -> Told | No
             "delete from alert_told where alert = ? and subject = ?", (alert, subject)
         )
     return before
+
+
+def forget_told_below(transaction: Transaction, start: str) -> dict[str, list[Told]]:
+    """Forget all failures whose subjects start so; gives by alert what had been told of them."""
+    rows = transaction.execute(
+        f"select alert, {_TOLD} from alert_told where substr(subject, 1, length(?)) = ?",
+        (start, start),
+    )
+    if not rows:
+        return {}
+    transaction.execute(
+        "delete from alert_told where substr(subject, 1, length(?)) = ?", (start, start)
+    )
+    found: dict[str, list[Told]] = {}
+    for alert, *facts in rows:
+        found.setdefault(alert, []).append(_told(facts))
+    return found
+
+
+def _told(facts: Sequence[Any]) -> Told:
+    first_at, last_at, told_at, count, unsaid = facts
+    return Told(
+        first_at=_when(first_at),
+        last_at=_when(last_at),
+        told_at=_when(told_at),
+        count=count,
+        unsaid=unsaid,
+    )
 
 
 def _take(database: Database, now: datetime) -> Alert | None:

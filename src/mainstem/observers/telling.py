@@ -20,7 +20,7 @@ from mainstem.observers import outbox
 from mainstem.observers.blast import blast_of
 from mainstem.observers.failure import Failure, add_failure, fix_failures
 from mainstem.observers.fingerprint import Fingerprint, fingerprint_of, fingerprint_of_checks
-from mainstem.observers.rule import AlertEvent, AlertRule, tell
+from mainstem.observers.rule import AlertEvent, AlertRule, Told, tell
 from mainstem.runs import RunEnding, StepFinished
 from mainstem.types import AssetKey, dataclass
 
@@ -95,14 +95,17 @@ class Teller:
         if not self._rules:
             return
         is_bad = bool(faults) or (ending.status in {"failed", "crashed"} and bool(ending.error))
-        if not is_bad and not fixed:
-            return
         job = self._job_of(transaction, ending.run.id)
+        came_through = ending.status in {"succeeded", "held"}
+        whole = (
+            outbox.forget_told_below(transaction, _of_whole_runs(ending.run.branch, job))
+            if came_through
+            else {}
+        )
         for rule in self._rules:
             if is_bad:
                 self._tell_of_faults(transaction, rule, ending, faults, job)
-            if fixed:
-                self._tell_of_recovery(transaction, rule, ending, fixed, job)
+            self._tell_of_recovery(transaction, rule, ending, fixed, whole.get(rule.name, []), job)
 
     def lost(
         self,
@@ -119,7 +122,8 @@ class Teller:
         what = f"launch {launch.id} ({request.origin} {request.source}".rstrip() + ") is lost"
         keys = _selected(self._graph, request)
         for rule in self._rules:
-            subject = f"lost/{request.origin}/{request.source}/{branch}"
+            start = _of_whole_runs(branch, request.job)
+            subject = f"{start}lost/{request.origin}/{request.source}"
             if not rule.hears(
                 "failed", environment=environment, job=request.job
             ) or not self._is_to_tell(transaction, rule, subject, at):
@@ -257,7 +261,8 @@ class Teller:
         error = ""
         if not faults and rule.hears("failed", environment=run.environment, job=job):
             error = ending.error
-            subject = f"{hashlib.sha256(_kind(error).encode()).hexdigest()[:16]}//{run.branch}"
+            digest = hashlib.sha256(_kind(error).encode()).hexdigest()[:16]
+            subject = f"{_of_whole_runs(run.branch, job)}{digest}"
             is_new.append(self._is_to_tell(transaction, rule, subject, ending.at))
         if not any(is_new):
             return
@@ -282,8 +287,10 @@ class Teller:
         rule: AlertRule,
         ending: RunEnding,
         fixed: Sequence[Failure],
+        whole: Sequence[Told],
         job: str,
     ) -> None:
+        """Tell whoever was told that what failed is well again: assets, and runs as a whole."""
         run = ending.run
         was_told = [
             (failure, known)
@@ -297,13 +304,13 @@ class Teller:
             ]
             if known is not None
         ]
-        if not was_told or not rule.hears("recovered", environment=run.environment, job=job):
+        is_over = bool(was_told or whole)
+        if not is_over or not rule.hears("recovered", environment=run.environment, job=job):
             return
         items = [
             self._item(
                 failure.asset,
-                message=f"well again after {known.count} failed run"
-                f"{'s' if known.count != 1 else ''} since {_time(known.first_at)}",
+                message=f"well again after {_runs(known.count)} since {_time(known.first_at)}",
                 fingerprint=failure.fingerprint,
                 fixed_git=run.git,
             )
@@ -316,6 +323,9 @@ class Teller:
             "git": run.git,
             "command": f"mainstem runs show {run.id}",
         }
+        if whole:
+            count, since = sum(one.count for one in whole), min(one.first_at for one in whole)
+            body["note"] = f"a run came through after {_runs(count)} since {_time(since)}"
         self._put(transaction, rule, "recovered", f"run-{run.id}/recovered", body)
 
     def _is_to_tell(
@@ -387,6 +397,18 @@ class Teller:
             body=body,
             at=datetime.fromisoformat(body["at"]),
         )
+
+
+def _of_whole_runs(branch: str, job: str) -> str:
+    """Give what the subjects of a job's runs that failed as a whole start with.
+
+    The next one on the same branch that comes through ends them all.
+    """
+    return f"run|{branch}|{job}|"
+
+
+def _runs(count: int) -> str:
+    return f"{count} failed run{'s' if count != 1 else ''}"
 
 
 def _selected(graph: Graph, request: state.LaunchRequest) -> Sequence[AssetKey]:
