@@ -293,7 +293,8 @@ def test_ten_inserts_and_the_commit_are_one_round_trip(postgres_server, proxy):
     proxy.turns = 0
     with database.write() as transaction:
         begun = proxy.turns
-        proxy.holds_answers_until(b"commit\0")
+        # The commit itself is prepared by now; the bell that is rung with it has a name.
+        proxy.holds_answers_until(b"mainstem_")
         for number in range(10):
             transaction.execute("insert into t values (?)", (str(number),))
         unanswered = proxy.turns
