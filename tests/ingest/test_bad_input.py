@@ -23,7 +23,7 @@ def test_rows_with_too_many_or_too_few_fields_are_quarantined(shop):
     assert shop.rows(asset) == [(1, "a"), (4, "e")]
     assert shop.quarantined(asset) == [
         ("data/t.csv", 3, "", "4 fields where 2 are expected", "2,b,c,d"),
-        ("data/t.csv", 4, "", "1 fields where 2 are expected", "3"),
+        ("data/t.csv", 4, "", "1 field where 2 are expected", "3"),
     ]
     assert "2 rows quarantined in raw.t__quarantine" in outcome.notes
     assert any("data/t.csv:3" in warning for warning in outcome.warnings)
@@ -336,6 +336,48 @@ def test_an_unterminated_quote_is_quarantined_with_all_it_swallowed(shop):
 
     assert shop.rows(asset) == [(1, "a")]
     assert shop.quarantined(asset)[0][4] == '2,"b\n3,c'
+
+
+ROWS = "".join(f"{number},abcdefghij\n" for number in range(300_000))
+"""Five megabytes; the reader's buffers have 32."""
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize(
+    ("middle", "code", "said"),
+    [
+        ('7,"open\n', "A3035", "line 300002 opens a quote"),
+        ('299999,"closed"\n7,"open\n', "A3035", "line 300003 opens a quote"),
+        (f'7,"{ROWS * 8}"\n', "A3035", "line 300002 opens a quote"),
+        (f'7,"{"x" * 40_000_000}"\n', "A3035", "line 300002 opens a quote"),
+        (f"7,{'x' * 40_000_000}\n", "A3021", "line 300002 has 40,000,002 bytes"),
+    ],
+    ids=["open", "open-after-quotes", "far-below", "long-quoted", "long"],
+)
+def test_what_the_reader_would_lose_between_its_buffers_refuses_the_file(
+    shop, middle, code, said, ending
+):
+    text = f"id,name\n{ROWS}{middle}{ROWS * 8}"
+    compressed = gzip.compress(text.encode(), 1) if ending else text
+    shop.file(f"data/t.csv{ending}", compressed)
+
+    with pytest.raises(MainstemError) as caught:
+        shop.load(shop.asset(f"t.csv{ending}"))
+
+    assert caught.value.code == code
+    assert said in str(caught.value)
+    assert not list(shop.folder.rglob("*.parquet"))
+
+
+def test_what_the_reader_notes_is_set_aside_however_large_the_file(shop):
+    long = f"7,{'x' * 5_000_000}\n"
+    shop.file("data/t.csv", f'id,name\n{ROWS}{long}8,"abc"d\n{ROWS * 8}')
+    asset = shop.asset("t.csv")
+
+    shop.load(asset)
+
+    assert len(shop.rows(asset)) == 2_700_000
+    assert [row[1] for row in shop.quarantined(asset)] == [300_002, 300_003]
 
 
 def test_a_file_of_another_shape_altogether_is_an_error(shop):

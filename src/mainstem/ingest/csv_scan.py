@@ -14,6 +14,7 @@ from typing import Literal
 
 from mainstem.engines import literal, quote
 from mainstem.ingest.dialect import Dialect, Sniffed, scan_options
+from mainstem.ingest.lost_rows import is_faulty, is_kept, long_lines
 from mainstem.ingest.scan import FILE_COLUMN, PATH_COLUMN, Fault, file_pattern
 from mainstem.ingest.strict import (
     INTEGERS,
@@ -37,8 +38,9 @@ _VALUE = "regexp_extract(error_message, '(?s)Could not convert string \"(.*)\" t
 _BREAKS_BEFORE = "length(replace(regexp_extract(csv_line, '^[\\r\\n]*'), chr(13), ''))"
 """After `\\r\\n` and empty lines the reader begins a record at a line break before it."""
 _STRUCTURE = (
-    "regexp_replace(error_message, 'Expected Number of Columns: (\\d+) Found: (\\d+)', "
-    "'\\2 fields where \\1 are expected')"
+    "regexp_replace(regexp_replace(error_message, "
+    "'Expected Number of Columns: (\\d+) Found: (\\d+)', "
+    "'\\2 fields where \\1 are expected'), '^1 fields', '1 field')"
 )
 """DuckDB's messages, shorter."""
 
@@ -108,6 +110,7 @@ class CsvScan:
         odd = [
             fault for column in self._text_columns() for fault in self._odd_faults(session, column)
         ]
+        odd += self._lost(session)
         noted = " union all ".join(f"select 1 from {name}" for name in self._rejects)
         if not session.rows(f"select 1 from ({noted}) limit 1"):
             return odd
@@ -149,6 +152,38 @@ class CsvScan:
             f"from ({self._all_faults()}) group by file, line"
         )
         return f"select * from ({' union all '.join([noted, *self._odd_rows()])}) order by all"
+
+    def _lost(self, session: Session) -> list[Fault]:
+        """Tell of rows that are neither read nor noted; the first in each group of files."""
+        found = []
+        for ((dialect, _), members), name in zip(self._groups.items(), self._rejects, strict=True):
+            noted = (
+                f"select file_path, line_byte_position - 1, csv_line from {name} "
+                f"join {name}_scan using (scan_id, file_id) where error_type = "
+            )
+            unclosed = f"{noted}'UNQUOTED VALUE' order by all limit {_MAX_LOCATED}"
+            for path, position, raw in session.rows(unclosed):
+                part = self._parts[path]
+                if not is_kept(raw, part, position, dialect):
+                    (line,) = lines_at(part, [position])
+                    if not is_faulty(raw, dialect):
+                        # Of what goes past the end of a buffer the row before it is noted.
+                        line, raw = line + 1, ""  # noqa: PLW2901  # of no other row
+                    found.append(_lost_fault("open quote", part, line, raw))
+                    break
+            too_long = {part.path: long_lines(part) for part in (one.part for one in members)}
+            if any(too_long.values()):
+                rows = session.rows(f"{noted}'LINE SIZE OVER MAXIMUM'")
+                for path, lines in too_long.items():
+                    # One that is noted twice would hide another: they are told apart by place.
+                    seen = {position for known, position, _ in rows if known == path}
+                    for one in lines:
+                        if not any(abs(position - one.position) <= 2 for position in seen):
+                            (line,) = lines_at(self._parts[path], [one.position])
+                            said = f"{one.size:,} bytes"
+                            found.append(_lost_fault("long line", self._parts[path], line, said))
+                            break
+        return found
 
     def _locate(self, session: Session) -> str:
         """Find the lines of rejects; give the name of a table of them, or nothing.
@@ -376,6 +411,12 @@ class CsvScan:
             f"when {literal(path)} then {index}" for path, index in self._order.items()
         )
         return f"case {column} {cases} else -1 end"
+
+
+def _lost_fault(kind: str, part: Part, line: int, raw: str) -> Fault:
+    return Fault(
+        kind=kind, column="", rows=1, file=part.name, line=line, reason=f"{kind}: lost", raw=raw
+    )
 
 
 def _is_odd(column: str, of: str) -> str:

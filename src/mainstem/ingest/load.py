@@ -19,6 +19,7 @@ from mainstem.errors import (
 )
 from mainstem.graph import Asset
 from mainstem.ingest.fitting import Fit, drifted, fit_columns, refit
+from mainstem.ingest.lost_rows import LONGEST_LINE
 from mainstem.ingest.observation import FoundFile, files_text
 from mainstem.ingest.opening import Opened, open_scan
 from mainstem.ingest.rejecting import (
@@ -48,10 +49,6 @@ from mainstem.types import (
 
 _MAX_READINGS = 12
 """Every reading widens at least one column, and each column at most three times."""
-
-
-_LONGEST_RAW = 10_000
-"""Characters that DuckDB keeps of a row that it rejects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,7 +290,7 @@ class Load:
         self, scan: Scan, written: _Written, faults: Sequence[Fault], fit: Fit
     ) -> None:
         """Refuse a load of which no row fits: then the files are of another kind, not damaged."""
-        self._require_closed_quotes(written, faults)
+        self._require_all_rows(written, faults)
         rejected = sum(fault.rows for fault in faults)
         malformed = sum(fault.rows for fault in faults if fault.kind != "cast")
         is_kept = written.row_count or written.rejects
@@ -316,18 +313,28 @@ class Load:
             details="\n".join((f"found: {scan.description}", fault.raw)),
         )
 
-    def _require_closed_quotes(self, written: _Written, faults: Sequence[Fault]) -> None:
-        """Refuse a file whose end is one value: too long to be set aside, it would be lost."""
+    def _require_all_rows(self, written: _Written, faults: Sequence[Fault]) -> None:
+        """Refuse a file of which rows are neither read nor set aside."""
         for fault in faults:
-            if "unterminated quote" in fault.reason and len(fault.raw) >= _LONGEST_RAW:
+            where = Where(file=fault.file, line=fault.line, asset=str(self.asset.key))
+            if fault.kind == "open quote":
                 self._discard(written)
                 raise ContractBroken(
                     "A3035",
-                    f"{fault.file}: line {fault.line} opens a quote that is never closed; all rows "
-                    "below it would be lost.",
+                    f"{fault.file}: line {fault.line} opens a quote that is never closed, or very "
+                    "far below; rows behind it would be lost.",
                     hint='Close or double the quote, or set `quote: ""` if quotes mean nothing.',
-                    where=Where(file=fault.file, line=fault.line, asset=str(self.asset.key)),
+                    where=where,
                     details=fault.raw[:200],
+                )
+            if fault.kind == "long line":
+                self._discard(written)
+                raise ContractBroken(
+                    "A3021",
+                    f"{fault.file}: line {fault.line} has {fault.raw}; a row may have "
+                    f"{LONGEST_LINE:,}.",
+                    hint="Is a line break missing, or is it no CSV? Then set `format:`.",
+                    where=where,
                 )
 
     def _change(self, written: _Written) -> TableWrite:
