@@ -73,7 +73,9 @@ class _World:
     def tell(self, *events):
         pending = list(events)
         while pending:
-            self.state, instructions = decide(self.state, *pending)
+            given, marks = self.state, [mark.copy() for mark in self.state.marks]
+            self.state, instructions = decide(given, *pending)
+            assert list(given.marks) == marks
             pending = [answer for item in instructions for answer in self._carry_out(item)]
         for index, mark in enumerate(self.state.marks):
             if mark.moment in {"built", "unchanged", "skipped", "late", "judging_late"}:

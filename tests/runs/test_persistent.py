@@ -33,16 +33,16 @@ def test_a_heap_gives_the_smallest_first_and_its_copies_stay_as_they_were(script
     st.lists(st.tuples(st.integers(0, 10_000), st.integers()), max_size=20),
 )
 def test_a_changed_copy_of_a_sequence_leaves_the_sequence_alone(items, changes):
-    before = Chunks.of(items)
-    draft, model = before.edit(), list(items)
+    before = Chunks.of([item] for item in items)
+    draft, model = before.edit(), [[item] for item in items]
     for at, value in changes:
-        draft[at % len(items)] = model[at % len(items)] = value
+        draft.own(at % len(items))[0] = model[at % len(items)][0] = value
 
     after = draft.done()
 
-    assert list(draft) == list(after) == model
-    assert [after[at] for at in range(len(after))] == model
-    assert list(before) == items
+    assert list(draft) == [draft[at] for at in range(len(items))] == model
+    assert list(after) == [after[at] for at in range(len(after))] == model
+    assert list(before) == [[item] for item in items]
 
 
 def _drained(heap: Heap | None) -> list[int]:

@@ -96,7 +96,8 @@ class Book:
             return
         now, run_id = self._scope.services.clock.now(), self._scope.run.id
         state.save_steps(transaction, run_id, pending.steps.values())
-        state.add_check_results(transaction, run_id, pending.checks, at=now)
+        if pending.checks:
+            state.add_check_results(transaction, run_id, pending.checks, at=now)
         self._save_partitions(transaction)
         self._pending = _Pending()
 

@@ -27,7 +27,7 @@ from mainstem.runs.slicing import slice_of
 from mainstem.runs.staging import Work
 from mainstem.runs.step import Step
 from mainstem.runs.wiring import Unit
-from mainstem.types import AssetKey, Retry
+from mainstem.types import NO_RETRY, AssetKey, Retry, changed
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class PreparedStep:
 
     works: list[Work] = field(default_factory=list)
     step: Step | None = None
-    retry: Retry = field(default_factory=Retry)
+    retry: Retry = NO_RETRY
     links: dict[AssetKey, Entry] = field(default_factory=dict)
     error: MainstemError | None = None
     """The step could not be made: the attempt fails before it begins."""
@@ -228,7 +228,7 @@ def _as_build(work: Work) -> Work:
 
 
 def _planned(planned: PlannedAsset, decision: Decision) -> PlannedAsset:
-    return replace(
+    return changed(
         planned,
         action=decision.action,
         reason=decision.reason,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -158,7 +158,8 @@ class Driver:
             self._turn([Begun()])
             while not self.state.has_ended:
                 messages = self.inbox.wait(is_idle=not self.live)
-                self._turn([event for message in messages for event in self._receive(message)])
+                events = [self._receive(message) for message in messages]
+                self._turn([event for event in events if event is not None])
             assert self.end is not None, "a run that has ended says how"
             end, commit = publish_run(self.scope, self.book, self.state, self.end)
         except BaseException as error:
@@ -178,9 +179,8 @@ class Driver:
         starts: list[Callable[[], None]] = []
         while events:
             self.state, instructions = decide(self.state, *events)
-            events = []
-            for instruction in instructions:
-                events.extend(self._carry_out(instruction, starts))
+            answers = [self._carry_out(instruction, starts) for instruction in instructions]
+            events = [answer for answer in answers if answer is not None]
         # What runs is on record before it runs: else a crash could hide an effect.
         self.book.flush()
         for start in starts:
@@ -188,16 +188,19 @@ class Driver:
 
     def _carry_out(
         self, instruction: Instruction, starts: list[Callable[[], None]]
-    ) -> Iterator[Event]:
+    ) -> Event | None:
         match instruction:
             case Decide(index):
-                yield self._decide(index)
+                return self._decide(index)
+            case StartAttempt(index, attempt):
+                return self._start_attempt(index, attempt, starts)
+            case FinishStep(index):
+                self.slots.release(index)
+                self.book.finish(instruction)
             case Claim(index, attempt):
-                yield self.slots.claim(index, attempt)
+                return self.slots.claim(index, attempt)
             case WaitForSlot(pools):
                 self.inbox.after(self.slots.wait_s(pools), SlotDue(pools))
-            case StartAttempt(index, attempt):
-                yield from self._start_attempt(index, attempt, starts)
             case WaitForRetry(index, attempt, delay_s):
                 self._wait_for_retry(index, attempt, delay_s)
             case EvaluateGates(index, moment):
@@ -213,25 +216,23 @@ class Driver:
                 for index, live in self.live.items():
                     self._see_through(index, live)
                 self.live.clear()
-            case FinishStep(index):
-                self.slots.release(index)
-                self.book.finish(instruction)
             case EndRun():
                 self.end = instruction
+        return None
 
-    def _receive(self, message: Message) -> Iterator[Event]:
+    def _receive(self, message: Message) -> Event | None:
         match message:
             case AttemptDone():
-                yield from self._attempt_done(message)
+                return self._attempt_done(message)
             case GatesDone():
-                yield from self._gates_done(message)
+                return self._gates_done(message)
             case Audible(index, attempt):
                 self._hear(index, attempt)
             case Interrupted():
-                yield CancelRequested()
+                return CancelRequested()
             case Asked(request):
                 self.scope.emit(RunAsked(request=request.kind, by=request.asked_by))
-                yield _ANSWER[request.kind]
+                return _ANSWER[request.kind]
             case Lost(error):
                 raise error
             case SlotLost(asset):
@@ -246,11 +247,12 @@ class Driver:
                 judging = self.live.get(index)
                 if judging is not None and judging.attempt == 0:
                     del self.live[index]
-                    yield GatesEvaluated(index, held_because="its checks did not end in time")
+                    return GatesEvaluated(index, held_because="its checks did not end in time")
             case Overdue(index, attempt):
-                yield from self._attempt_done(AttemptDone(index, attempt, None, None))
+                return self._attempt_done(AttemptDone(index, attempt, None, None))
             case _:
-                yield message
+                return message
+        return None
 
     def _stop(self, index: int, live: _Live, reason: str) -> None:
         live.cancel.cancel(reason)
@@ -268,19 +270,19 @@ class Driver:
 
     def _start_attempt(
         self, index: int, attempt: int, starts: list[Callable[[], None]]
-    ) -> Iterator[Event]:
+    ) -> Event | None:
         prepared = self.prepared[index]
         self.book.courses[index].attempts = attempt
         if prepared.error is not None:
-            yield self._failed(index, attempt, prepared.error)
-        elif prepared.links:
-            yield self._stage(index, attempt, None)
-        else:
-            for key in self.scope.wiring.units[index].keys:
-                partition = self.scope.wiring.units[index].partition
-                self.scope.emit(StepStarted(key=key, attempt=attempt, partition=partition))
-            self.book.note(index, "running")
-            starts.append(partial(self._start_thread, index, attempt))
+            return self._failed(index, attempt, prepared.error)
+        if prepared.links:
+            return self._stage(index, attempt, None)
+        unit = self.scope.wiring.units[index]
+        for key in unit.keys:
+            self.scope.emit(StepStarted(key=key, attempt=attempt, partition=unit.partition))
+        self.book.note(index, "running")
+        starts.append(partial(self._start_thread, index, attempt))
+        return None
 
     def _start_thread(self, index: int, attempt: int) -> None:
         step = self.prepared[index].step
@@ -366,12 +368,12 @@ class Driver:
             event = journal.progressed(event)
         self.scope.emit(event)
 
-    def _attempt_done(self, message: AttemptDone) -> Iterator[Event]:
+    def _attempt_done(self, message: AttemptDone) -> Event | None:
         index = message.step
         live = self.live.get(index)
         if live is None or live.attempt != message.attempt:
             # It was abandoned, and another attempt or the end of the run came since.
-            return
+            return None
         del self.live[index]
         self.book.courses[index].usage = message.usage
         self.slots.release(index)
@@ -381,9 +383,8 @@ class Driver:
         if live.cancel.reason in {"timeout", "run_timeout"}:
             error = self._timeout_error(index, live)
         if error is None and message.outcome is not None:
-            yield self._stage(index, message.attempt, message.outcome)
-        else:
-            yield self._failed(index, message.attempt, error)
+            return self._stage(index, message.attempt, message.outcome)
+        return self._failed(index, message.attempt, error)
 
     def _stage(self, index: int, attempt: int, outcome: StepOutcome | None) -> Event:
         self._measure(index)
@@ -471,14 +472,14 @@ class Driver:
 
         self.crew.submit(judge_it)
 
-    def _gates_done(self, message: GatesDone) -> Iterator[Event]:
+    def _gates_done(self, message: GatesDone) -> Event | None:
         index = message.step
         if self.live.pop(index, None) is None:
-            return
+            return None
         self._measure(index)
         self.book.add_results(index, message.results)
         reason = gate_reason(self.book.courses[index].checks)
-        yield GatesEvaluated(index, message.moment, reason)
+        return GatesEvaluated(index, message.moment, reason)
 
 
 def _is_light(step: Step) -> TypeGuard[LightStep]:

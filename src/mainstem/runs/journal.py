@@ -67,7 +67,9 @@ class Journal:
 
     def outcome(self, outcome: StepOutcome | None) -> StepOutcome | None:
         """Mask what a step says of itself; its data is left alone."""
-        return None if outcome is None else self._redactor.fields(outcome, "notes", "warnings")
+        if outcome is None or not (outcome.notes or outcome.warnings):
+            return outcome
+        return self._redactor.fields(outcome, "notes", "warnings")
 
     def results(self, results: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:
         """Mask messages and sample rows of checks."""

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field
-from typing import Any
 
 from mainstem.runs.closure import Closure
 from mainstem.runs.event import RunStatus, StepStatus
-from mainstem.runs.mark import ENDED, UNSTARTED, Mark
+from mainstem.runs.mark import ENDED, UNSTARTED, Mark, Moment
 from mainstem.runs.moves import (
     AbandonAttempts,
     AttemptFailed,
@@ -205,7 +204,7 @@ class _Turn:
             if self.marks[index].is_decided:
                 self._claim_or_start(index)
             else:
-                self._set(index, moment="deciding")
+                self._move(index, "deciding")
                 self.instructions.append(Decide(index))
 
     def end_if_done(self) -> None:
@@ -218,16 +217,18 @@ class _Turn:
     def _indexes(self, moments: Iterable[str]) -> list[int]:
         return [index for index, mark in enumerate(self.marks) if mark.moment in moments]
 
-    def _set(self, index: int, **changes: Any) -> None:
-        before = self.marks[index]
-        after = self.marks[index] = before._replace(**changes)
-        self.open += (after.moment not in ENDED) - (before.moment not in ENDED)
-        self.late += (after.moment == "late") - (before.moment == "late")
+    def _move(self, index: int, moment: Moment | StepStatus) -> Mark:
+        """Let a step come to a moment, and give its mark to be changed further."""
+        mark = self.marks.own(index)
+        self.open += (mark.moment in ENDED) - (moment in ENDED)
+        self.late += (moment == "late") - (mark.moment == "late")
+        mark.moment = moment
+        return mark
 
     def _make_ready(self, *indexes: int) -> None:
         nodes = self.shape.nodes
         for index in indexes:
-            self._set(index, moment="ready")
+            self._move(index, "ready")
         self.ready = pushed(self.ready, [(-nodes[index].priority, index) for index in indexes])
 
     def _next_ready(self) -> int | None:
@@ -243,7 +244,7 @@ class _Turn:
         if not mark.claims:
             self._start(index)
         elif mark.is_called or self._first_in(pools) is None:
-            self._set(index, moment="claiming", is_called=False)
+            self._move(index, "claiming").is_called = False
             self.instructions.append(Claim(index, mark.attempt + 1))
         else:
             self._queue(index)
@@ -265,7 +266,7 @@ class _Turn:
         """Let a step wait for slots; that takes no place from steps that can go on."""
         pools = self.shape.nodes[index].pools
         self.busy -= 1
-        self._set(index, moment="pooled")
+        self._move(index, "pooled")
         order = -self.shape.nodes[index].priority
         heap = pushed(self.queues.get(pools), [(order, index)])
         assert heap is not None, "something was pushed"
@@ -293,7 +294,7 @@ class _Turn:
                 del self.queues[pools]
             else:
                 self.queues[pools] = rest
-            self._set(index, is_called=True)
+            self.marks.own(index).is_called = True
             self._make_ready(index)
 
     def _free_pools(self, index: int) -> None:
@@ -305,9 +306,9 @@ class _Turn:
             self._call_next(pools)
 
     def _start(self, index: int) -> None:
-        attempt = self.marks[index].attempt + 1
-        self._set(index, moment="running", attempt=attempt)
-        self.instructions.append(StartAttempt(index, attempt))
+        mark = self._move(index, "running")
+        mark.attempt += 1
+        self.instructions.append(StartAttempt(index, mark.attempt))
 
     def _decided(self, event: Decided) -> None:
         index = event.step
@@ -320,8 +321,9 @@ class _Turn:
             self.busy -= 1
             self._leave_out(index, "skipped", self.closing)
         elif event.action == "attempt":
-            claims = event.claims and bool(self.shape.nodes[index].pools)
-            self._set(index, retry=event.retry, is_decided=True, claims=claims)
+            mark = self.marks.own(index)
+            mark.is_decided, mark.retry = True, event.retry
+            mark.claims = event.claims and bool(self.shape.nodes[index].pools)
             self._claim_or_start(index)
         elif event.action == "judge":
             self._stage(index, has_changes=False)
@@ -345,7 +347,7 @@ class _Turn:
             self._stage(event.step, has_changes=event.has_changes)
 
     def _stage(self, index: int, *, has_changes: bool) -> None:
-        self._set(index, has_changes=has_changes, moment="staged")
+        self._move(index, "staged").has_changes = has_changes
         self._settle(index)
         node = self.shape.nodes[index]
         if not node.early_gates:
@@ -361,11 +363,11 @@ class _Turn:
         """Tell gates that read this step's table that it will not change any more."""
         if self.marks[index].is_settled:
             return
-        self._set(index, is_settled=True)
+        self.marks.own(index).is_settled = True
         for waiter in self.shape.gate_waiters[index]:
-            left = self.marks[waiter].gate_missing - 1
-            self._set(waiter, gate_missing=left)
-            if not left and self.marks[waiter].moment == "staged" and waiter != index:
+            mark = self.marks.own(waiter)
+            mark.gate_missing -= 1
+            if not mark.gate_missing and mark.moment == "staged" and waiter != index:
                 self.busy += 1
                 self._judge(waiter, "early")
 
@@ -377,7 +379,7 @@ class _Turn:
             return
         if moment == "late":
             self.busy += 1
-        self._set(index, moment="judging" if moment == "early" else "judging_late")
+        self._move(index, "judging" if moment == "early" else "judging_late")
         self.instructions.append(EvaluateGates(index, moment))
 
     def _judged(self, event: GatesEvaluated) -> None:
@@ -400,7 +402,7 @@ class _Turn:
 
     def _pass_early(self, index: int) -> None:
         if self.shape.nodes[index].late_gates:
-            self._set(index, moment="late")
+            self._move(index, "late")
         else:
             self._finish(index, "unchanged" if self._only_judges(index) else "built")
         self._release_children(index)
@@ -412,9 +414,9 @@ class _Turn:
     def _release_children(self, index: int) -> None:
         released = []
         for child in self.shape.children[index]:
-            left = self.marks[child].missing - 1
-            self._set(child, missing=left)
-            if not left and self.marks[child].moment == "waiting" and not self.is_cancelled:
+            mark = self.marks.own(child)
+            mark.missing -= 1
+            if not mark.missing and mark.moment == "waiting" and not self.is_cancelled:
                 released.append(child)
         self._make_ready(*released)
 
@@ -430,7 +432,7 @@ class _Turn:
             self._finish(index, "cancelled")
         elif event.is_retryable and mark.retry.may_follow(mark.attempt) and not self.closing:
             delay = mark.retry.delay_after(mark.attempt, event.jitter)
-            self._set(index, moment="retrying")
+            self._move(index, "retrying")
             self.instructions.append(WaitForRetry(index, mark.attempt, delay))
         else:
             self._settle(index)
@@ -457,7 +459,7 @@ class _Turn:
         self._finish(index, status, reason)
 
     def _finish(self, index: int, status: StepStatus, reason: str = "") -> None:
-        self._set(index, moment=status, reason=reason)
+        self._move(index, status).reason = reason
         self.instructions.append(FinishStep(index, status, reason))
 
     def _close(self, reason: str) -> None:
@@ -482,9 +484,8 @@ class _Turn:
         if not self.is_cancelled:
             return
         self.instructions.append(AbandonAttempts())
-        for index, mark in enumerate(list(self.marks)):
-            if mark.moment not in ENDED:
-                self._leave_out(index, "cancelled")
+        for index in [index for index, mark in enumerate(self.marks) if mark.moment not in ENDED]:
+            self._leave_out(index, "cancelled")
         self.busy = 0
 
     def hold_at_the_end(self, index: int, reason: str) -> None:
@@ -498,9 +499,13 @@ class _Turn:
         marks = list(self.marks)
         closure = Closure(self.shape, marks)
         publish = set(closure.publish)
-        for index, mark in enumerate(marks):
-            if mark.has_changes and mark.moment == "built" and index not in publish:
-                self._finish(index, "held", closure.why_not(index))
+        held = {
+            index: closure.why_not(index)
+            for index, mark in enumerate(marks)
+            if mark.has_changes and mark.moment == "built" and index not in publish
+        }
+        for index, reason in held.items():
+            self._finish(index, "held", reason)
         moments = {mark.moment for mark in self.marks}
         status: RunStatus = (
             "failed" if "failed" in moments else "held" if "held" in moments else "succeeded"

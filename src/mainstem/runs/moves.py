@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import Literal
 
 from mainstem.runs.event import RunStatus, StepStatus
-from mainstem.types import Retry, dataclass
+from mainstem.types import NO_RETRY, Retry, dataclass
 
 GateMoment = Literal["early", "late"]
 
@@ -25,7 +24,7 @@ class Decided:
     action: Literal["attempt", "judge", "unchanged", "skip"]
     """judge: only its gates are to be evaluated."""
     reason: str = ""
-    retry: Retry = field(default_factory=Retry)
+    retry: Retry = NO_RETRY
     claims: bool = True
     """An attempt does work, so it needs slots of the step's pools, if there are any."""
 

@@ -22,7 +22,8 @@ def with_needs(wiring: Wiring, graph: Graph, taken: Mapping[str, int]) -> Wiring
     """
     asks = [_asks(unit.keys, graph, taken) for unit in wiring.units]
     priorities = _priorities(wiring, graph)
-    if not any(priorities) and all(each == Asks() for each in asks):
+    nothing = Asks()
+    if not any(priorities) and all(each == nothing for each in asks):
         return wiring
     units = [replace(unit, asks=asked) for unit, asked in zip(wiring.units, asks, strict=True)]
     nodes = [

@@ -8,11 +8,20 @@ quadratic. Nothing of runs is known here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from mainstem.types import dataclass
 
-Item = TypeVar("Item")
+
+class Copied(Protocol):
+    """What can be copied, and the copy changed."""
+
+    def copy(self) -> Self:
+        """Give a copy."""
+        ...
+
+
+Item = TypeVar("Item", bound=Copied)
 _SHIFT = 6
 _MASK = (1 << _SHIFT) - 1
 
@@ -50,32 +59,39 @@ class Chunks(Generic[Item]):
 class Draft(Generic[Item]):
     """A changed copy in the making; only pieces that change are copied."""
 
-    __slots__ = ("_base", "_changed")
+    __slots__ = ("_base", "_own")
 
     def __init__(self, base: Chunks[Item]) -> None:
         self._base = base
-        self._changed: dict[int, list[Item]] = {}
+        self._own: dict[int, Item] = {}
 
     def __getitem__(self, index: int) -> Item:
-        changed = self._changed.get(index >> _SHIFT)
-        return self._base[index] if changed is None else changed[index & _MASK]
-
-    def __setitem__(self, index: int, item: Item) -> None:
-        piece = index >> _SHIFT
-        if piece not in self._changed:
-            self._changed[piece] = list(self._base.pieces[piece])
-        self._changed[piece][index & _MASK] = item
+        own = self._own
+        return own[index] if index in own else self._base.pieces[index >> _SHIFT][index & _MASK]
 
     def __iter__(self) -> Iterator[Item]:
-        for number, piece in enumerate(self._base.pieces):
-            yield from self._changed.get(number, piece)
+        for index, item in enumerate(self._base):
+            yield self._own.get(index, item)
+
+    def own(self, index: int) -> Item:
+        """Give an item to be changed: a copy, the same until the draft is done."""
+        own = self._own
+        if index not in own:
+            own[index] = self._base.pieces[index >> _SHIFT][index & _MASK].copy()
+        return own[index]
 
     def done(self) -> Chunks[Item]:
         """Give the copy."""
-        if not self._changed:
+        if not self._own:
             return self._base
+        changed: dict[int, list[Item]] = {}
+        for index, item in self._own.items():
+            number = index >> _SHIFT
+            if number not in changed:
+                changed[number] = list(self._base.pieces[number])
+            changed[number][index & _MASK] = item
         pieces = list(self._base.pieces)
-        for number, piece in self._changed.items():
+        for number, piece in changed.items():
             pieces[number] = tuple(piece)
         return Chunks(tuple(pieces), self._base.length)
 

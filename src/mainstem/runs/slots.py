@@ -68,6 +68,8 @@ class Slots:
 
     def release(self, index: int) -> None:
         """Give back what a step holds; the next claim may have it in the same turn."""
+        if not self._held:
+            return
         name = self._scope.wiring.units[index].name
         with self._lock:
             held = self._held.pop(name, None)

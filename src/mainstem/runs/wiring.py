@@ -280,5 +280,7 @@ def _by_moment(
     return early, late
 
 
-def _united(sets: Iterable[tuple[Gate, set[int]]], number: int) -> tuple[int, ...]:
+def _united(sets: Sequence[tuple[Gate, set[int]]], number: int) -> tuple[int, ...]:
+    if not sets:
+        return ()
     return tuple(sorted(set[int]().union(*(others for _gate, others in sets)) - {number}))

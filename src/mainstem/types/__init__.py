@@ -5,7 +5,7 @@ from mainstem.types.check import CheckResult, CheckSpec, Severity, Verdict
 from mainstem.types.clock import Clock, SystemClock
 from mainstem.types.duration import duration_of, duration_text, seconds_in
 from mainstem.types.engine import Engine, Session
-from mainstem.types.execution import Asks, Backoff, Execution, Pool, Retry
+from mainstem.types.execution import NO_RETRY, Asks, Backoff, Execution, Pool, Retry
 from mainstem.types.key import AssetKey
 from mainstem.types.layout import (
     LayoutColumn,
@@ -54,6 +54,7 @@ from mainstem.types.usage import Usage, cpu_s, machine_memory, peak_memory, rese
 from mainstem.types.value import changed, dataclass
 
 __all__ = [
+    "NO_RETRY",
     "Asks",
     "AssetKey",
     "Backoff",

@@ -35,7 +35,7 @@ class Retry:
 
     def or_else(self, default: Retry) -> Retry:
         """Fill in what a run says where the asset says nothing."""
-        if self == Retry():
+        if self == NO_RETRY:
             return default
         return self if self.count is not None else replace(self, count=default.count)
 
@@ -65,6 +65,10 @@ class Retry:
         power = min(attempt - 1, 64) if self.backoff == "exponential" else 0
         whole = min(self.delay_s * self.factor**power, self.max_delay_s)
         return whole * (1.0 - self.jitter + self.jitter * chance)
+
+
+NO_RETRY = Retry()
+"""What holds where nothing was said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
