@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+SYNC = b"S\0\0\0\4"
+
 
 class Proxy:
     """Relays each connection to the server's socket, in threads of its own."""
@@ -57,7 +59,8 @@ class Proxy:
         def ask():
             with suppress(OSError):
                 while data := client.recv(1 << 20):
-                    state["is_asking"] = True
+                    # A sync that comes alone ends what was asked before: it asks for nothing new.
+                    state["is_asking"] = state["is_asking"] or data != SYNC
                     server.sendall(data)
                     if self._until and self._until in data:
                         self._flows.set()

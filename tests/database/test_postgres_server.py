@@ -299,6 +299,7 @@ def test_ten_inserts_and_the_commit_are_one_round_trip(postgres_server, proxy):
             transaction.execute("insert into t values (?)", (str(number),))
         unanswered = proxy.turns
     proxy.turns = 0
+    proxy.holds_answers_until(b"select x")
     rows = _rows(database)
 
     assert (begun, unanswered, proxy.turns) == (1, 1, 2)
