@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import importlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Literal
 
 from mainstem.engines import literal, quote
 from mainstem.ingest.dialect import Dialect, Sniffed, scan_options
-from mainstem.ingest.lost_rows import is_faulty, is_kept, long_lines
+from mainstem.ingest.lost_rows import (
+    LONG_LINE,
+    LONGEST_LINE,
+    OPEN_QUOTE,
+    LongLine,
+    long_lines,
+    swallowed,
+)
 from mainstem.ingest.scan import FILE_COLUMN, PATH_COLUMN, Fault, file_pattern
 from mainstem.ingest.strict import (
     INTEGERS,
@@ -110,10 +118,10 @@ class CsvScan:
         odd = [
             fault for column in self._text_columns() for fault in self._odd_faults(session, column)
         ]
-        odd += self._lost(session)
         noted = " union all ".join(f"select 1 from {name}" for name in self._rejects)
         if not session.rows(f"select 1 from ({noted}) limit 1"):
-            return odd
+            return [*odd, *self._long_lines(session)]
+        odd += (*self._open_quotes(session), *self._long_lines(session))
         self._lines = self._locate(session)
         rows = session.rows(
             "select kind, column_name, count(distinct (file, line)), min_by(file, (file, line)), "
@@ -153,37 +161,50 @@ class CsvScan:
         )
         return f"select * from ({' union all '.join([noted, *self._odd_rows()])}) order by all"
 
-    def _lost(self, session: Session) -> list[Fault]:
-        """Tell of rows that are neither read nor noted; the first in each group of files."""
-        found = []
-        for ((dialect, _), members), name in zip(self._groups.items(), self._rejects, strict=True):
-            noted = (
-                f"select file_path, line_byte_position - 1, csv_line from {name} "
-                f"join {name}_scan using (scan_id, file_id) where error_type = "
-            )
-            unclosed = f"{noted}'UNQUOTED VALUE' order by all limit {_MAX_LOCATED}"
-            for path, position, raw in session.rows(unclosed):
+    def _noted(self, name: str, error: str) -> str:
+        return (
+            f"select file_path, line_byte_position - 1, csv_line from {name} "
+            f"join {name}_scan using (scan_id, file_id) where error_type = {literal(error)} "
+            f"order by all limit {_MAX_LOCATED}"
+        )
+
+    def _open_quotes(self, session: Session) -> Iterator[Fault]:
+        """Tell of quotes that swallowed rows which were not noted; one in each group of files."""
+        for (dialect, _), name in zip(self._groups, self._rejects, strict=True):
+            for path, position, raw in session.rows(self._noted(name, "UNQUOTED VALUE")):
                 part = self._parts[path]
-                if not is_kept(raw, part, position, dialect):
-                    (line,) = lines_at(part, [position])
-                    if not is_faulty(raw, dialect):
-                        # Of what goes past the end of a buffer the row before it is noted.
-                        line, raw = line + 1, ""  # noqa: PLW2901  # of no other row
-                    found.append(_lost_fault("open quote", part, line, raw))
+                found = swallowed(raw, part, position, dialect)
+                if found is not None:
+                    reason = (
+                        "opens a quote that is never closed, or very far below; rows behind it "
+                        "would be lost"
+                    )
+                    yield _lost(OPEN_QUOTE, part, found.line, reason, found.raw)
                     break
-            too_long = {part.path: long_lines(part) for part in (one.part for one in members)}
-            if any(too_long.values()):
-                rows = session.rows(f"{noted}'LINE SIZE OVER MAXIMUM'")
-                for path, lines in too_long.items():
-                    # One that is noted twice would hide another: they are told apart by place.
-                    seen = {position for known, position, _ in rows if known == path}
-                    for one in lines:
-                        if not any(abs(position - one.position) <= 2 for position in seen):
-                            (line,) = lines_at(self._parts[path], [one.position])
-                            said = f"{one.size:,} bytes"
-                            found.append(_lost_fault("long line", self._parts[path], line, said))
-                            break
-        return found
+
+    def _long_lines(self, session: Session) -> Iterator[Fault]:
+        """Tell of lines that are too long and were not noted; one in each file."""
+        if not self._long:
+            return
+        noted = {
+            (path, position)
+            for name in self._rejects
+            for path, position, _ in session.rows(self._noted(name, "LINE SIZE OVER MAXIMUM"))
+        }
+        for path, lines in self._long.items():
+            for one in lines:
+                # The reader may begin a line at the break before it.
+                if noted.isdisjoint((path, one.position - before) for before in range(-2, 3)):
+                    (line,) = lines_at(self._parts[path], [one.position])
+                    reason = f"has {one.size:,} bytes; a row may have {LONGEST_LINE:,}"
+                    yield _lost(LONG_LINE, self._parts[path], line, reason)
+                    break
+
+    @cached_property
+    def _long(self) -> dict[str, list[LongLine]]:
+        """Lines that are too long, by path; looked for once, however often the files are read."""
+        found = {path: long_lines(part) for path, part in self._parts.items()}
+        return {path: lines for path, lines in found.items() if lines}
 
     def _locate(self, session: Session) -> str:
         """Find the lines of rejects; give the name of a table of them, or nothing.
@@ -413,10 +434,8 @@ class CsvScan:
         return f"case {column} {cases} else -1 end"
 
 
-def _lost_fault(kind: str, part: Part, line: int, raw: str) -> Fault:
-    return Fault(
-        kind=kind, column="", rows=1, file=part.name, line=line, reason=f"{kind}: lost", raw=raw
-    )
+def _lost(kind: str, part: Part, line: int, reason: str, raw: str = "") -> Fault:
+    return Fault(kind=kind, column="", rows=1, file=part.name, line=line, reason=reason, raw=raw)
 
 
 def _is_odd(column: str, of: str) -> str:

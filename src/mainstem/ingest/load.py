@@ -19,7 +19,7 @@ from mainstem.errors import (
 )
 from mainstem.graph import Asset
 from mainstem.ingest.fitting import Fit, drifted, fit_columns, refit
-from mainstem.ingest.lost_rows import LONGEST_LINE
+from mainstem.ingest.lost_rows import LONG_LINE, OPEN_QUOTE
 from mainstem.ingest.observation import FoundFile, files_text
 from mainstem.ingest.opening import Opened, open_scan
 from mainstem.ingest.rejecting import (
@@ -49,6 +49,11 @@ from mainstem.types import (
 
 _MAX_READINGS = 12
 """Every reading widens at least one column, and each column at most three times."""
+_LOST = {
+    OPEN_QUOTE: ("A3035", 'Close or double the quote, or set `quote: ""` if quotes mean nothing.'),
+    LONG_LINE: ("A3021", "Is a line break missing, or is it no CSV? Then set `format:`."),
+}
+"""What refuses a file of which rows would be lost: code, and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,25 +321,15 @@ class Load:
     def _require_all_rows(self, written: _Written, faults: Sequence[Fault]) -> None:
         """Refuse a file of which rows are neither read nor set aside."""
         for fault in faults:
-            where = Where(file=fault.file, line=fault.line, asset=str(self.asset.key))
-            if fault.kind == "open quote":
+            if fault.kind in _LOST:
+                code, hint = _LOST[fault.kind]
                 self._discard(written)
                 raise ContractBroken(
-                    "A3035",
-                    f"{fault.file}: line {fault.line} opens a quote that is never closed, or very "
-                    "far below; rows behind it would be lost.",
-                    hint='Close or double the quote, or set `quote: ""` if quotes mean nothing.',
-                    where=where,
+                    code,
+                    f"{fault.file}: line {fault.line} {fault.reason}.",
+                    hint=hint,
+                    where=Where(file=fault.file, line=fault.line, asset=str(self.asset.key)),
                     details=fault.raw[:200],
-                )
-            if fault.kind == "long line":
-                self._discard(written)
-                raise ContractBroken(
-                    "A3021",
-                    f"{fault.file}: line {fault.line} has {fault.raw}; a row may have "
-                    f"{LONGEST_LINE:,}.",
-                    hint="Is a line break missing, or is it no CSV? Then set `format:`.",
-                    where=where,
                 )
 
     def _change(self, written: _Written) -> TableWrite:

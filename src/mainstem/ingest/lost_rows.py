@@ -14,8 +14,10 @@ import os
 from typing import IO, NamedTuple
 
 from mainstem.ingest.dialect import Dialect
-from mainstem.ingest.unpacking import Part, opened
+from mainstem.ingest.unpacking import Part, lines_at, opened
 
+OPEN_QUOTE, LONG_LINE = "open quote", "long line"
+"""Kinds of faults: rows were lost."""
 LONGEST_RAW = 10_000
 """Characters that DuckDB keeps of a row that it rejects."""
 LONGEST_LINE = 2_000_000
@@ -25,6 +27,14 @@ _BUFFER = 32_000_000
 _BLOCK = 1 << 20
 
 
+class OpenQuote(NamedTuple):
+    """Where a quote is opened."""
+
+    line: int
+    raw: str
+    """How the row begins, as far as it is known."""
+
+
 class LongLine(NamedTuple):
     """A line that is longer than a row may be."""
 
@@ -32,30 +42,21 @@ class LongLine(NamedTuple):
     size: int
 
 
-def is_kept(raw: str, part: Part, position: int, dialect: Dialect) -> bool:
-    """Tell whether all that a quote swallowed is in the text that the reader noted.
+def swallowed(raw: str, part: Part, position: int, dialect: Dialect) -> OpenQuote | None:
+    """Find the open quote that swallowed more than the reader noted; nothing if it did not.
 
     Args:
-        raw: That text.
+        raw: What was noted.
         part: The file.
         position: Where the noted row begins in it, in bytes.
         dialect: How it is written.
     """
-    if len(raw) >= LONGEST_RAW:
-        return False
     fault = _fault(raw, dialect)
-    if "unexpected end" not in fault:
-        # Without a fault it is the row before the one that is meant.
-        return bool(fault)
-    end = position + len(raw.encode())
-    with opened(part) as file:
-        _skip(file, end)
-        return not file.read(_BLOCK).strip()
-
-
-def is_faulty(raw: str, dialect: Dialect) -> bool:
-    """Tell whether a row breaks the rules of quoting."""
-    return bool(_fault(raw, dialect))
+    if fault and len(raw) < LONGEST_RAW and not _ends_early(raw, part, position, fault):
+        return None
+    (line,) = lines_at(part, [position])
+    # Without a fault it is the row before the one that is meant.
+    return OpenQuote(line, raw) if fault else OpenQuote(line + 1, "")
 
 
 def long_lines(part: Part) -> list[LongLine]:
@@ -77,7 +78,17 @@ def long_lines(part: Part) -> list[LongLine]:
     return found
 
 
+def _ends_early(raw: str, part: Part, position: int, fault: str) -> bool:
+    """Tell whether an open quote would have taken in more than there is of it."""
+    if "unexpected end" not in fault:
+        return False
+    with opened(part) as file:
+        _skip(file, position + len(raw.encode()))
+        return bool(file.read(_BLOCK).strip())
+
+
 def _fault(raw: str, dialect: Dialect) -> str:
+    """Say how a row breaks the rules of quoting; nothing if it does not."""
     is_doubled = dialect.escape in {"", dialect.quote}
     try:
         rows = csv.reader(

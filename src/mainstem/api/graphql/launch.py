@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
@@ -26,7 +26,6 @@ from mainstem.project import Controlling, Project, require_permission
 from mainstem.runs import with_partition_keys
 from mainstem.state import Launch as Stored
 from mainstem.state import LaunchRequest, launch_of, launches, queue_depth
-from mainstem.types import AssetKey
 
 
 @strawberry.enum(description="How a launch is, or ended.")
@@ -165,9 +164,7 @@ def ask(
     if given.job:
         return _ask_for_job(context, given)
     options = given.options.given() if given.options is not None else {}
-    # Said now, to whoever asks, rather than by a launch that fails later.
-    keys = selected(context.project.graph, tuple(given.select), tuple(given.exclude))
-    _require_possible(context.project, given, keys)
+    _require_possible(context.project, given, given.select, given.exclude)
     _permit(context.project, given, is_meant=bool(options.get("yes")))
     asked = LaunchRequest(
         origin="api",
@@ -184,7 +181,11 @@ def ask(
     return node(context.host.launch(asked))
 
 
-def _require_possible(project: Project, given: LaunchInput, keys: Iterable[AssetKey]) -> None:
+def _require_possible(
+    project: Project, given: LaunchInput, select: Sequence[str], exclude: Sequence[str]
+) -> None:
+    """Say now, to whoever asks, what a launch would fail with later."""
+    keys = selected(project.graph, select, exclude)
     if given.branch:
         check_ref_name(given.branch)
     if given.partitions:
@@ -213,8 +214,7 @@ def _ask_for_job(context: Context, given: LaunchInput) -> Launch:
             hint="Give `job` alone, or what is to be run without it.",
         )
     target = context.project.automation.job(given.job)
-    keys = selected(context.project.graph, target.select, target.exclude)
-    _require_possible(context.project, given, keys)
+    _require_possible(context.project, given, target.select, target.exclude)
     asked = target.request("api", context.principal.name, given.run_key[:200])
     partitions = {"*": given.partitions} if given.partitions else asked.partitions
     return node(context.host.launch(replace(asked, branch=given.branch, partitions=partitions)))
