@@ -177,13 +177,8 @@ def forget_told(transaction: Transaction, alert: str, subject: str) -> Told | No
 def forget_told_below(transaction: Transaction, start: str) -> dict[str, list[Told]]:
     """Forget all failures whose subjects start so; gives by alert what had been told of them."""
     rows = transaction.execute(
-        f"select alert, {_TOLD} from alert_told where substr(subject, 1, length(?)) = ?",
+        f"delete from alert_told where substr(subject, 1, length(?)) = ? returning alert, {_TOLD}",
         (start, start),
-    )
-    if not rows:
-        return {}
-    transaction.execute(
-        "delete from alert_told where substr(subject, 1, length(?)) = ?", (start, start)
     )
     found: dict[str, list[Told]] = {}
     for alert, *facts in rows:
