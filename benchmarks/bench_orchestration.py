@@ -80,7 +80,7 @@ def _in_process(table):
         ("diamond", 10_000, 10),
     ):
         done = min(
-            (_noops(shape, count) for _ in range(1 if count > 1000 else 3)),
+            (_noops(shape, count) for _ in range(1 if count > 1000 else 5)),
             key=lambda each: each["cpu_s"],
         )
         found[shape, count] = done

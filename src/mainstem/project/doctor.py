@@ -105,8 +105,9 @@ def _project(folder: Path) -> Iterator[Finding]:
     with project:
         for problem in project.problems:
             yield _of_error("project", problem)
-        assets = len(project.graph.assets)
-        yield Finding(subject="project", verdict="ok", message=f"{project.name}, {assets} assets")
+        count = len(project.graph.assets)
+        assets = "1 asset" if count == 1 else f"{count:,} assets"
+        yield Finding(subject="project", verdict="ok", message=f"{project.name}, {assets}")
         yield from _lake(project)
 
 

@@ -8,6 +8,7 @@ import click
 from mainstem.cli.opening import project_of
 from mainstem.cli.options import json_option, stack, vars_option, where_options
 from mainstem.cli.output import Output
+from mainstem.cli.render.words import plural
 from mainstem.project import validate
 
 
@@ -29,6 +30,7 @@ def validate_command(
         if found.compared_with
         else "no tables yet, so columns of sources are unknown"
     )
-    counted = f"{found.assets} assets, {found.checks} checks, {found.jobs} jobs"
+    parts = ((found.assets, "asset"), (found.checks, "check"), (found.jobs, "job"))
+    counted = ", ".join(plural(number, noun) for number, noun in parts)
     where = f"{found.name} · {found.environment}"
     output.lines([f"{where}: {counted}. Nothing is wrong; {compared}."])
