@@ -8,7 +8,6 @@ several writers, so a current one comes with `apsw` (SEMANTICS, Tables).
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from mainstem.database.failure import moved, translated
 from mainstem.database.migrating import apply_pending, is_behind
 from mainstem.database.port import Migration
 from mainstem.database.sqlite_watch import SqliteWatch
+from mainstem.database.write_lock import WriteLock
 from mainstem.errors import DatabaseUnavailable, InternalError
 
 _READ_WRITE = apsw.SQLITE_OPEN_READWRITE
@@ -76,8 +76,7 @@ class SqliteDatabase:
         self._writer: apsw.Connection | None = None
         self._writers = 0
         self._is_durable = False
-        self._lock = threading.Lock()
-        self._lock_holder = 0
+        self._lock = WriteLock()
         self._is_closed = False
         self._pid = os.getpid()
         existed = path.exists()
@@ -114,7 +113,8 @@ class SqliteDatabase:
     def write(self, *, durable: bool = False) -> Iterator[SqliteTransaction]:
         """Open the one write transaction; see the port."""
         self._check_alive()
-        self._acquire()
+        if not self._lock.acquire(self._busy_timeout_s):
+            raise translated(apsw.BusyError("locked by a thread"), self.path, "begin immediate")
         try:
             if self._is_closed:
                 raise moved(self.path, "was closed")
@@ -133,7 +133,6 @@ class SqliteDatabase:
         finally:
             if self._is_closed:
                 self._close_writer()
-            self._lock_holder = 0
             self._lock.release()
 
     def is_new(self) -> bool:
@@ -164,7 +163,7 @@ class SqliteDatabase:
             return
         while self._readers:
             self._readers.pop().close(True)
-        if self._lock.acquire(blocking=False):
+        if self._lock.try_aside():
             try:
                 self._close_writer()
             finally:
@@ -181,7 +180,7 @@ class SqliteDatabase:
         SQLite counts, for each connection, what the other ones commit: so it is asked on the
         connection that all writes of this object go through.
         """
-        if self._is_closed or not self._lock.acquire(blocking=False):
+        if self._is_closed or not self._lock.try_aside():
             return None
         try:
             connection = self._writing_connection(durable=self._is_durable)
@@ -190,15 +189,6 @@ class SqliteDatabase:
             return object()  # Like no other: who looks again learns what is wrong.
         finally:
             self._lock.release()
-
-    def _acquire(self) -> None:
-        if self._lock_holder == threading.get_ident():
-            raise InternalError(
-                "A9043", "a write transaction was opened within another; pass the first one on."
-            )
-        if not self._lock.acquire(timeout=self._busy_timeout_s):
-            raise translated(apsw.BusyError("locked by a thread"), self.path, "begin immediate")
-        self._lock_holder = threading.get_ident()
 
     def _writing_connection(self, *, durable: bool) -> apsw.Connection:
         if self._writer is None:
@@ -235,7 +225,7 @@ class SqliteDatabase:
             # Connections must not cross a fork, and not be closed in the child either.
             _INHERITED.extend((*self._readers, self._writer))
             self._readers, self._writer = [], None
-            self._lock, self._lock_holder = threading.Lock(), 0
+            self._lock = WriteLock()
             self._pid = os.getpid()
         status = self._stat()
         if (status.st_dev, status.st_ino) != self._identity:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LakeTransaction of tables from Arrow data, gathered for one commit.
+"""Changes of tables from Arrow data, gathered for one commit.
 
 Data files are written at once, the catalog changes when the caller commits. Loaded only when data
 is written or read: it brings pyarrow. Called by `Lake`.
@@ -69,7 +69,7 @@ class Tables(Protocol):
 
 
 class LakeTransaction:
-    """LakeTransaction to one branch that become one commit.
+    """Changes to one branch that become one commit.
 
     Keys are `namespace.name`. Rows are matched to columns by name; new columns are added, types
     are promoted where that loses nothing. Within one commit a table may be appended to as often as

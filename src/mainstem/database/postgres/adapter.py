@@ -25,6 +25,7 @@ from mainstem.database.postgres.failure import in_doubt, locked, lost, moved
 from mainstem.database.postgres.pool import Pool
 from mainstem.database.postgres.session import Rows, Session
 from mainstem.database.postgres.watch import PostgresWatch
+from mainstem.database.write_lock import WriteLock
 from mainstem.errors import DatabaseUnavailable, InternalError
 
 _PAUSE_S = 0.2
@@ -91,8 +92,7 @@ class PostgresDatabase:
         self._readers = Pool(self._connector, limit=connections, timeout_s=busy_timeout_s)
         self._writer: Session | None = Session(self._connector)
         self._busy_timeout_s = busy_timeout_s
-        self._lock = threading.Lock()
-        self._lock_holder = 0
+        self._lock = WriteLock()
         self._is_closed = False
         self._pid = os.getpid()
 
@@ -105,7 +105,7 @@ class PostgresDatabase:
     def read(self) -> Iterator[PostgresTransaction]:
         """Open a snapshot: sees one state, blocks nobody."""
         self._check_alive()
-        is_free = self._lock_holder == threading.get_ident()
+        is_free = self._lock.is_mine()
         with self._readers.session(may_exceed=is_free) as session:
             session.begin(_BEGIN_READ, is_reading=True)
             transaction = PostgresTransaction(session)
@@ -123,7 +123,8 @@ class PostgresDatabase:
         it forgot. `durable` waits for synchronous standbys too, if the server has some.
         """
         self._check_alive()
-        self._acquire()
+        if not self._lock.acquire(self._busy_timeout_s):
+            raise locked(self.url)
         try:
             if self._is_closed:
                 raise moved(self.url, "was closed")
@@ -144,7 +145,6 @@ class PostgresDatabase:
         finally:
             if self._is_closed:
                 self._close_writer()
-            self._lock_holder = 0
             self._lock.release()
 
     def is_new(self) -> bool:
@@ -174,7 +174,7 @@ class PostgresDatabase:
             self._forget_inherited()
             return
         self._readers.close()
-        if self._lock.acquire(blocking=False):
+        if self._lock.try_aside():
             try:
                 self._close_writer()
             finally:
@@ -189,15 +189,6 @@ class PostgresDatabase:
             statement_of(f"select pg_advisory_xact_lock({self._connector.lock_key})"),
             _LAST_WRITE,
         )
-
-    def _acquire(self) -> None:
-        if self._lock_holder == threading.get_ident():
-            raise InternalError(
-                "A9043", "a write transaction was opened within another; pass the first one on."
-            )
-        if not self._lock.acquire(timeout=self._busy_timeout_s):
-            raise locked(self.url)
-        self._lock_holder = threading.get_ident()
 
     def _commit(self, session: Session, before: int) -> None:
         self._writes += 1
@@ -251,7 +242,7 @@ class PostgresDatabase:
         if self._pid != os.getpid():
             self._forget_inherited()
             self._connector.after_fork()
-            self._lock, self._lock_holder = threading.Lock(), 0
+            self._lock = WriteLock()
             self._pid = os.getpid()
 
     def _forget_inherited(self) -> None:
