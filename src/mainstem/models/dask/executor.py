@@ -43,7 +43,9 @@ class DaskExecutor:
         self._lock = threading.Lock()
         self._topic = f"mainstem-{uuid.uuid4().hex}"
         self._conversations: dict[str, _Conversation] = {}
-        self._client: Client | None = None
+        self._clients: list[Client] = []
+        """The last one takes requests; those before lost their scheduler, and may find it again for
+        requests of theirs."""
         self._cluster: LocalCluster | None = None
 
     def run(
@@ -90,9 +92,9 @@ class DaskExecutor:
     def close(self) -> None:
         """Let go of the scheduler, and end worker processes of our own."""
         with self._lock:
-            client, self._client = self._client, None
+            clients, self._clients = self._clients, []
             cluster, self._cluster = self._cluster, None
-        for each in (client, cluster):
+        for each in (*clients, cluster):
             if each is not None:
                 with contextlib.suppress(OSError):
                     each.close()
@@ -107,10 +109,11 @@ class DaskExecutor:
 
     def _connected(self) -> Client:
         with self._lock:
-            if self._client is None or self._client.status != "running":
-                self._client = self._connect()
-                self._client.subscribe_topic(self._topic, self._hear)
-            return self._client
+            if not self._clients or self._clients[-1].status != "running":
+                self._clients = [each for each in self._clients if each.status != "closed"]
+                self._clients.append(self._connect())
+                self._clients[-1].subscribe_topic(self._topic, self._hear)
+            return self._clients[-1]
 
     def _connect(self) -> Client:
         settings = self._settings
