@@ -52,6 +52,20 @@ def test_a_suggestion_in_the_hint_stands_behind_the_carets_once():
     ]
 
 
+def test_what_is_known_is_suggested_only_if_it_is_like_the_name():
+    error = UserError(
+        "A1010",
+        "`zzz` is not a key of a job.",
+        hint="Known keys: select, cron.",
+        known=["select", "cron"],
+        where=Where(file="mainstem.yml", line=8, column=5, length=3, excerpt="    zzz: true"),
+    )
+
+    lines = error_lines(error, PLAIN)
+
+    assert lines[3:5] == ["      |     ^^^", "  Known keys: select, cron."]
+
+
 def test_an_error_without_a_place_has_its_hint_below():
     lines = error_lines(UserError("A1051", "There is no command `rnu`.", hint="mainstem"), PLAIN)
 

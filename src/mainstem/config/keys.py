@@ -156,6 +156,11 @@ _JOB = Keys(
         "run_timeout": Key(_DURATION, "How long a run may take; what passed is published."),
         **_RETRY,
     },
+    elsewhere={
+        **dict.fromkeys(("schedule", "schedules"), "When a job runs is its `cron`, or `every`."),
+        **dict.fromkeys(("timezone", "tz"), "The time zone of a job is its `zone`."),
+        **dict.fromkeys(("assets", "selection", "models"), "What a job builds is its `select`."),
+    },
 )
 _POOL = Either(
     of=(

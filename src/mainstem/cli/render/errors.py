@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from mainstem.cli.render.harmless import harmless
 from mainstem.cli.render.look import Look
 from mainstem.cli.render.words import plural
 from mainstem.errors import ErrorGroup, InternalError, MainstemError, Where
+from mainstem.types import nearest
 
+_NAME = re.compile(r"[\w.-]+")
 _SUGGESTION = "Did you mean"
 
 
@@ -42,7 +45,7 @@ def _one(error: MainstemError, look: Look) -> list[str]:
         if where.excerpt and where.line:
             suggestion = ""
             if where.column:
-                suggestion, hint = _split(hint, error.known)
+                suggestion, hint = _split(hint, _near(where, error.known))
             lines += _excerpt(where, suggestion, look)
     lines += [f"  {line}" for line in hint.splitlines() if line.strip()]
     lines += [f"  {look.paint(harmless(line), 'dim')}" for line in error.details.splitlines()]
@@ -71,6 +74,15 @@ def _excerpt(where: Where, suggestion: str, look: Look) -> list[str]:
         tail = f" {suggestion}" if suggestion else ""
         lines.append(f"    {look.paint(gutter + ' |', 'dim')} {under}{tail}")
     return lines
+
+
+def _near(where: Where, known: Sequence[str]) -> list[str]:
+    """Give what is like the underlined name: where nothing is, errors know all that there is."""
+    found = _NAME.match(where.excerpt, where.column - 1)
+    if found is None:
+        return []
+    name = found.group()
+    return nearest(name, known) or nearest(name.rpartition(".")[2], known)
 
 
 def _split(hint: str, known: Sequence[str]) -> tuple[str, str]:
