@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
+from sqlglot import exp
 
 from mainstem.errors import SqlInvalid
-from mainstem.sql import infer, parse
+from mainstem.sql import infer, parse, release
 
 
 def names(sql):
@@ -54,9 +57,10 @@ def test_inputs_are_the_tables_that_are_no_cte(sql, expected):
 
 
 def test_a_table_name_knows_its_place():
-    table = parse("select 'é😀' as a\nfrom  raw.\"My t\" as m", line_offset=10).tables[0]
+    query = parse("select 'é😀' as a\nfrom  raw.\"My t\" as m", line_offset=10)
+    table = query.tables[0]
 
-    assert (table.line, table.column) == (12, 7)
+    assert query.text[table.start : table.end] == 'raw."My t"'
     assert table.parts == ("raw", "My t")
     assert table.is_aliased
 
@@ -138,3 +142,23 @@ def test_what_is_nested_too_deeply_is_an_error_and_no_crash():
         parse(text, file="m.sql")
 
     assert "nested too deeply" in caught.value.summary
+
+
+def test_a_released_query_is_gone_without_the_collector_of_cycles():
+    gc.collect()
+    gc.disable()
+    try:
+        before = _nodes()
+        query = parse("select a + 1 as b from (select a from t join u using (k)) where a > 1")
+        while_parsed = _nodes()
+        release(query)
+        del query
+        after = _nodes()
+    finally:
+        gc.enable()
+
+    assert before == after < while_parsed
+
+
+def _nodes():
+    return sum(isinstance(each, exp.Column | exp.Select) for each in gc.get_objects())

@@ -12,11 +12,18 @@ import orjson
 
 from mainstem.config import read_execution
 from mainstem.errors import MainstemError, ModelInvalid
-from mainstem.graph import Materialization, OnCodeChange, Partitioning, read_partitioning
+from mainstem.graph import Asset, Materialization, OnCodeChange, Partitioning, read_partitioning
 from mainstem.models.definition import RawCheck, Strategy
 from mainstem.models.described import CHECK_KEYS, checks_in, columns_in
 from mainstem.models.options import Merged, layout_in, names_in
-from mainstem.types import Execution, LayoutColumn, dataclass, did_you_mean, seconds_in
+from mainstem.types import (
+    AssetKey,
+    Execution,
+    LayoutColumn,
+    dataclass,
+    did_you_mean,
+    seconds_in,
+)
 
 _MATERIALIZED = ("view", "table", "incremental", "ephemeral")
 _STRATEGIES = ("append", "upsert", "delete_insert", "replace_partitions")
@@ -37,52 +44,25 @@ _INSTEAD = {
 class Settled:
     """Options of a SQL model, each with its type."""
 
-    materialized: Materialization = "view"
+    asset: Asset
+    """Nobody's, with all that its options say of an asset, whatever builds it."""
     strategy: Strategy = "append"
-    row_key: tuple[str, ...] = ()
-    partition_by: tuple[LayoutColumn, ...] = ()
-    partitions: Partitioning | None = None
-    on_code_change: OnCodeChange = "rebuild"
-    upstream_mutable: bool = False
-    volatile: str = ""
-    rebuild_after_s: float | None = None
-    rebuild_rule: str = ""
     contract: tuple[tuple[str, str], ...] = ()
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     checks: tuple[RawCheck, ...] = ()
     deps: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    owner: str = ""
-    run_when: str = ""
-    freshness: Mapping[str, Any] = field(default_factory=dict)
-    description: str = ""
-    execution: Execution = field(default_factory=Execution)
+    rebuild: str = ""
+    """As written."""
     digest: str = ""
     """Hash of the options that shape data (SEMANTICS, "Fingerprint")."""
 
-
-_OF_ASSET = (
-    "rebuild_after_s",
-    "on_code_change",
-    "upstream_mutable",
-    "execution",
-    "row_key",
-    "partition_by",
-    "partitions",
-    "tags",
-    "owner",
-    "run_when",
-    "freshness",
-    "description",
-)
+    @property
+    def materialized(self) -> Materialization:
+        """What becomes of its rows."""
+        return self.asset.materialized
 
 
-def fields_of_asset(settled: Settled) -> dict[str, Any]:
-    """Give the fields of an `Asset` that are as its options say, whatever builds it."""
-    rule = settled.rebuild_rule if settled.rebuild_after_s is not None else ""
-    return {name: getattr(settled, name) for name in _OF_ASSET} | {"rebuild_rule": rule}
-
-
+_NOBODY = AssetKey("", "")
 _Plain = tuple[tuple[str, type, object], ...]
 _PLACED = frozenset({*CHECK_KEYS, "columns"})
 """Options of which the line is kept."""
@@ -148,27 +128,34 @@ def _settle(merged: Merged, volatile: str, problems: list[MainstemError]) -> Set
         "contract": contract,
         **({"partitions": partitions.shape()} if partitions is not None else {}),
     }
-    return Settled(
+    rebuild, rebuild_after_s = values.get("rebuild"), _rebuild_after(merged, materialized, problems)
+    asset = Asset(
+        key=_NOBODY,
+        kind="sql",
         materialized=materialized,
-        strategy=strategy,
+        volatile=_volatile(merged, volatile),
+        rebuild_after_s=rebuild_after_s,
+        rebuild_rule=f"rebuild: {rebuild}" if rebuild_after_s is not None else "",
+        on_code_change=_on_code_change(merged, materialized, problems),
+        upstream_mutable=values.get("upstream") == "mutable",
+        execution=_execution(merged, problems),
         row_key=row_key,
         partition_by=partition_by,
         partitions=partitions,
-        on_code_change=_on_code_change(merged, materialized, problems),
-        upstream_mutable=values.get("upstream") == "mutable",
-        volatile=_volatile(merged, volatile),
-        rebuild_after_s=_rebuild_after(merged, materialized, problems),
-        rebuild_rule=f"rebuild: {values.get('rebuild')}",
-        contract=contract,
-        columns=columns,
-        checks=checks,
-        deps=names_in(values.get("deps")),
         tags=names_in(values.get("tags")),
         owner=str(values.get("owner") or ""),
         run_when=str(values.get("run_when") or ""),
         freshness=values.get("freshness") or {},
         description=str(values.get("description") or "").strip(),
-        execution=_execution(merged, problems),
+    )
+    return Settled(
+        asset=asset,
+        strategy=strategy,
+        contract=contract,
+        columns=columns,
+        checks=checks,
+        deps=names_in(values.get("deps")),
+        rebuild=str(rebuild or ""),
         digest=blake2b(orjson.dumps(shaping), digest_size=16).hexdigest(),
     )
 

@@ -25,7 +25,7 @@ from mainstem.models.definition import Reference, SqlModel
 from mainstem.models.header import split_header
 from mainstem.models.options import Merged, Written, config_options, header_problems, merge
 from mainstem.models.properties import Properties
-from mainstem.models.settled import Settled, fields_of_asset, settle
+from mainstem.models.settled import Settled, settle
 from mainstem.sql import (
     Query,
     RenderContext,
@@ -36,12 +36,13 @@ from mainstem.sql import (
     parse,
     place_at,
     place_of,
+    release,
     relocate,
     render,
     where_at,
     where_of,
 )
-from mainstem.types import AssetKey, dataclass
+from mainstem.types import AssetKey, changed, dataclass
 
 _AS_WRITTEN = Rendered(sql="")
 """Of a model that is no template: it called nothing, and its text is the query's."""
@@ -133,10 +134,13 @@ def load_sql_model(text: str, path: str, surroundings: Surroundings) -> Asset:
         if _key(path, merged) != key:
             key = _key(path, merged)
             compiled = _compile(split.body, path, key, surroundings)
-    settled = settle(merged, compiled.main.volatile or compiled.other_volatile, problems)
+    settled = settle(merged, compiled.volatile, problems)
     problems.extend(_contradictions(key, compiled, settled, path))
     _raise(problems)
-    return _asset(key, path, merged, settled, compiled, properties)
+    asset = _asset(key, path, merged, settled, compiled, properties)
+    for query in compiled.queries:
+        release(query)
+    return asset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +154,14 @@ class Compiled:
     body: str
 
     @property
-    def other_volatile(self) -> str:
-        """Why the incremental form is volatile."""
-        return self.incremental.volatile if self.incremental is not None else ""
+    def queries(self) -> tuple[Query, ...]:
+        """All forms of it."""
+        return (self.main,) if self.incremental is None else (self.main, self.incremental)
+
+    @property
+    def volatile(self) -> str:
+        """Why it is volatile in either form."""
+        return next((query.volatile for query in self.queries if query.volatile), "")
 
 
 def _key(path: str, merged: Merged) -> AssetKey:
@@ -198,7 +207,8 @@ def _contradictions(
                 where=relocate(where, compiled.body),
             )
         ]
-    looks_back = _LOOKBACK.search(sql)
+    reads_newer = "__newer_than__(" in sql
+    looks_back = reads_newer and _LOOKBACK.search(sql)
     if looks_back and settled.materialized == "incremental" and settled.strategy == "append":
         return [
             ModelInvalid(
@@ -209,7 +219,7 @@ def _contradictions(
                 where=_where_word(compiled.body, "lookback", path),
             )
         ]
-    reads_own_table = compiled.rendered.asks_incremental or "__newer_than__(" in sql
+    reads_own_table = compiled.rendered.asks_incremental or reads_newer
     if reads_own_table and settled.materialized != "incremental":
         word = "is_incremental" if compiled.rendered.asks_incremental else "newer_than"
         return [
@@ -237,9 +247,7 @@ def _asset(
 ) -> Asset:
     parts = change_parts(compiled.incremental or compiled.main)
     parts["config"] = settled.digest
-    forms = [compiled.main.normal_form, settled.digest]
-    if compiled.incremental is not None:
-        forms.append(compiled.incremental.normal_form)
+    first, *others = [query.normal_form for query in compiled.queries]
     model = SqlModel(
         sql=compiled.main.text,
         incremental_sql=compiled.incremental.text if compiled.incremental is not None else "",
@@ -251,15 +259,12 @@ def _asset(
         after=_after(merged, settled) if settled.deps else (),
         used=compiled.rendered.used,
     )
-    return Asset(
+    return changed(
+        settled.asset,
         key=key,
-        kind="sql",
-        materialized=settled.materialized,
-        code_version=_digest(forms),
+        code_version=_digest([first, settled.digest, *others]),
         # The rendered texts, not the file's: a macro that it uses may have changed.
         code_text_hash=_digest([model.sql, model.incremental_sql, settled.digest]),
-        volatile=settled.volatile,
-        **fields_of_asset(settled),
         file=path,
         line=1,
         columns=_columns(settled, column_lines(compiled.main), properties),
@@ -270,17 +275,17 @@ def _asset(
 
 def _references(compiled: Compiled, key: AssetKey, path: str) -> tuple[Reference, ...]:
     found: dict[str, Reference] = {}
-    for query in (compiled.main, compiled.incremental):
-        for table in query.tables if query is not None else ():
+    for query in compiled.queries:
+        for table in query.tables:
             name = table.name
-            if name.casefold() in found or name.casefold() == key.folded:
+            folded = name.casefold()
+            if folded in found or folded == key.folded:
                 continue
-            assert query is not None, "tables are a query's"
             place = place_at(query.text, table.start, table.end - table.start)
             if compiled.body != query.text:
                 shown = _shown(where_of(path, place), table.is_ref)
                 place = place_of(relocate(shown, compiled.body))
-            found[name.casefold()] = Reference(name=name, file=path, place=place)
+            found[folded] = Reference(name=name, file=path, place=place)
     return tuple(found.values())
 
 

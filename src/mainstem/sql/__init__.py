@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from mainstem.sql.inference import Inference, infer
     from mainstem.sql.marker import Used, quoted
     from mainstem.sql.place import Place, place_at, place_of, relocate, where_at, where_of
-    from mainstem.sql.query import Query, TableName, parse
+    from mainstem.sql.query import Query, parse, release
     from mainstem.sql.rewrite import expand, pin_time, qualify, table_name
+    from mainstem.sql.scope import TableName
     from mainstem.sql.template import RenderContext, Rendered, is_template, render
     from mainstem.sql.unnamed import compares_unnamed
 
@@ -26,8 +27,9 @@ _PLACES = {
     "inference": ("Inference", "infer"),
     "marker": ("Used", "quoted"),
     "place": ("Place", "place_at", "place_of", "relocate", "where_at", "where_of"),
-    "query": ("Query", "TableName", "parse"),
+    "query": ("Query", "parse", "release"),
     "rewrite": ("expand", "pin_time", "qualify", "table_name"),
+    "scope": ("TableName",),
     "template": ("RenderContext", "Rendered", "is_template", "render"),
     "unnamed": ("compares_unnamed",),
 }
@@ -53,6 +55,7 @@ __all__ = [
     "place_of",
     "qualify",
     "quoted",
+    "release",
     "relocate",
     "render",
     "table_name",

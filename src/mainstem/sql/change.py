@@ -15,6 +15,7 @@ from mainstem.sql.normal import Names, Walk, digest_of
 from mainstem.sql.query import Query
 from mainstem.sql.scope import written_name
 
+_NOT_CLAUSES = frozenset({"expressions", "from_", "with_"})
 _SHOWN = 60
 """Characters of an expression that stand for the name of a column without one."""
 
@@ -24,16 +25,14 @@ def change_parts(query: Query) -> dict[str, str]:
     select = query.shaping
     if select is None:
         return {"rows": query.normal_form}
-    projections = list(select.expressions)
+    projections: list[exp.Expr] = select.expressions
     kept = _projections_that_shape_rows(select, projections)
-    cut = [item for item in projections if id(item) not in kept]
+    cut = [item for item in projections if id(item) not in kept] if kept else projections
     outline = query.outline
     written = outline if outline is not None and outline.is_free else _Apart(query.tree, select)
     parts = {"rows": digest_of(written.without(cut))}
     by_alias: dict[str, exp.Expr] = {
-        name.casefold(): item
-        for item in projections
-        if isinstance(item, exp.Alias | exp.Subquery) and (name := written_name(item))
+        name.casefold(): item for item in projections if (name := written_name(item))
     }
     for item in projections:
         # An expression may use the aliases of others: their definition is part of its own.
@@ -108,7 +107,7 @@ def _projections_that_shape_rows(select: exp.Select, projections: list[exp.Expr]
     ordinals: set[int] = set()
     names: set[str] = set()
     for key, clause in select.args.items():
-        if key in {"expressions", "from_", "with_"}:
+        if not clause or key in _NOT_CLAUSES:
             continue
         for node in clause if isinstance(clause, list) else [clause]:
             if isinstance(node, exp.Expr):
@@ -116,28 +115,28 @@ def _projections_that_shape_rows(select: exp.Select, projections: list[exp.Expr]
                 names |= {column.name.casefold() for column in node.find_all(exp.Column)}
     groups_all = group is not None and not group.expressions
     for index, item in enumerate(projections, start=1):
-        is_leaf = _is_leaf(item)
-        shapes = (
-            index in ordinals
-            or (bool(names) and written_name(item).casefold() in names)
-            or (not is_leaf and _unnests(item))
-        )
-        is_aggregate = not is_leaf and item.find(exp.AggFunc) is not None
-        if shapes or (groups_all and not is_aggregate) or (group is None and is_aggregate):
+        shapes = index in ordinals or (bool(names) and written_name(item).casefold() in names)
+        if _is_leaf(_plain(item)):
+            shapes = shapes or groups_all
+        else:
+            is_aggregate = item.find(exp.AggFunc) is not None
+            shapes = shapes or (groups_all and not is_aggregate) or _unnests(item)
+            shapes = shapes or (group is None and is_aggregate)
+        if shapes:
             kept.add(id(item))
     return kept
 
 
-def _is_leaf(item: exp.Expr) -> bool:
+def _is_leaf(inner: exp.Expr) -> bool:
     """Tell plain columns and constants apart, as most projections are: nothing is below them."""
-    inner = _plain(item)
-    return isinstance(inner, exp.Literal) or (
-        isinstance(inner, exp.Column) and isinstance(inner.this, exp.Identifier)
-    )
+    if isinstance(inner, exp.Column):
+        return isinstance(inner.args["this"], exp.Identifier)
+    return isinstance(inner, exp.Literal)
 
 
 def _plain(item: exp.Expr) -> exp.Expr:
-    inner: exp.Expr = item.this if isinstance(item, exp.Alias) else item
+    """Give an expression without the name that it was given."""
+    inner: exp.Expr = item.args["this"] if isinstance(item, exp.Alias) else item
     return inner
 
 
@@ -164,9 +163,10 @@ def _ordinals(clause: exp.Expr) -> set[int]:
 
 
 def _aliases_used(item: exp.Expr, by_alias: dict[str, exp.Expr]) -> list[exp.Expr]:
-    if not by_alias or isinstance(_plain(item), exp.Literal):
+    plain = _plain(item)
+    if not by_alias or isinstance(plain, exp.Literal):
         return []
-    bare = _bare(_plain(item))
+    bare = _bare(plain)
     if bare is not None and by_alias.get(bare.name.casefold(), item) is item:
         return []
     found: dict[int, exp.Expr] = {}
@@ -184,8 +184,8 @@ def _name(item: exp.Expr) -> str:
     bare = _bare(item)
     if bare is not None:
         return bare.name
-    if isinstance(item, exp.Alias) and item.alias:
-        return str(item.alias)
+    if isinstance(item, exp.Alias) and (alias := item.alias):
+        return str(alias)
     if isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
         return f"{item.table}.*"
     if item.is_star:

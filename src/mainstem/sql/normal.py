@@ -10,26 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
 from sqlglot import exp
 
-from mainstem.sql.marker import REF_NAMESPACE
-from mainstem.sql.scope import is_file_name, sources_of, table_parts
-from mainstem.sql.volatile import call_reason, sample_reason, table_reason
+from mainstem.sql.scope import TableName, is_file_name, sources_of, table_name, table_parts
+from mainstem.sql.volatile import call_reason, may_be_volatile, sample_reason, table_reason
 
 NORMAL_FORM_VERSION = "1"
 """Part of every hash: raise it when the walk below changes what it writes."""
-
-
-@dataclass(slots=True, kw_only=True)
-class TableUse:
-    """One mention of a table that is not a CTE."""
-
-    parts: tuple[exp.Identifier, ...]
-    is_aliased: bool
-    is_ref: bool
 
 
 @dataclass(slots=True)
@@ -119,7 +110,7 @@ class Walk:
         self.words: list[str] = []
         self.shaping = shaping
         self.outline = Outline(self.words)
-        self.tables: list[TableUse] = []
+        self.tables: list[TableName] = []
         self.volatile = ""
         self.count = 0
 
@@ -129,23 +120,7 @@ class Walk:
 
     def emit(self, node: exp.Expr, names: Names) -> None:
         """Write one node and all below it."""
-        writer = _WRITERS.get(type(node))
-        if writer is not None:
-            writer(self, node, names)
-        else:
-            self.emit_plain(node, names)
-
-    def emit_plain(self, node: exp.Expr, names: Names) -> None:
-        """Write class name and arguments; queries of any kind open a scope."""
-        if isinstance(node, exp.Query):
-            names = self.open_scope(node, names)
-        elif isinstance(node, exp.Func):
-            self.volatile = self.volatile or call_reason(node)
-        if isinstance(node, exp.Binary) and type(node.this) is type(node):
-            self.emit_chain(node, names)
-            return
-        self.words.append(node.key)
-        self.emit_arguments(node, names, skip=_NONE)
+        _WRITERS[type(node)](self, node, names)
 
     def emit_chain(self, node: exp.Expr, names: Names) -> None:
         """Write `a or b or c` without going down once for each: chains may be long."""
@@ -156,8 +131,7 @@ class Walk:
             operands.append(first.expression)
             first = first.this
         if not operands:
-            self.words.append(node.key)
-            self.emit_arguments(node, names, skip=_NONE)
+            _plain(self, node, names)
             return
         self.words.extend((f"{node.key}*", *(flags or ()), "["))
         self.emit(first, names)
@@ -170,10 +144,13 @@ class Walk:
         words = self.words
         words.append("(")
         arguments = node.args
-        for key in sorted(arguments):
+        written = [
+            key
+            for key, value in arguments.items()
+            if (value or not (value is None or value is False or value == [])) and key not in skip
+        ]
+        for key in sorted(written):
             value = arguments[key]
-            if key in skip or (not value and (value is None or value is False or value == [])):
-                continue
             words.append(key)
             if isinstance(value, exp.Expr):
                 self.emit(value, names)
@@ -189,7 +166,7 @@ class Walk:
         words.append("[")
         for item in items:
             start, count = len(words), self.count
-            self.emit_value(item, names)
+            self.emit(item, names)
             outline.spans[id(item)] = (start, len(words))
             outline.is_free = outline.is_free and self.count == count
         words.append("]")
@@ -212,10 +189,11 @@ class Walk:
         clause = node.args.get("with_")
         if clause is not None:
             self._emit_ctes(clause, inner)
+        sources = inner.sources
         for name, _ in sources_of(node) if isinstance(node, exp.Select) else ():
-            if name and name not in inner.sources:
+            if name and name not in sources:
                 # Unique along the chain of scopes, and untouched by what other scopes hold.
-                inner.sources[name] = f"\x02s{inner.depth}.{len(inner.sources)}"
+                sources[name] = f"\x02s{inner.depth}.{len(sources)}"
         return inner
 
     def fresh(self, letter: str) -> str:
@@ -237,6 +215,29 @@ class Walk:
             inner.ctes[name] = canonical  # not before: a CTE does not see itself
 
 
+def _plain(walk: Walk, node: exp.Expr, names: Names) -> None:
+    """Write class name and arguments."""
+    walk.words.append(node.key)
+    walk.emit_arguments(node, names, skip=_NONE)
+
+
+def _scope(walk: Walk, node: exp.Expr, names: Names) -> None:
+    """Write a query of any other kind."""
+    _plain(walk, node, walk.open_scope(node, names))
+
+
+def _operator(walk: Walk, node: exp.Expr, names: Names) -> None:
+    if type(node.this) is type(node):
+        walk.emit_chain(node, names)
+    else:
+        _plain(walk, node, names)
+
+
+def _call(walk: Walk, node: exp.Expr, names: Names, *, write: _Writer) -> None:
+    walk.volatile = walk.volatile or call_reason(node)
+    write(walk, node, names)
+
+
 def _select(walk: Walk, node: exp.Expr, names: Names) -> None:
     inner = walk.open_scope(node, names)
     if node.args.get("sample") is not None:
@@ -250,10 +251,6 @@ def _query(walk: Walk, node: exp.Expr, names: Names) -> None:
     walk.words.append(node.key)
     walk.emit_arguments(node, inner, skip=_WITH_ALIAS)
     walk.words.extend(_column_aliases(node))
-
-
-def _subquery(walk: Walk, node: exp.Expr, names: Names) -> None:
-    _query(walk, node, names)
 
 
 def _table(walk: Walk, node: exp.Expr, names: Names) -> None:
@@ -273,12 +270,10 @@ def _table(walk: Walk, node: exp.Expr, names: Names) -> None:
         else:
             reason = table_reason(parts)
             walk.volatile = walk.volatile or reason
-            is_ref = len(parts) > 1 and parts[0].name == REF_NAMESPACE
-            named = parts[1:] if is_ref else parts
-            words.append(".".join(part.name.casefold() for part in named))
+            table = table_name(parts, is_aliased=node.args.get("alias") is not None)
+            words.append(table.name.casefold())
             if not reason:
-                is_aliased = node.args.get("alias") is not None
-                walk.tables.append(TableUse(parts=parts, is_aliased=is_aliased, is_ref=is_ref))
+                walk.tables.append(table)
     if node.args.get("sample") is not None:
         walk.volatile = walk.volatile or sample_reason(node.args["sample"])
     words.extend(_column_aliases(node))
@@ -289,7 +284,7 @@ def _column(walk: Walk, node: exp.Expr, names: Names) -> None:
     """Write a column by the canonical name of its relation, whatever its alias is."""
     arguments = node.args
     this = arguments["this"]
-    written = [arguments.get("catalog"), arguments.get("db"), arguments.get("table")]
+    written = [arguments.get(part) for part in _QUALIFIERS] if len(arguments) > 1 else _NOTHING
     qualifiers = [part.name.casefold() for part in written if part is not None]
     words = walk.words
     words.append("column")
@@ -309,9 +304,11 @@ def _column(walk: Walk, node: exp.Expr, names: Names) -> None:
         walk.emit_value(this, names)
         return
     # The table's own spelling names the output column; a struct's field is named as written.
-    words.append(str(this.this).casefold() if is_relation else str(this.this))
-    if not written[2]:
-        whole_row = names.source(str(this.this).casefold())
+    name = str(this.this)
+    folded = name.casefold()
+    words.append(folded if is_relation else name)
+    if not written[-1]:
+        whole_row = names.source(folded)
         if whole_row is not None:
             words.append(whole_row)
 
@@ -351,22 +348,43 @@ def _column_aliases(node: exp.Expr) -> list[str]:
     return ["columns", *(str(column.name) for column in columns)] if columns else []
 
 
+_Writer = Callable[[Walk, exp.Expr, Names], None]
+
+
+class _Writers(dict[type, _Writer]):
+    """What writes nodes of a class; of most classes it is found when the first one comes."""
+
+    def __missing__(self, kind: type) -> _Writer:
+        if issubclass(kind, exp.Query):
+            writer = _scope
+        else:
+            writer = _operator if issubclass(kind, exp.Binary) else _plain
+        if may_be_volatile(kind):
+            writer = partial(_call, write=writer)
+        self[kind] = writer
+        return writer
+
+
+_NOTHING = (None,)
+_QUALIFIERS = ("catalog", "db", "table")
 _NONE: frozenset[str] = frozenset()
 _OPERANDS = frozenset({"this", "expression"})
 _WITH = frozenset({"with_"})
 _WITH_ALIAS = frozenset({"with_", "alias"})
 _TABLE_NAME = frozenset({"this", "db", "catalog", "alias"})
 
-_WRITERS: dict[type, Callable[[Walk, exp.Expr, Names], None]] = {
-    exp.Select: _select,
-    exp.Union: _query,
-    exp.Except: _query,
-    exp.Intersect: _query,
-    exp.Subquery: _subquery,
-    exp.Table: _table,
-    exp.Column: _column,
-    exp.Alias: _alias,
-    exp.Identifier: _identifier,
-    exp.Literal: _literal,
-    exp.TableAlias: _table_alias,
-}
+_WRITERS = _Writers(
+    {
+        exp.Select: _select,
+        exp.Union: _query,
+        exp.Except: _query,
+        exp.Intersect: _query,
+        exp.Subquery: _query,
+        exp.Table: _table,
+        exp.Column: _column,
+        exp.Alias: _alias,
+        exp.Identifier: _identifier,
+        exp.Literal: _literal,
+        exp.TableAlias: _table_alias,
+    }
+)

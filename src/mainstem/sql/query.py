@@ -20,8 +20,9 @@ from sqlglot.tokenizer_core import TokenType
 from sqlglot.tokens import Tokenizer
 
 from mainstem.errors import SqlInvalid
-from mainstem.sql.normal import Outline, TableUse, normalise
+from mainstem.sql.normal import Outline, normalise
 from mainstem.sql.place import where_at
+from mainstem.sql.scope import TableName
 from mainstem.sql.shaping import shaping_select
 from mainstem.types import dataclass
 
@@ -34,27 +35,6 @@ _IDLE: dict[str, list[tuple[Tokenizer, Parser]]] = {}
 
 # sqlglot warns on stderr about statements that it keeps as text; they become our own error.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableName:
-    """One mention of a table that is not a CTE; offsets count characters of the query's text."""
-
-    parts: tuple[str, ...]
-    """As written, outermost first: `("raw", "flights")`."""
-    start: int
-    end: int
-    """Offset behind the last character."""
-    is_aliased: bool
-    is_ref: bool = False
-    """Written by a template's `ref`: the marker namespace is not part of `parts`."""
-    line: int = 0
-    column: int = 0
-
-    @property
-    def name(self) -> str:
-        """The parts joined by dots."""
-        return ".".join(self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +77,7 @@ def parse(sql: str, *, file: str = "", dialect: str = "duckdb", line_offset: int
         raise _too_deep(shifted, file) from None
     return Query(
         text=shifted,
-        tables=tuple(_table_name(shifted, use) for use in normal.tables),
+        tables=tuple(normal.tables),
         normal_form=normal.digest(),
         volatile=normal.volatile,
         is_select=True,
@@ -106,6 +86,15 @@ def parse(sql: str, *, file: str = "", dialect: str = "duckdb", line_offset: int
         shaping=shaping,
         outline=normal.outline if shaping is not None else None,
     )
+
+
+def release(query: Query) -> None:
+    """Take the tree of a query apart, which nobody will look at again.
+
+    Its nodes know their parents: only the collector of cycles would free it, and late.
+    """
+    for node in query.tree.bfs():
+        node.parent = None
 
 
 def _tree(sql: str, file: str, dialect: str) -> exp.Expr:
@@ -212,20 +201,3 @@ def _unclosed(sql: str) -> str:
         if sql.count(quote) % 2:
             return f"a {name} is not closed"
     return ""
-
-
-def _table_name(sql: str, use: TableUse) -> TableName:
-    parts, is_aliased, is_ref = use.parts, use.is_aliased, use.is_ref
-    first, last = parts[0], parts[-1]
-    start = first.meta.get("start", 0)
-    line_start = sql.rfind("\n", 0, start) + 1
-    named = parts[1:] if is_ref else parts
-    return TableName(
-        parts=tuple(part.name for part in named),
-        start=start,
-        end=last.meta.get("end", start) + 1,
-        is_aliased=is_aliased,
-        is_ref=is_ref,
-        line=sql.count("\n", 0, start) + 1,
-        column=start - line_start + 1,
-    )

@@ -51,6 +51,13 @@ VOLATILE_NAMES = frozenset(
 _READERS = ("read_", "parquet_", "csv_", "st_read", "iceberg_", "delta_", "sqlite_", "postgres_")
 
 
+def may_be_volatile(kind: type) -> bool:
+    """Tell whether nodes of a class can make a query volatile by what they call."""
+    if kind in VOLATILE_TREES or issubclass(kind, exp.Anonymous):
+        return True
+    return issubclass(kind, exp.Func) and kind.sql_name().casefold().startswith(_READERS)
+
+
 def call_reason(node: exp.Expr) -> str:
     """Say why a function makes a query volatile; empty if it does not."""
     shown = VOLATILE_TREES.get(type(node))

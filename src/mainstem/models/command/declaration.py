@@ -18,7 +18,7 @@ from mainstem.models.command.definition import Command, variable_of
 from mainstem.models.command.scripts import Scripts, find_scripts, words_in
 from mainstem.models.options import Merged, Written, merge, names_in
 from mainstem.models.properties import Properties
-from mainstem.models.settled import Settled, fields_of_asset, settle
+from mainstem.models.settled import Settled, settle
 from mainstem.types import AssetKey
 
 _OUTPUT_ONLY = (
@@ -86,7 +86,8 @@ def command_asset(
     where = replace(properties.where, asset=str(key))
     deps = [names.resolve(name, namespace=key.namespace, where=where) for name in settled.deps]
     parts = _parts(command, settled)
-    return Asset(
+    return replace(
+        settled.asset,
         key=key,
         kind="command",
         materialized=settled.materialized if command.output is not None else "none",
@@ -95,7 +96,6 @@ def command_asset(
         code_version=_digest(parts),
         code_text_hash=_digest(parts),
         volatile=_volatile(command, settled),
-        **fields_of_asset(settled),
         file=properties.where.file,
         line=properties.where.line,
         columns=settled.columns,
@@ -244,13 +244,13 @@ def _shape(command: Command) -> dict[str, Any]:
 
 
 def _volatile(command: Command, settled: Settled) -> str:
-    if settled.volatile:
-        return settled.volatile
-    if settled.rebuild_after_s is not None:
+    if settled.asset.volatile:
+        return settled.asset.volatile
+    if settled.asset.rebuild_after_s is not None:
         return ""
     if command.output is None:
         return "an effect: its command gives no table"
-    if command.inputs or settled.rebuild_rule == "rebuild: on_change":
+    if command.inputs or settled.rebuild == "on_change":
         return ""
     return "a command without inputs: nothing tells whether its result would be the same"
 
