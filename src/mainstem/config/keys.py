@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of keys: mainstem.yml, ingest files, model property files (GRAMMAR 2 to 5).
 
-Keys of later issues are here with their shape, so that a file that has them loads and a typing
-mistake in them is found; what does not work yet is refused by the package that would do it.
+Keys of later issues have their shape here; what does not work yet, its own package refuses.
 """
 
 from __future__ import annotations
