@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from mainstem.models.remote.worker import RemoteWorker
     from mainstem.models.resolved import CompiledSql, compiled_sql, resolve_inputs
     from mainstem.models.seed import SeedStep, load_seed, seed_key
-    from mainstem.models.sql_model import Surroundings, key_of, load_sql_model
+    from mainstem.models.sql_draft import Draft, Surroundings, draft_sql_model, key_of
+    from mainstem.models.sql_model import load_sql_model, sql_asset
     from mainstem.models.sql_step import SqlStep
     from mainstem.models.worker.discovery import discover
     from mainstem.models.worker.foreground import Foreground
@@ -85,7 +86,7 @@ _HOME = {
     "SqlModel": "definition",
     "SqlStep": "sql_step",
     "StepExecutor": "worker.port",
-    "Surroundings": "sql_model",
+    "Surroundings": "sql_draft",
     "WorkerPool": "worker.pool",
     "accepted_values": "python.checks_dsl",
     "asset": "python.declaration",
@@ -94,10 +95,12 @@ _HOME = {
     "command_asset": "command.declaration",
     "compiled_sql": "resolved",
     "discover": "worker.discovery",
+    "draft_sql_model": "sql_draft",
+    "Draft": "sql_draft",
     "expression": "python.checks_dsl",
     "is_command": "command.declaration",
     "is_current": "python.current",
-    "key_of": "sql_model",
+    "key_of": "sql_draft",
     "load_check": "check_file",
     "load_properties": "properties",
     "load_seed": "seed",
@@ -119,6 +122,7 @@ _HOME = {
     "seed_key": "seed",
     "sensor": "python.declaration",
     "sql": "python.checks_dsl",
+    "sql_asset": "sql_model",
     "unique": "python.checks_dsl",
 }
 
@@ -129,6 +133,7 @@ __all__ = [
     "CompiledSql",
     "Context",
     "Discovered",
+    "Draft",
     "Foreground",
     "Host",
     "ItemFailed",
@@ -160,6 +165,7 @@ __all__ = [
     "command_asset",
     "compiled_sql",
     "discover",
+    "draft_sql_model",
     "expression",
     "is_command",
     "is_current",
@@ -185,6 +191,7 @@ __all__ = [
     "seed_key",
     "sensor",
     "sql",
+    "sql_asset",
     "unique",
 ]
 

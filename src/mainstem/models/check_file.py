@@ -9,7 +9,7 @@ from typing import Any
 
 from mainstem.errors import ModelInvalid, SelectionInvalid, SqlInvalid, Where
 from mainstem.models.header import split_header
-from mainstem.models.sql_model import Surroundings
+from mainstem.models.sql_draft import Surroundings
 from mainstem.sql import parse, qualify, relocate, render
 from mainstem.types import AssetKey, dataclass, did_you_mean
 

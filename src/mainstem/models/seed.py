@@ -16,7 +16,7 @@ from mainstem.graph import Asset
 from mainstem.models.definition import Seed
 from mainstem.models.properties import Properties
 from mainstem.models.seed_shape import require_shape
-from mainstem.models.sql_model import key_of
+from mainstem.models.sql_draft import key_of
 from mainstem.runs import StepContext, StepOutcome
 from mainstem.types import AssetKey, Engine, Provenance, Session, TableWrite, did_you_mean
 

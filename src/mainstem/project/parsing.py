@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -23,7 +23,10 @@ from mainstem.project.loaded import env_digest, env_is_current
 from mainstem.types import changed, dataclass
 
 if TYPE_CHECKING:
-    from mainstem.models import Surroundings
+    from mainstem.models import Draft, Surroundings
+
+_GROUP = 32
+"""Files of SQL that are read together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +91,9 @@ def parse_all(
             except ConfigInvalid as error:
                 parsed[file.path] = Parsed(digest="", kind=file.kind, problems=(error,))
     reader = _SqlReader(surrounding, index, macros, known=known)
-    for file in ordered:
-        if file.kind in {"sql", "seed", "check"}:
-            parsed[file.path] = reader.read(file)
+    texts = [file for file in ordered if file.kind in {"sql", "seed", "check"}]
+    for first in range(0, len(texts), _GROUP):
+        parsed |= reader.read(texts[first : first + _GROUP])
     return parsed
 
 
@@ -129,6 +132,13 @@ def _parse_yaml(file: ProjectFile, surrounding: Surrounding) -> Parsed:
         return Parsed(digest=file.digest, kind=file.kind, problems=_each(error))
 
 
+class _Begun(NamedTuple):
+    """A SQL model that was parsed; nobody looked at its trees yet."""
+
+    digest: str
+    draft: Draft
+
+
 class _SqlReader:
     """Reads models, seeds and checks, unless they are known."""
 
@@ -149,8 +159,19 @@ class _SqlReader:
         options = orjson.OPT_SORT_KEYS
         self._common = digest_of(orjson.dumps(common, option=options, default=str)).encode()
 
-    def read(self, file: ProjectFile) -> Parsed:
-        """Give what a file says."""
+    def read(self, files: Iterable[ProjectFile]) -> dict[str, Parsed]:
+        """Give what some files say, by path.
+
+        All are parsed before any is looked at further: the parser and what follows it do not fit
+        into the caches of a processor together, and turns of one file each took a tenth longer.
+        """
+        begun = [(file, self._begun(file)) for file in files]
+        return {
+            file.path: self._finished(file, it) if isinstance(it, _Begun) else it
+            for file, it in begun
+        }
+
+    def _begun(self, file: ProjectFile) -> Parsed | _Begun:
         settings, is_model = self._surrounding.settings, file.kind == "sql"
         below = file.path.partition("/")[2].rpartition(".")[0]
         options = settings.model_options(below) if is_model else {}
@@ -169,17 +190,17 @@ class _SqlReader:
         if before is not None and env_is_current(before.env, self._surrounding.env):
             return before
         try:
-            return self._parsed(file, digest, options, properties)
+            return self._read(file, digest, options, properties)
         except MainstemError as error:
             return Parsed(digest=digest, kind=file.kind, problems=_each(error))
 
-    def _parsed(
+    def _read(
         self,
         file: ProjectFile,
         digest: str,
         options: Mapping[str, Any],
         properties: Properties | None,
-    ) -> Parsed:
+    ) -> Parsed | _Begun:
         if file.kind == "seed":
             asset = models.load_seed(file.path, file.digest, properties)
             return Parsed(digest=digest, kind=file.kind, assets=(asset,))
@@ -189,13 +210,20 @@ class _SqlReader:
         if file.kind == "check":
             check = models.load_check(text, file.path, around)
             return Parsed(digest=digest, kind=file.kind, check=check)
-        asset = models.load_sql_model(text, file.path, around)
+        return _Begun(digest, models.draft_sql_model(text, file.path, around))
+
+    def _finished(self, file: ProjectFile, begun: _Begun) -> Parsed:
+        """Make an asset of a SQL model."""
+        try:
+            asset = models.sql_asset(begun.draft)
+        except MainstemError as error:
+            return Parsed(digest=begun.digest, kind=file.kind, problems=_each(error))
         env = {
             used.name: env_digest(self._surrounding.env.get(used.name))
             for used in asset.definition.used
             if used.kind == "env_var"
         }
-        return Parsed(digest=digest, kind=file.kind, assets=(asset,), env=env)
+        return Parsed(digest=begun.digest, kind=file.kind, assets=(asset,), env=env)
 
     @cached_property
     def _around(self) -> Surroundings:

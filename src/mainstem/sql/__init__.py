@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mainstem.sql.inference import Inference, infer
     from mainstem.sql.marker import Used, quoted
     from mainstem.sql.place import Place, place_at, place_of, relocate, where_at, where_of
-    from mainstem.sql.query import Query, parse, release
+    from mainstem.sql.query import Query, Statement, parse, query_of, read_statement, release
     from mainstem.sql.rewrite import expand, pin_time, qualify, table_name
     from mainstem.sql.scope import TableName
     from mainstem.sql.template import RenderContext, Rendered, is_template, render
@@ -27,7 +27,7 @@ _PLACES = {
     "inference": ("Inference", "infer"),
     "marker": ("Used", "quoted"),
     "place": ("Place", "place_at", "place_of", "relocate", "where_at", "where_of"),
-    "query": ("Query", "parse", "release"),
+    "query": ("Query", "Statement", "parse", "query_of", "read_statement", "release"),
     "rewrite": ("expand", "pin_time", "qualify", "table_name"),
     "scope": ("TableName",),
     "template": ("RenderContext", "Rendered", "is_template", "render"),
@@ -41,6 +41,7 @@ __all__ = [
     "Query",
     "RenderContext",
     "Rendered",
+    "Statement",
     "TableName",
     "Used",
     "change_parts",
@@ -54,7 +55,9 @@ __all__ = [
     "place_at",
     "place_of",
     "qualify",
+    "query_of",
     "quoted",
+    "read_statement",
     "release",
     "relocate",
     "render",

@@ -38,6 +38,15 @@ logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A SELECT as a tree, at which nobody looked yet."""
+
+    text: str
+    file: str
+    tree: exp.Expr = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """A parsed SELECT."""
 
@@ -57,7 +66,7 @@ class Query:
 
 
 def parse(sql: str, *, file: str = "", dialect: str = "duckdb", line_offset: int = 0) -> Query:
-    """Parse one SELECT statement (or VALUES, FROM, set operation).
+    """Parse one SELECT statement (or VALUES, FROM, set operation), and look at what it says.
 
     Args:
         sql: The statement; a trailing semicolon is allowed.
@@ -69,14 +78,24 @@ def parse(sql: str, *, file: str = "", dialect: str = "duckdb", line_offset: int
         SqlInvalid: It does not parse (A2010), or is not exactly one SELECT (A2011).
     """
     shifted = "\n" * line_offset + sql if line_offset else sql
-    tree = _tree(shifted, file, dialect)
+    return query_of(read_statement(shifted, file=file, dialect=dialect))
+
+
+def read_statement(sql: str, *, file: str = "", dialect: str = "duckdb") -> Statement:
+    """Parse one SELECT statement: the first half of `parse`."""
+    return Statement(text=sql, file=file, tree=_tree(sql, file, dialect))
+
+
+def query_of(statement: Statement) -> Query:
+    """Look at what a statement says: the second half of `parse`."""
+    text, file, tree = statement.text, statement.file, statement.tree
     shaping = shaping_select(tree)
     try:
         normal = normalise(tree, shaping)
     except RecursionError:
-        raise _too_deep(shifted, file) from None
+        raise _too_deep(text, file) from None
     return Query(
-        text=shifted,
+        text=text,
         tables=tuple(normal.tables),
         normal_form=normal.digest(),
         volatile=normal.volatile,
