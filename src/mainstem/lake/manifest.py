@@ -110,6 +110,15 @@ def paths_of(ref: ManifestRef, store: ManifestStore) -> list[str]:
     return paths
 
 
+def rows_of(refs: Iterable[ManifestRef], store: ManifestStore) -> dict[str, int]:
+    """Give the paths of the files of manifests, each with its rows."""
+    found: dict[str, int] = {}
+    for ref in refs:
+        columns = _load(ref.hash, store)
+        found.update(zip(columns["path"], columns["rows"], strict=True))
+    return found
+
+
 def fold(
     refs: Sequence[ManifestRef], store: ManifestStore, *, ids: SnapshotIds
 ) -> tuple[ManifestRef, ...]:

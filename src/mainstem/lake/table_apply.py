@@ -107,11 +107,12 @@ def relink(
     history = onto if onto is not None and onto.table_id == content.table_id else None
     if history is None:
         return next_snapshot(
-            dataclasses.replace(content, snapshots=()),
+            dataclasses.replace(content, snapshots=(), row_count=0, file_count=0, size_bytes=0),
             content.manifests,
             operation="overwrite",
             ids=ids,
             manifests=manifests,
+            added=(content.file_count, content.row_count),
         )
     present = all_ids(content.schema)
     dropped = {*history.dropped_ids, *content.dropped_ids, *all_ids(history.schema)} - present
@@ -128,32 +129,26 @@ def relink(
         file_count=history.file_count,
         size_bytes=history.size_bytes,
     )
-    appended = _appended(history, content, ids=ids, manifests=manifests)
-    operation = "overwrite" if appended is None else "append"
-    refs = content.manifests if appended is None else appended
-    return next_snapshot(merged, refs, operation=operation, ids=ids, manifests=manifests)
-
-
-def _appended(
-    before: TableState, after: TableState, *, ids: SnapshotIds, manifests: ManifestStore
-) -> tuple[ManifestRef, ...] | None:
-    """Give the manifests of a version that only adds files to another, as its next snapshot.
-
-    Incremental readers look for manifests that a snapshot of the word `append` added: those that
-    came on a run's branch count as added here. Nothing if any file is gone, or none is new.
-    """
-    known = {ref.hash: ref for ref in before.manifests}
-    new = [ref for ref in after.manifests if ref.hash not in known]
-    kept = {ref.hash for ref in after.manifests}
-    lost = [ref for ref in before.manifests if ref.hash not in kept]
-    if not new:
-        return None
-    if lost:
-        # Manifests are folded as they grow in number: their files then stand in another one.
-        found = {path for ref in new for path in manifest.paths_of(ref, manifests)}
-        if not found.issuperset(path for ref in lost for path in manifest.paths_of(ref, manifests)):
-            return None
-    return tuple(known.get(ref.hash) or manifest.inherit(ref, ids) for ref in after.manifests)
+    known = {ref.hash: ref for ref in history.manifests}
+    kept = {ref.hash for ref in content.manifests}
+    new = [ref for ref in content.manifests if ref.hash not in known]
+    lost = [ref for ref in history.manifests if ref.hash not in kept]
+    # Manifests are folded as they grow in number: their files then stand in another one.
+    came, went = (manifest.rows_of(refs, manifests) if lost else {} for refs in (new, lost))
+    if new and went.keys() <= came.keys():
+        # Incremental readers look for manifests that a snapshot of the word `append` added: those
+        # that came on a run's branch count as added here.
+        appended = [known.get(ref.hash) or manifest.inherit(ref, ids) for ref in content.manifests]
+        return next_snapshot(merged, appended, operation="append", ids=ids, manifests=manifests)
+    added = [rows for path, rows in came.items() if path not in went]
+    return next_snapshot(
+        merged,
+        content.manifests,
+        operation="overwrite",
+        ids=ids,
+        manifests=manifests,
+        added=(len(added), sum(added)),
+    )
 
 
 def next_snapshot(
@@ -163,14 +158,30 @@ def next_snapshot(
     operation: str,
     ids: SnapshotIds,
     manifests: ManifestStore,
+    added: tuple[int, int] | None = None,
 ) -> TableState:
-    """Close a snapshot over manifests; `state` still has the counts of the one before."""
+    """Close a snapshot over manifests; `state` still has the counts of the one before.
+
+    Args:
+        state: The table before.
+        refs: The manifests of the snapshot.
+        operation: Iceberg's word for it.
+        ids: Fresh numbers.
+        manifests: Where manifests are kept.
+        added: Files and rows that are new to the table; those of its new manifests by default.
+    """
     rows = sum(ref.row_count for ref in refs)
     count = sum(ref.file_count for ref in refs)
     size = sum(ref.size_bytes for ref in refs)
-    new = [ref for ref in refs if ref.snapshot_id == ids.snapshot_id]
-    added_files = sum(ref.added_files for ref in new)
-    added_rows = sum(ref.added_rows for ref in new)
+    if added is None:
+        new = [ref for ref in refs if ref.snapshot_id == ids.snapshot_id]
+        added = sum(ref.added_files for ref in new), sum(ref.added_rows for ref in new)
+    changed = {
+        "added-data-files": added[0],
+        "added-records": added[1],
+        "deleted-data-files": max(0, state.file_count + added[0] - count),
+        "deleted-records": max(0, state.row_count + added[1] - rows),
+    }
     snapshot = Snapshot(
         snapshot_id=ids.snapshot_id,
         parent_id=state.snapshot_id,
@@ -180,10 +191,7 @@ def next_snapshot(
         schema_id=state.schema_id,
         manifest_list=manifest.write_manifest_list(refs, manifests),
         summary={
-            "added-data-files": added_files,
-            "added-records": added_rows,
-            "deleted-data-files": max(0, state.file_count + added_files - count),
-            "deleted-records": max(0, state.row_count + added_rows - rows),
+            **{name: number for name, number in changed.items() if number},
             "total-data-files": count,
             "total-records": rows,
             "total-files-size": size,

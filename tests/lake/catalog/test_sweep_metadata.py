@@ -151,4 +151,7 @@ def test_what_replaces_rows_is_no_append(lake):
     lake.publish("run", "main", [T], message="run")
 
     table = StaticTable.from_metadata(lake.metadata_path(T))
-    assert table.current_snapshot().summary.operation.value == "overwrite"
+    summary = table.current_snapshot().summary
+    assert summary.operation.value == "overwrite"
+    assert (summary["added-records"], summary["added-data-files"]) == ("1", "1")
+    assert int(summary["deleted-records"]) > 0

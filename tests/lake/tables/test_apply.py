@@ -289,7 +289,25 @@ def test_linked_content_is_a_new_snapshot_behind_those_of_the_branch(lab):
     assert len(state.snapshots) == 3
     assert state.last_sequence_number > lab.state.last_sequence_number
     assert state.row_count == 1
-    assert state.snapshots[-1].summary["total-records"] == 1
+    assert state.snapshots[-1].summary == {
+        "added-data-files": 1,
+        "added-records": 1,
+        "deleted-data-files": 1,
+        "deleted-records": 2,
+        "total-data-files": 1,
+        "total-records": 1,
+        "total-files-size": old.size_bytes,
+    }
+
+
+def test_content_that_begins_a_branchs_table_is_all_added(lab):
+    lab.write("append", rows("a", "b"))
+
+    state = relink(lab.state, ids=lab.ids(), manifests=lab.manifests)
+
+    summary = state.snapshots[-1].summary
+    assert (summary["added-data-files"], summary["added-records"]) == (1, 2)
+    assert "deleted-records" not in summary
 
 
 def test_a_dropped_column_that_a_link_brings_back_counts_as_present(lab):
