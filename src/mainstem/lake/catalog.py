@@ -24,12 +24,15 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Caches:
-    """What transactions of one lake share; all of it is content-addressed, so never stale."""
+    """What transactions of one lake share; all of it is content-addressed, so never stale.
 
-    nodes: Cache[Node] = field(default_factory=lambda: Cache(20_000))
-    entries: Cache[Entry] = field(default_factory=lambda: Cache(50_000))
-    commits: Cache[Commit] = field(default_factory=lambda: Cache(20_000))
-    states: Cache[Any] = field(default_factory=lambda: Cache(2_000))
+    A server that runs for months fills each of them: full, they are some 40 MB.
+    """
+
+    nodes: Cache[Node] = field(default_factory=lambda: Cache(8_000))
+    entries: Cache[Entry] = field(default_factory=lambda: Cache(20_000))
+    commits: Cache[Commit] = field(default_factory=lambda: Cache(4_000))
+    states: Cache[Any] = field(default_factory=lambda: Cache(600))
     """Table states by hash."""
     contents: Cache[Mapping[AssetKey, Entry]] = field(default_factory=lambda: Cache(16))
     """All relations of a commit by root hash."""
