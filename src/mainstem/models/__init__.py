@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mainstem.models.command.definition import Command
     from mainstem.models.command.scripts import Scripts, script_stamps, scripts_are_current
     from mainstem.models.command.step import CommandStep, Host
+    from mainstem.models.compiled import CompiledSql, compiled_sql
     from mainstem.models.dask.opening import open_dask
     from mainstem.models.definition import RawCheck, Reference, Seed, SqlModel
     from mainstem.models.properties import Properties, PropertyIndex, load_properties
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from mainstem.models.quarantine import Rule
     from mainstem.models.remote.executor import RemoteExecutor
     from mainstem.models.remote.worker import RemoteWorker
-    from mainstem.models.resolved import CompiledSql, compiled_sql, resolve_inputs
+    from mainstem.models.resolved import resolve_inputs
     from mainstem.models.seed import SeedStep, load_seed, seed_key
     from mainstem.models.sql_draft import Draft, Surroundings, draft_sql_model, key_of
     from mainstem.models.sql_model import load_sql_model, sql_asset
@@ -61,7 +62,7 @@ _HOME = {
     "CheckFile": "check_file",
     "Command": "command.definition",
     "CommandStep": "command.step",
-    "CompiledSql": "resolved",
+    "CompiledSql": "compiled",
     "Context": "python.context",
     "ItemFailed": "python.context",
     "Discovered": "python.definition",
@@ -93,7 +94,7 @@ _HOME = {
     "between": "python.checks_dsl",
     "check": "python.declaration",
     "command_asset": "command.declaration",
-    "compiled_sql": "resolved",
+    "compiled_sql": "compiled",
     "discover": "worker.discovery",
     "draft_sql_model": "sql_draft",
     "Draft": "sql_draft",

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from mainstem.errors import AssetNotFound, ErrorGroup, MainstemError, SqlInvalid, Where
 from mainstem.graph import Asset
+from mainstem.models.compiled import CompiledSql, unknown_names
 from mainstem.models.contract import require_contract
 from mainstem.models.definition import SqlModel
 from mainstem.models.inputs import pinned, register_inputs
-from mainstem.models.resolved import CompiledSql, unknown_names
 from mainstem.models.rows import Rows, RulesOf
 from mainstem.runs import StepContext, StepOutcome
 from mainstem.sql import expand, relocate, table_name

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+from importlib import import_module
 from pathlib import Path
 
 from mainstem.types import dataclass
@@ -27,8 +26,11 @@ class GitState:
 
 def git_state(folder: Path) -> GitState:
     """Ask git, once, in at most two seconds; anything unusual is as good as no repository."""
-    git = shutil.which("git")
-    if git is None or not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
+    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
+        return GitState()
+    # Imported late: most commands ask nothing of git.
+    subprocess, git = import_module("subprocess"), import_module("shutil").which("git")
+    if git is None:
         return GitState()
     try:
         done = subprocess.run(

@@ -10,10 +10,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-
-from cronsim import CronSim, CronSimError
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from mainstem.errors import ModelInvalid
+
+if TYPE_CHECKING:
+    from cronsim import CronSim
 
 _NEVER_YEARS = 30
 """February 29th on a given weekday comes back within 28 years; but for 2100, as cronsim has it."""
@@ -33,9 +36,12 @@ class CronWalls:
     def __init__(self, expression: str, first_year: int) -> None:
         if len(expression.split()) != 5:
             raise _invalid(expression, "it needs five fields")
+        cronsim = import_module("cronsim")  # late: few projects have such windows
         try:
-            fields = CronSim(expression, datetime.combine(date(first_year, 1, 1), time()))
-        except CronSimError as error:
+            fields: CronSim = cronsim.CronSim(
+                expression, datetime.combine(date(first_year, 1, 1), time())
+            )
+        except cronsim.CronSimError as error:
             raise _invalid(expression, str(error)) from None
         self._fields = fields
         self._first_year = first_year

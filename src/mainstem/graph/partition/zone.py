@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from mainstem.errors import ModelInvalid
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 _SHORTEST = timedelta(seconds=1)
 
@@ -23,14 +27,16 @@ def zone_of(name: str) -> ZoneInfo:
     Raises:
         ModelInvalid: There is none of that name (A2060).
     """
+    zoneinfo = import_module("zoneinfo")  # late: few projects have partitions by time
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        zone: ZoneInfo = zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise ModelInvalid(
             "A2060",
             f"`partitions` has the time zone `{name}`, which is not known.",
             hint="Write a name of the IANA database: UTC, Europe/Berlin, America/New_York.",
         ) from None
+    return zone
 
 
 @lru_cache(maxsize=256)
