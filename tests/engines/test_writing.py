@@ -323,13 +323,33 @@ def test_two_writes_of_one_attempt_do_not_meet(session, warehouse):
     assert session.rows("select a from raw.t order by a") == [(1,), (2,)]
 
 
+@pytest.mark.parametrize(
+    ("sql", "given_type", "before"),
+    [
+        ("select 1 as a", "INTEGER", "copy ("),
+        ("with w as (select 1 as a) from w", "INTEGER", "copy ("),
+        ("select 1 as a", "TINYINT", 'copy (select cast("a" as INTEGER) as "a" from ('),
+        ("from (select 1 as a)", "INTEGER", 'copy (select "a" as "a" from ('),
+    ],
+)
+def test_only_a_select_whose_columns_are_as_stored_is_copied_as_it_is(
+    session, warehouse, sql, given_type, before
+):
+    schema = warehouse.with_ids(session.describe("select 1 as a"))
+
+    plan = plan_copy(sql, schema, warehouse.target(schema), given_types=[given_type])
+
+    assert plan.before == before
+    assert session.rows(plan.statement)[0][1] == 1
+
+
 @pytest.mark.parametrize("partition", [(), [("a", "identity")]])
 def test_half_written_files_bear_the_prefix_too(session, warehouse, partition):
     schema = warehouse.with_ids(session.describe("select 1 as a"))
     target = warehouse.target(schema, partition=partition, prefix="run-7-")
-    plan = plan_copy(schema, target, given_types=["INTEGER"])
+    plan = plan_copy("select 1 as a", schema, target, given_types=["INTEGER"])
 
-    session.rows(plan.statement("select 1 as a"))
+    session.rows(plan.statement)
 
     left = [path for path in plan.folder.parent.rglob("*") if path.is_file()]
     assert [path.name.startswith("run-7-") for path in left] == [True]

@@ -133,11 +133,10 @@ class DuckDBSession:
         """
         sql = without_semicolon(sql)
         given, types = self._describe(sql)
-        plan = writing.plan_copy(given, target, given_types=[str(of) for of in types])
-        statement = plan.statement(sql)
+        plan = writing.plan_copy(sql, given, target, given_types=[str(of) for of in types])
         try:
             written = self._run(
-                sql, lambda: self._connection.execute(statement).fetchall(), prefix=plan.before
+                sql, lambda: self._connection.execute(plan.statement).fetchall(), prefix=plan.before
             )
             return writing.finish(written, plan, target, self.rows)
         except BaseException:

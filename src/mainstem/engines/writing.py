@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +33,8 @@ from mainstem.types import (
 )
 
 _FILE_SIZE_BYTES = 256 * 1024 * 1024
+_IS_SELECT = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
+"""What COPY surely takes as it is; of what else may stand in a FROM clause that is not known."""
 
 Run = Callable[[str], list[tuple[Any, ...]]]
 """Runs a statement of ours and fetches its rows."""
@@ -39,25 +42,25 @@ Run = Callable[[str], list[tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyPlan:
-    """One COPY statement, to be wrapped around the query that it was made for."""
+    """One COPY statement and where it writes."""
 
     folder: Path
     """New, below the target's folder; partitions are renamed out of it when all is well. Also what
     the names of all files start with."""
+    statement: str
     before: str
-    after: str
+    """What stands in the statement before the query."""
     partitions: tuple[PartitionColumn, ...]
 
-    def statement(self, sql: str) -> str:
-        """Give the statement that runs a query and writes its rows."""
-        return self.before + in_brackets(sql)[1:] + self.after
 
-
-def plan_copy(given: Schema, target: WriteTarget, *, given_types: Sequence[str]) -> CopyPlan:
+def plan_copy(
+    sql: str, given: Schema, target: WriteTarget, *, given_types: Sequence[str]
+) -> CopyPlan:
     """Plan the writing of a query.
 
     Args:
-        given: Columns of the query, as `describe` tells them.
+        sql: The query, without a semicolon.
+        given: Its columns, as `describe` tells them.
         target: Where to write, and as what.
         given_types: DuckDB's types of the same columns: those that fit are not cast.
 
@@ -72,13 +75,14 @@ def plan_copy(given: Schema, target: WriteTarget, *, given_types: Sequence[str])
     columns = [_column(field, given, types, target) for field in target.schema]
     if unknown := [field.name for field in given if target.schema.field(field.name) is None]:
         raise InternalError("A9053", f"{target.key} has no place for columns {unknown}.")
-    select = f"select {', '.join(columns)} from ("
-    closing = " as query"
+    before, after = f"copy (select {', '.join(columns)} from (", " as query)"
     if partitions:
         # Computed on the columns as they are stored, so that value and rows agree.
         extra = ", ".join(f"{part.sql} as {quote(part.name)}" for part in partitions)
-        select = f"select *, {extra} from ({select}"
-        closing += ") as stored"
+        before = before.replace("copy (", f"copy (select *, {extra} from (", 1)
+        after += " as stored)"
+    elif columns == [_as(quote(name), name) for name in given.names] and _IS_SELECT.match(sql):
+        before, after = "copy (", ""  # DuckDB parses a microsecond for each character
     into = folder / f"{target.prefix}{token}"
     options = _options(target.schema, partitions)
     place = into if partitions else _name(into, 0)
@@ -87,8 +91,9 @@ def plan_copy(given: Schema, target: WriteTarget, *, given_types: Sequence[str])
         options.append(f"filename_pattern {literal(into.name + '-{uuid}')}")
     return CopyPlan(
         folder=into,
-        before=f"copy ({select}",
-        after=f"{closing}) to {literal(place)} ({', '.join(options)})",
+        statement=f"{before}{in_brackets(sql)[1:]}{after} to {literal(place)} "
+        f"({', '.join(options)})",
+        before=before,
         partitions=partitions,
     )
 
@@ -104,11 +109,15 @@ def _column(field: Field, given: Schema, types: dict[str, str], target: WriteTar
                 where=Where(asset=str(target.key)),
                 known=given.names,
             )
-        return f"cast(null as {wanted}) as {quote(field.name)}"
+        return _as(f"cast(null as {wanted})", field.name)
     name = quote(found.name)
     if types[found.name.casefold()] == wanted:
-        return f"{name} as {quote(field.name)}"
-    return f"cast({name} as {wanted}) as {quote(field.name)}"
+        return _as(name, field.name)
+    return _as(f"cast({name} as {wanted})", field.name)
+
+
+def _as(sql: str, name: str) -> str:
+    return f"{sql} as {quote(name)}"
 
 
 def _options(schema: Schema, partitions: tuple[PartitionColumn, ...]) -> list[str]:

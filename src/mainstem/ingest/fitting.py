@@ -14,7 +14,7 @@ from mainstem.engines import literal, quote, type_sql
 from mainstem.errors import ConfigInvalid, ContractBroken, SchemaDrifted, Where
 from mainstem.graph import Asset
 from mainstem.ingest.column_type import sql_type
-from mainstem.ingest.scan import Fault
+from mainstem.ingest.scan import FILE_COLUMN, Fault
 from mainstem.ingest.strict import NANOSECONDS, strict_cast
 from mainstem.ingest.table import FileTable
 from mainstem.types import Schema, Session, dataclass, did_you_mean, nearest
@@ -53,6 +53,9 @@ class Fit:
             keep: Further columns of the scan's query.
         """
         every = {**self.names, **self.filters}
+        is_as_read = list(every.items()) == [(name, name) for name in self.types]
+        if is_as_read and not (self.lenient or where or keep or FILE_COLUMN in query):
+            return query  # the scan's is that already, and DuckDB parses long texts slowly
         columns = [
             f"{strict_cast(quote(name), self.lenient[name])} as {quote(new)}"
             if name in self.lenient

@@ -39,7 +39,9 @@ def guarded(name: str, of: str) -> str:
     """
     column = quote(name)
     low, high = _RANGES[of]
-    bad = (f"{column} <> trunc({column})", f"{column} > {high}", f"{column} < {low}")
+    is_even = low == -high
+    bounds = [f"abs({column}) > {high}"] if is_even else [f"{column} > {high}", f"{column} < {low}"]
+    bad = (f"{column} <> trunc({column})", *bounds)
     fails = f"error({literal(f'{_MARK}:{name}:')})"
     branches = " ".join(f"when {condition} then {fails}" for condition in bad)
     return f"case {branches} else {column}::{of} end"
