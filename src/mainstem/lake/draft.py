@@ -9,7 +9,7 @@ kinds of operations and the cursor intervals, by key. Filled by `intent`, `publi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import orjson
@@ -20,10 +20,10 @@ from mainstem.lake.commit import commits_between, write_commit
 from mainstem.lake.content import find_entry, put_entry, slot_of
 from mainstem.lake.table_state import SnapshotIds
 from mainstem.lake.values import Commit, Entry, EntryKind
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Done:
     """What happened to one key on the way from one commit to another."""
 

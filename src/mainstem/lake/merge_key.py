@@ -7,7 +7,7 @@ together, since a cursor says how far the table's rows reach. Called by `merge`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mainstem.lake.content import are_equal, load_state, load_view, slot_of, table_entry, view_entry
 from mainstem.lake.draft import Done, Draft
@@ -21,7 +21,7 @@ from mainstem.lake.text_merge import merge_text
 from mainstem.lake.values import Conflict, Entry, OnConflict
 from mainstem.lake.version import merged_provenance
 from mainstem.lake.writing import from_table
-from mainstem.types import AssetKey, ViewWrite
+from mainstem.types import AssetKey, ViewWrite, dataclass
 
 _COMMUTING = frozenset({"append", "compact", "evolve"})
 _REWRITING = frozenset({"compact", "delete", "overwrite", "replace_partitions", "upsert"})
@@ -55,7 +55,7 @@ class Sides:
         return self.ours.content != self.theirs.content
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What a merge comes to, filled key by key."""
 

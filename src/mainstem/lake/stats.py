@@ -8,13 +8,13 @@ and maps but counts: Iceberg gives such bounds no meaning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from mainstem.lake.leaves import Leaf, leaves
-from mainstem.types import Physical, Primitive, Schema
+from mainstem.types import Physical, Primitive, Schema, dataclass
 
 CUT = 16
 """Characters of a string, or bytes of a binary, that a bound keeps (Iceberg's default)."""
@@ -23,7 +23,7 @@ _HIGHEST = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class FileStatistics:
     """The statistics part of a `DataFile`, by field id."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +26,7 @@ from mainstem.lake.content import load_entry
 from mainstem.lake.ref import delete_ref, list_refs, moves_since
 from mainstem.lake.sweep_metadata import find_metadata
 from mainstem.lake.values import Commit, Ref, Swept
+from mainstem.types import dataclass
 
 
 class Transactions(Protocol):
@@ -76,7 +77,7 @@ def sweep(
     )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Reach:
     """What the roots lead to; grows as more roots are walked."""
 

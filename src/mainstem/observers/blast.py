@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from mainstem.graph import Asset, Graph
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

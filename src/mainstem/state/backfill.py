@@ -8,7 +8,7 @@ came of it: a server may die at any moment, and the next one goes on from what i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ import orjson
 
 from mainstem.database import Migration, Transaction
 from mainstem.state.times import from_us, to_us
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, dataclass
 
 BackfillStatus = Literal["running", "paused", "succeeded", "failed", "cancelled"]
 

@@ -2,10 +2,10 @@
 """`dataclass` for frozen values with slots, at a tenth of the usual cost of defining one.
 
 The standard library makes each class twice and compiles six methods for it: a quarter of a second
-for the 300 classes that a run imports. Here the class is made once more at most, with closures over
-`operator.attrgetter`, as fast to call, and `__init__`, the one method that has to be compiled, is
-compiled for the first value. Fields are the standard library's own, so `replace`, `fields` and
-`asdict` work, and type checkers see the standard decorator.
+for the 300 classes that a run imports. Here the class is made once more at most, and each method
+when it is first called: closures over `operator.attrgetter`, as fast to call, and `__init__`, which
+is compiled. Fields are the standard library's own, so `replace`, `fields` and `asdict` work, and
+type checkers see the standard decorator.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _value(*, frozen: bool, slots: bool, kw_only: bool = False) -> Callable[[typ
         fields = {**_inherited_fields(cls), **own}
         taken = {name for base in cls.__mro__ for name in vars(base).get("__slots__", ())}
         return type(cls)(cls.__name__, cls.__bases__, {
-            **_methods(cls.__qualname__, list(fields.values())),
+            **_methods(list(fields.values())),
             **_written(cls, own),
             "__slots__": tuple(name for name in own if name not in taken),
             "__dataclass_fields__": fields,
@@ -96,16 +96,13 @@ def _inherited_fields(cls: type) -> dict[str, _Field]:
 
 
 class _Made:
-    """Stands for a method until it is called for the first time: only then it is compiled."""
+    """Stands for a method until it is called for the first time: only then it is made."""
+
+    __slots__ = ("_fields", "_make", "_name", "_owner")
 
     def __init__(
-        self,
-        qualified: str,
-        name: str,
-        fields: Sequence[_Field],
-        make: Callable[[type, Sequence[_Field]], _Method],
+        self, name: str, fields: Sequence[_Field], make: Callable[[type, Sequence[_Field]], _Method]
     ) -> None:
-        self._qualified = qualified
         self._name = name
         self._fields = fields
         self._make = make
@@ -117,7 +114,8 @@ class _Made:
     def __get__(self, instance: object, _owner: type | None = None) -> _Method:
         assert self._owner is not None, "is part of a class"
         method = self._make(self._owner, self._fields)
-        method.__qualname__ = f"{self._qualified}.{self._name}"
+        method.__name__ = self._name
+        method.__qualname__ = f"{self._owner.__qualname__}.{self._name}"
         type.__setattr__(self._owner, self._name, method)
         return method if instance is None else cast("_Method", method.__get__(instance))
 
@@ -171,12 +169,7 @@ def _filler(made: type, fields: Sequence[_Field]) -> _Method:
     return method
 
 
-def _methods(qualified: str, fields: Sequence[_Field]) -> Mapping[str, Any]:
-    """Make the methods of a class."""
-    every = [field.name for field in fields]
-    places = {name: place for place, name in enumerate(every)}
-    shown = [field.name for field in fields if field.repr]
-    stored = _getter(every)
+def _equal(_made: type, fields: Sequence[_Field]) -> _Method:
     compared = _getter([field.name for field in fields if field.compare])
 
     def equal(self: Any, other: Any) -> Any:
@@ -184,40 +177,71 @@ def _methods(qualified: str, fields: Sequence[_Field]) -> Mapping[str, Any]:
             return NotImplemented
         return compared(self) == compared(other)
 
+    return equal
+
+
+def _digest(_made: type, fields: Sequence[_Field]) -> _Method:
+    compared = _getter([field.name for field in fields if field.compare])
+
     def digest(self: Any) -> int:
         return hash(compared(self))
+
+    return digest
+
+
+def _text(_made: type, fields: Sequence[_Field]) -> _Method:
+    shown = [field.name for field in fields if field.repr]
 
     @reprlib.recursive_repr()
     def text(self: Any) -> str:
         values = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
         return f"{self.__class__.__qualname__}({values})"
 
+    return text
+
+
+def _state(_made: type, fields: Sequence[_Field]) -> _Method:
+    stored = _getter([field.name for field in fields])
+
     def state(self: Any) -> tuple[Any, ...]:
         return stored(self)
+
+    return state
+
+
+def _copied(made: type, fields: Sequence[_Field]) -> _Method:
+    every = [field.name for field in fields]
+    places = {name: place for place, name in enumerate(every)}
+    stored = _getter(every)
 
     def copied(self: Any, **changes: Any) -> Any:
         values = list(stored(self))
         for name, value in changes.items():
             if name not in places:
-                raise TypeError(f"{qualified} has no field {name}")
+                raise TypeError(f"{made.__qualname__} has no field {name}")
             values[places[name]] = value
         other = object.__new__(self.__class__)
         other.__setstate__(values)
         return other
 
-    methods = {
-        "__eq__": equal,
-        "__hash__": digest,
-        "__repr__": text,
-        "__getstate__": state,
-        "__replace__": copied,
-    }
-    for name, method in methods.items():
-        method.__name__, method.__qualname__ = name, f"{qualified}.{name}"
+    return copied
+
+
+_MAKERS = {
+    "__init__": _initializer,
+    "__setstate__": _filler,
+    "__eq__": _equal,
+    "__hash__": _digest,
+    "__repr__": _text,
+    "__getstate__": _state,
+    "__replace__": _copied,
+}
+
+
+def _methods(fields: Sequence[_Field]) -> Mapping[str, Any]:
+    """Give the methods of a class; most are never called in one run, and so never made."""
     return {
-        **methods,
-        "__init__": _Made(qualified, "__init__", fields, _initializer),
-        "__setstate__": _Made(qualified, "__setstate__", fields, _filler),
+        **{name: _Made(name, fields, make) for name, make in _MAKERS.items()},
         "__setattr__": _refuse_to_assign,
         "__delattr__": _refuse_to_delete,
     }

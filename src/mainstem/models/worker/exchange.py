@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from mainstem.models.worker.message import Answer
 from mainstem.models.worker.output import Log, Output
 from mainstem.models.worker.process import WorkerProcess
+from mainstem.types import dataclass
 
 
 class Cancel(Protocol):
