@@ -22,6 +22,7 @@ from mainstem.lake.table_state import (
     Snapshot,
     SnapshotIds,
     TableState,
+    counts_of,
     table_location,
 )
 from mainstem.types import PartitionSpec, Schema, TableWrite
@@ -176,12 +177,16 @@ def next_snapshot(
     if added is None:
         new = [ref for ref in refs if ref.snapshot_id == ids.snapshot_id]
         added = sum(ref.added_files for ref in new), sum(ref.added_rows for ref in new)
-    changed = {
-        "added-data-files": added[0],
-        "added-records": added[1],
-        "deleted-data-files": max(0, state.file_count + added[0] - count),
-        "deleted-records": max(0, state.row_count + added[1] - rows),
-    }
+    files, records = added
+    counts = (
+        files,
+        records,
+        max(0, state.file_count + files - count),
+        max(0, state.row_count + records - rows),
+        count,
+        rows,
+        size,
+    )
     snapshot = Snapshot(
         snapshot_id=ids.snapshot_id,
         parent_id=state.snapshot_id,
@@ -190,12 +195,7 @@ def next_snapshot(
         operation=operation,
         schema_id=state.schema_id,
         manifest_list=manifest.write_manifest_list(refs, manifests),
-        summary={
-            **{name: number for name, number in changed.items() if number},
-            "total-data-files": count,
-            "total-records": rows,
-            "total-files-size": size,
-        },
+        summary=counts_of(counts),
     )
     snapshots = (*state.snapshots, snapshot)[-SNAPSHOTS_KEPT:]
     needed = {state.schema_id, *(kept.schema_id for kept in snapshots)}

@@ -12,7 +12,7 @@ import. The catalog keeps the bytes by their hash. What is done with a state liv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Protocol
 
@@ -30,6 +30,16 @@ from mainstem.types import (
 )
 
 SNAPSHOTS_KEPT = 20
+_COUNTS = (
+    "added-data-files",
+    "added-records",
+    "deleted-data-files",
+    "deleted-records",
+    "total-data-files",
+    "total-records",
+    "total-files-size",
+)
+"""What a snapshot says of itself, in the order of their places in a state's bytes."""
 """Snapshots that a state, and so an Iceberg reader, can travel to; commits know the older ones."""
 
 _FORMAT = 1
@@ -110,7 +120,7 @@ class Snapshot:
     manifest_list: str
     """Hash of the blob that lists its manifests (`manifest.read_manifest_list`)."""
     summary: Mapping[str, int] = field(default_factory=dict)
-    """Counts by Iceberg's names: `added-data-files`, `total-records`, ..."""
+    """Counts by Iceberg's names: `added-data-files`, `total-records`, ... (`counts_of`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +198,15 @@ def table_location(key: AssetKey, table_id: str) -> str:
         for part in parts
     ]
     return "/".join(part or "_" for part in safe) + f"-{table_id[:12]}"
+
+
+def counts_of(counts: Sequence[int]) -> dict[str, int]:
+    """Name the counts of a snapshot: of files and rows that came, that went, of all, and bytes.
+
+    As other writers of Iceberg do, what came and went is left out where it is 0.
+    """
+    named = zip(_COUNTS, counts, strict=True)
+    return {name: count for name, count in named if count or name.startswith("total-")}
 
 
 def state_to_bytes(state: TableState) -> bytes:
@@ -318,11 +337,14 @@ def _snapshot_to_json(snapshot: Snapshot) -> list[Any]:
         snapshot.operation,
         snapshot.schema_id,
         snapshot.manifest_list,
-        snapshot.summary,
+        [snapshot.summary.get(name, 0) for name in _COUNTS],
     ]
 
 
 def _snapshot_from_json(row: list[Any]) -> Snapshot:
+    counts = row[7]  # by name, as they were kept before
+    if isinstance(counts, list):
+        counts = counts_of(counts)
     return Snapshot(
         snapshot_id=row[0],
         parent_id=row[1],
@@ -331,5 +353,5 @@ def _snapshot_from_json(row: list[Any]) -> Snapshot:
         operation=row[4],
         schema_id=row[5],
         manifest_list=row[6],
-        summary=row[7],
+        summary=counts,
     )

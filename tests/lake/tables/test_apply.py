@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 
+import orjson
 import pyarrow as pa
 import pytest
 
@@ -106,6 +107,15 @@ def test_a_state_survives_its_bytes(lab):
     lab.write("append", rows("c"))
 
     assert state_from_bytes(state_to_bytes(lab.state)) == lab.state
+
+
+def test_counts_that_were_kept_by_name_are_read(lab):
+    lab.write("append", rows("a"))
+    content = orjson.loads(state_to_bytes(lab.state))
+    counts = lab.state.snapshots[0].summary
+    content["snapshots"][0][7] = dict(counts)
+
+    assert state_from_bytes(orjson.dumps(content)) == lab.state
 
 
 def test_a_state_of_a_newer_version_is_not_guessed_at():
