@@ -52,8 +52,9 @@ class Graph:
         by_key = _by_key(assets, problems)
         _add_external(by_key, external)
         names = Names(by_key)
-        parents = {key: _parents_of(asset, by_key) for key, asset in by_key.items()}
-        problems.extend(_unknown_inputs(by_key, names))
+        parents = {
+            key: _parents_of(asset, by_key, names, problems) for key, asset in by_key.items()
+        }
         children: dict[AssetKey, list[AssetKey]] = {key: [] for key in by_key}
         for key, above in parents.items():
             for parent in above:
@@ -156,24 +157,30 @@ def _add_external(by_key: dict[AssetKey, Asset], external: Collection[AssetKey])
             by_key[key] = Asset(key=tables[key], kind="external", materialized="table")
 
 
-def _parents_of(asset: Asset, by_key: Mapping[AssetKey, Asset]) -> tuple[AssetKey, ...]:
+def _parents_of(
+    asset: Asset,
+    by_key: Mapping[AssetKey, Asset],
+    names: Names,
+    problems: list[MainstemError],
+) -> tuple[AssetKey, ...]:
+    parents: list[AssetKey] = []
     # dict.fromkeys: each parent once, in the order written. A model may read itself (`this`).
-    both = dict.fromkeys((*asset.inputs, *asset.after))
-    return tuple(by_key[key].key for key in both if key in by_key and key != asset.key)
+    for key in dict.fromkeys((*asset.inputs, *asset.after)):
+        found = by_key.get(key)
+        if found is None:
+            problems.append(_unknown_input(asset, key, names))
+        elif found is not asset:
+            parents.append(found.key)
+    return tuple(parents)
 
 
-def _unknown_inputs(by_key: Mapping[AssetKey, Asset], names: Names) -> list[MainstemError]:
-    return [
-        AssetNotFound(
-            "A2003",
-            f"{asset.key} reads `{key}`, which is not an asset.",
-            hint=names.suggestion(str(key)) or "`mainstem list` shows all assets.",
-            where=Where(file=asset.file, line=asset.line, asset=str(asset.key)),
-        )
-        for asset in by_key.values()
-        for key in dict.fromkeys((*asset.inputs, *asset.after))
-        if key not in by_key
-    ]
+def _unknown_input(asset: Asset, key: AssetKey, names: Names) -> AssetNotFound:
+    return AssetNotFound(
+        "A2003",
+        f"{asset.key} reads `{key}`, which is not an asset.",
+        hint=names.suggestion(str(key)) or "`mainstem list` shows all assets.",
+        where=Where(file=asset.file, line=asset.line, asset=str(asset.key)),
+    )
 
 
 def _effective(

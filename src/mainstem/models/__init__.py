@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from mainstem.models.resolved import resolve_inputs
     from mainstem.models.seed import SeedStep, load_seed, seed_key
     from mainstem.models.sql_draft import Draft, Surroundings, draft_sql_model, key_of
-    from mainstem.models.sql_model import load_sql_model, sql_asset
+    from mainstem.models.sql_model import Understood, load_sql_model, sql_asset, understand
     from mainstem.models.sql_step import SqlStep
     from mainstem.models.worker.discovery import discover
     from mainstem.models.worker.foreground import Foreground
@@ -124,6 +124,8 @@ _HOME = {
     "sensor": "python.declaration",
     "sql": "python.checks_dsl",
     "sql_asset": "sql_model",
+    "understand": "sql_model",
+    "Understood": "sql_model",
     "unique": "python.checks_dsl",
 }
 
@@ -158,6 +160,7 @@ __all__ = [
     "SqlStep",
     "StepExecutor",
     "Surroundings",
+    "Understood",
     "WorkerPool",
     "accepted_values",
     "asset",
@@ -193,6 +196,7 @@ __all__ = [
     "sensor",
     "sql",
     "sql_asset",
+    "understand",
     "unique",
 ]
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -43,12 +43,29 @@ _LOOKBACK = re.compile(r"__newer_than__\([^()]*, '")
 
 
 def load_sql_model(text: str, path: str, surroundings: Surroundings) -> Asset:
-    """Load a SQL model from its text; the two steps of it are told by `draft_sql_model`."""
-    return sql_asset(draft_sql_model(text, path, surroundings))
+    """Load a SQL model from its text; the steps are apart for who loads many (`project`)."""
+    return sql_asset(understand(draft_sql_model(text, path, surroundings)))
 
 
-def sql_asset(draft: Draft) -> Asset:
-    """Make an asset of a SQL model's file; its trees are gone afterwards.
+class Understood(NamedTuple):
+    """What the file of a SQL model says, and what its queries mean."""
+
+    draft: Draft
+    queries: tuple[Query, ...]
+    """One for each of its statements."""
+
+
+def understand(draft: Draft) -> Understood:
+    """Look at the queries of a SQL model.
+
+    Raises:
+        SqlInvalid: One is nested too deeply.
+    """
+    return Understood(draft, tuple([_query(one, draft.body) for one in draft.statements]))
+
+
+def sql_asset(understood: Understood) -> Asset:
+    """Make an asset of a SQL model; the trees of its queries are gone afterwards.
 
     Returns:
         The asset with `inputs` still empty: `resolve_inputs` fills them in, since what a bare name
@@ -57,7 +74,7 @@ def sql_asset(draft: Draft) -> Asset:
     Raises:
         UserError: What is wrong with it; several faults come as an `ErrorGroup`.
     """
-    queries = tuple([_query(statement, draft.body) for statement in draft.statements])
+    draft, queries = understood
     volatile = next((query.volatile for query in queries if query.volatile), "")
     problems: list[MainstemError] = []
     settled = settle(draft.merged, volatile, problems)

@@ -82,10 +82,10 @@ def assemble(
     judges = tuple(judge for judge in resolved if judge is not None)
     graph = Graph.build(assets)
     problems += _unknown_pools(assets, surrounding.settings)
-    sections = {asset.key: _SECTIONS.get(asset.kind, "assets") for asset in assets}
-    # What is wrong with these was said; that there is no such asset would only be its consequence.
-    sections |= {AssetKey.parse(entry.name): "assets" for entry in declared}
-    if not any(item.problems for item in parsed.values()):
+    if index.entries and not any(item.problems for item in parsed.values()):
+        sections = {asset.key: _SECTIONS.get(asset.kind, "assets") for asset in assets}
+        # What is wrong with these was said: that there is no such asset is only its consequence.
+        sections |= {AssetKey.parse(entry.name): "assets" for entry in declared}
         problems += index.unused(sections)
     # An input that could not be resolved was reported with its place; the graph's word is weaker.
     reported = {error.where.asset for error in problems if error.where is not None}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from mainstem.models import Command, SqlModel, is_current
 from mainstem.project.assembly import assemble
 from mainstem.project.loaded import LoadedProject, LoadRequest
 from mainstem.project.parsing import Parsed, Surrounding, parse_all, read_settings
-from mainstem.types import dataclass
+from mainstem.types import changed, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -101,7 +100,7 @@ def _shared(parsed: Parsed, graph: Graph) -> Parsed:
     own = parsed.assets[0]
     found = graph.assets.get(own.key)
     is_own = found is not None and found.file == own.file and not found.checks
-    return replace(parsed, assets=(found,)) if found is not None and is_own else parsed
+    return changed(parsed, assets=(found,)) if found is not None and is_own else parsed
 
 
 def _triggers(
