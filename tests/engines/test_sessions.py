@@ -259,3 +259,9 @@ def test_a_query_is_described_anew_when_a_name_means_something_else(session):
     session.register_arrow("t", pa.table({"b": [1]}))
 
     assert (before, session.describe("select * from t").names) == (("a",), ("b",))
+
+
+def test_a_query_is_described_by_one_like_it_without_a_look_at_itself(session):
+    schema = session.describe("select a from nowhere", like="select null::BIGINT as a")
+
+    assert [(field.name, str(field.type)) for field in schema] == [("a", "long")]

@@ -91,9 +91,13 @@ class DuckDBSession:
         self._connection.register(hidden, data)
         self._create_view(name, AssetKey.parse(name), f"select * from temp.{quote(hidden)}")
 
-    def describe(self, sql: str) -> Schema:
-        """Tell the columns of a query without running it; types as the table would store them."""
-        schema, _ = self._describe(sql)
+    def describe(self, sql: str, *, like: str = "") -> Schema:
+        """Tell the columns of a query without running it; types as the table would store them.
+
+        Long queries are parsed and bound for milliseconds: `like` is one with the same columns of
+        the same types, which is looked at instead, for `write` of that query too.
+        """
+        schema, _ = self._describe(sql, like=like)
         return schema
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -157,11 +161,11 @@ class DuckDBSession:
         """Let go of what was registered."""
         self._files.clear()
 
-    def _describe(self, sql: str) -> tuple[Schema, list[DuckDBPyType]]:
+    def _describe(self, sql: str, *, like: str = "") -> tuple[Schema, list[DuckDBPyType]]:
         # A step describes a query and then writes it: bound once, unless names came in between.
         if self._last_described is not None and self._last_described[0] == sql:
             return self._last_described[1:]
-        relation = self._run(sql, lambda: self._bound(sql))
+        relation = self._run(like or sql, lambda: self._bound(like or sql))
         names, types = relation.columns, relation.types
         hugeint = hugeint_of(sql)
         seen: dict[str, str] = {}

@@ -73,6 +73,14 @@ class Fit:
             sql = f"select {wanted} from ({sql})"
         return sql
 
+    def sketch(self) -> str:
+        """Write a query with the columns that `select` gives, and nothing to read."""
+        columns = [
+            f"null::{self.lenient.get(name, self.types[name])} as {quote(new)}"
+            for name, new in self.names.items()
+        ]
+        return f"select {', '.join(columns)}"
+
 
 def fit_columns(
     session: Session,

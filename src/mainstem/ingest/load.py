@@ -188,7 +188,9 @@ class Load:
 
     def _described(self, fit: Fit, query: str) -> Schema:
         try:
-            return self.session.describe(fit.select(query, self.definition.where))
+            sql = fit.select(query, self.definition.where)
+            # What an owner wrote is looked at; a scan gives the types that it is asked for.
+            return self.session.describe(sql, like="" if self.definition.where else fit.sketch())
         except SqlInvalid as error:
             if not self.definition.where:
                 raise

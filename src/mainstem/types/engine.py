@@ -25,8 +25,13 @@ class Session(Protocol):
         """Make Arrow data readable as `name` until the session ends."""
         ...
 
-    def describe(self, sql: str) -> Schema:
-        """Tell the columns of a query without running it; types as the table would store them."""
+    def describe(self, sql: str, *, like: str = "") -> Schema:
+        """Tell the columns of a query without running it; types as the table would store them.
+
+        Args:
+            sql: The query.
+            like: A query with the same columns of the same types, to look at instead.
+        """
         ...
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
