@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import field, replace
+from operator import attrgetter
 
 from mainstem.errors import AssetNotFound, CycleFound, MainstemError, ModelInvalid, Where
 from mainstem.graph.asset import Asset
@@ -189,13 +190,10 @@ def _effective(
     found: dict[AssetKey, Asset] = {}
     for key in order:
         asset = by_key[key]
-        inlined = [
-            found[name]
-            for name in asset.inputs
-            if name in found and found[name].materialized == "ephemeral"
-        ]
+        sources = [source for name in asset.inputs if (source := found.get(name)) is not None]
+        inlined = {item.key: item for item in sources if item.materialized == "ephemeral"}
         if inlined:
-            asset = _inlined(asset, {item.key: item for item in inlined})
+            asset = _inlined(asset, inlined)
         reason = asset.volatile or _inherited_volatility(asset, found)
         if reason != asset.volatile:
             asset = replace(asset, volatile=reason)
@@ -248,12 +246,12 @@ def _topological(
     assets: Mapping[AssetKey, Asset], parents: Mapping[AssetKey, tuple[AssetKey, ...]]
 ) -> tuple[tuple[AssetKey, ...], list[tuple[AssetKey, ...]]]:
     """Order by Kahn's algorithm, a group (one step) counting as one node."""
-    unit = {key: asset.group or key.folded for key, asset in assets.items()}
+    unit = {key.folded: asset.group or key.folded for key, asset in assets.items()}
     members: dict[str, list[AssetKey]] = {}
-    for key in sorted(assets):
-        members.setdefault(unit[key], []).append(key)
+    for key in sorted(assets, key=attrgetter("folded")):
+        members.setdefault(unit[key.folded], []).append(key)
     above = {
-        name: {unit[parent] for key in keys for parent in parents[key]} - {name}
+        name: {unit[parent.folded] for key in keys for parent in parents[key]} - {name}
         for name, keys in members.items()
     }
     below: dict[str, list[str]] = {name: [] for name in members}

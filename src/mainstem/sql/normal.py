@@ -34,12 +34,13 @@ class Outline:
     """Names in projections are not counted on: each gives the same words when written alone."""
 
     def without(self, cut: Sequence[exp.Expr]) -> list[str]:
-        """Give the words of all but some projections."""
+        """Give the words of all but some projections, which are in their order."""
         if not cut:
             return self.words
         found: list[str] = []
         at = 0
-        for start, end in sorted(self.spans[id(item)] for item in cut):
+        for item in cut:
+            start, end = self.spans[id(item)]
             found += self.words[at:start]
             at = end
         return found + self.words[at:]
