@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A CSV file of 1,000,000 x 10 to a queryable table, beside DuckDB's COPY to Parquet with fsync."""
 
+import statistics
 import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.harness import best, cpu_of
+from benchmarks.harness import cpu_of
+
+PAIRS = 7
+"""As in `bench_flights`: a moment slows both of a pair, and the median pair tells the ratio."""
 
 MAKE = """
 import duckdb, sys
@@ -45,18 +49,21 @@ def run(table):
             source = project / "data" / "sales.csv"
             return cpu_of([sys.executable, "-c", PLAIN, source, folder / "plain.parquet"])[0]
 
-        us, peer = best(ours), best(plain)
+        pairs = [(ours(), plain()) for _ in range(PAIRS)]
         count = cpu_of(
             [mainstem, "query", "--format", "csv", "select count(*) as n from raw.sales"],
             cwd=project,
         )[1]
         assert "1000000" in count, count
+    us, them = (statistics.median(side) for side in zip(*pairs, strict=True))
+    ratio = statistics.median(one / other for one, other in pairs)
+    least = min(one for one, _ in pairs) / min(other for _, other in pairs)
     table.add(
         "CSV of 1,000,000 x 10 to a queryable table",
         ours=f"{us:.2f}",
-        peer=f"DuckDB COPY + fsync {peer:.2f}",
-        ratio=f"{us / peer:.2f}",
+        peer=f"DuckDB COPY + fsync {them:.2f}",
+        ratio=f"{ratio:.2f}",
         target="<= 1.6",
-        holds=us / peer <= 1.6,
-        note="whole processes",
+        holds=ratio <= 1.6,
+        note=f"whole processes; medians of {PAIRS} pairs; least to least {least:.2f}",
     )
