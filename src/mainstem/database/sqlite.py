@@ -25,6 +25,8 @@ from mainstem.errors import DatabaseUnavailable, InternalError
 _READ_WRITE = apsw.SQLITE_OPEN_READWRITE
 _CREATE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
 HAS_TABLE = "select 1 from sqlite_master where type = 'table' and name = 'migration'"
+_WRITER_KB, _READER_KB = 16_000, 4_000
+"""What a connection keeps of the file's pages."""
 _INHERITED: list[apsw.Connection | None] = []
 """Connections that a fork copied here: kept, because closing them would touch the parent's file."""
 
@@ -210,7 +212,9 @@ class SqliteDatabase:
                 "pragma synchronous = normal; pragma temp_store = memory; "
                 # On macOS fsync does not reach the platter; elsewhere this changes nothing.
                 "pragma fullfsync = on; pragma checkpoint_fullfsync = on; "
-                "pragma cache_size = -16000; pragma journal_size_limit = 67108864"
+                # The system caches the file, too: many readers must not each hold it in full.
+                f"pragma cache_size = {-_READER_KB if is_reader else -_WRITER_KB}; "
+                "pragma journal_size_limit = 67108864"
             )
             if is_reader:
                 connection.execute("pragma query_only = on")
