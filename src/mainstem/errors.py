@@ -38,7 +38,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "AssetNotFound",
@@ -198,6 +198,11 @@ class ErrorGroup(MainstemError):
 
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
+
+
+def united(errors: Sequence[MainstemError]) -> MainstemError:
+    """Give what to raise of one fault or several: itself, or a group."""
+    return errors[0] if len(errors) == 1 else ErrorGroup(errors)
 
 
 class UserError(MainstemError):

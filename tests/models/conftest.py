@@ -16,7 +16,15 @@ from mainstem.engines import open_engine
 from mainstem.errors import AssetNotFound
 from mainstem.graph import Names
 from mainstem.lake import Lake
-from mainstem.models import SqlStep, Surroundings, compiled_sql, load_sql_model, resolve_inputs
+from mainstem.models import (
+    SqlStep,
+    Surroundings,
+    compiled_sql,
+    draft_sql_model,
+    resolve_inputs,
+    sql_asset,
+    understand,
+)
 from mainstem.types import AssetKey, CursorWrite, SystemClock
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
@@ -83,7 +91,8 @@ class Shop:
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def write(self, path, text, **surroundings):
-        asset = load_sql_model(text, path, Surroundings(**surroundings))
+        draft = draft_sql_model(text, path, Surroundings(**surroundings))
+        asset = sql_asset(understand(draft))
         self.models[asset.key] = asset
         return asset
 

@@ -19,9 +19,11 @@ from mainstem.graph import Names
 from mainstem.models import (
     PropertyIndex,
     Surroundings,
+    draft_sql_model,
     load_properties,
-    load_sql_model,
     resolve_inputs,
+    sql_asset,
+    understand,
 )
 from mainstem.types import AssetKey, Execution, LayoutColumn, Retry
 
@@ -31,7 +33,8 @@ PATH = "models/marts/t.sql"
 def load(text, path=PATH, *, yaml="", **options):
     entries = load_properties(yaml, "models/marts/p.yml") if yaml else ()
     found = PropertyIndex(entries=entries).of(AssetKey.parse("marts.t"), section="models")
-    return load_sql_model(text, path, Surroundings(properties=found, **options))
+    draft = draft_sql_model(text, path, Surroundings(properties=found, **options))
+    return sql_asset(understand(draft))
 
 
 def header(options, query="select 1 as a"):

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from mainstem.checks.known import COMMON, KINDS, LATER, SEVERITIES, Kind
-from mainstem.errors import ConfigInvalid, ErrorGroup, MainstemError, Where
+from mainstem.errors import ConfigInvalid, MainstemError, Where, united
 from mainstem.types import AssetKey, CheckSpec, dataclass, did_you_mean, nearest
 
 _THRESHOLD = re.compile(r"\s*(=|==|!=|<>|<|<=|>|>=)\s*(\d+)\s*(%?)\s*")
@@ -66,7 +66,7 @@ def parse_checks(
         except MainstemError as error:
             errors.append(error)
     if errors:
-        raise errors[0] if len(errors) == 1 else ErrorGroup(errors)
+        raise united(errors)
     return number_repeats(specs)
 
 

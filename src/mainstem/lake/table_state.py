@@ -30,6 +30,7 @@ from mainstem.types import (
 )
 
 SNAPSHOTS_KEPT = 20
+"""Snapshots that a state, and so an Iceberg reader, can travel to; commits know the older ones."""
 _COUNTS = (
     "added-data-files",
     "added-records",
@@ -40,7 +41,6 @@ _COUNTS = (
     "total-files-size",
 )
 """What a snapshot says of itself, in the order of their places in a state's bytes."""
-"""Snapshots that a state, and so an Iceberg reader, can travel to; commits know the older ones."""
 
 _FORMAT = 1
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from mainstem.models.resolved import resolve_inputs
     from mainstem.models.seed import SeedStep, load_seed, seed_key
     from mainstem.models.sql_draft import Draft, Surroundings, draft_sql_model, key_of
-    from mainstem.models.sql_model import Understood, load_sql_model, sql_asset, understand
+    from mainstem.models.sql_model import Understood, sql_asset, understand
     from mainstem.models.sql_step import SqlStep
     from mainstem.models.worker.discovery import discover
     from mainstem.models.worker.foreground import Foreground
@@ -105,7 +105,6 @@ _HOME = {
     "load_check": "check_file",
     "load_properties": "properties",
     "load_seed": "seed",
-    "load_sql_model": "sql_model",
     "look": "worker.looking",
     "multi_asset": "python.declaration",
     "not_null": "python.checks_dsl",
@@ -177,7 +176,6 @@ __all__ = [
     "load_check",
     "load_properties",
     "load_seed",
-    "load_sql_model",
     "look",
     "multi_asset",
     "not_null",

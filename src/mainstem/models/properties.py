@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import Any
 
 from mainstem.config import PROPERTY_FILE, load_yaml, problems_of
-from mainstem.errors import ErrorGroup, MainstemError, ModelInvalid, Where
+from mainstem.errors import MainstemError, ModelInvalid, Where, united
 from mainstem.models.definition import RawCheck
 from mainstem.models.described import checks_of, columns_of
 from mainstem.models.options import Written, config_options, names_in
@@ -106,7 +106,7 @@ def load_properties(text: str, path: str) -> tuple[Properties, ...]:
         return ()
     problems: list[MainstemError] = list(problems_of(document, PROPERTY_FILE))
     if problems:
-        raise problems[0] if len(problems) == 1 else ErrorGroup(problems)
+        raise united(problems)
     found: list[Properties] = []
     for section in ("models", "seeds", "assets"):
         for index, entry in enumerate(document.value.get(section) or ()):

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from mainstem.errors import ErrorGroup, MainstemError, ModelInvalid, SqlInvalid, Where
+from mainstem.errors import ModelInvalid, SqlInvalid, Where, united
 from mainstem.models.header import split_header
 from mainstem.models.options import Merged, Written, config_options, header_problems, merge
 from mainstem.models.properties import Properties
@@ -109,7 +109,8 @@ def draft_sql_model(text: str, path: str, surroundings: Surroundings) -> Draft:
         weaker.append(properties.written)
     stronger: list[Written] = []
     if split.header is not None and split.header.value:
-        raise_together(header_problems(split.header))
+        if problems := header_problems(split.header):
+            raise united(problems)
         stronger.append(Written(values=split.header.value, document=split.header, file=path))
     merged = merge([*weaker, *stronger], file=path)
     key = _key(path, merged)
@@ -130,14 +131,6 @@ def draft_sql_model(text: str, path: str, surroundings: Surroundings) -> Draft:
         rendered=rendered,
         statements=statements,
     )
-
-
-def raise_together(problems: Sequence[MainstemError]) -> None:
-    """Raise what was found wrong with a model; several faults as one group."""
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise ErrorGroup(list(problems))
 
 
 def _key(path: str, merged: Merged) -> AssetKey:

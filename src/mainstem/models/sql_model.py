@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from mainstem.errors import CycleFound, MainstemError, ModelInvalid, SqlInvalid, Where
+from mainstem.errors import CycleFound, MainstemError, ModelInvalid, SqlInvalid, Where, united
 from mainstem.graph import Asset
 from mainstem.models.definition import Reference, SqlModel
 from mainstem.models.options import Merged
@@ -19,10 +19,7 @@ from mainstem.models.properties import Properties
 from mainstem.models.settled import Settled, settle
 from mainstem.models.sql_draft import (
     Draft,
-    Surroundings,
-    draft_sql_model,
     move_to_template,
-    raise_together,
 )
 from mainstem.sql import (
     Query,
@@ -40,11 +37,6 @@ from mainstem.sql import (
 from mainstem.types import changed
 
 _LOOKBACK = re.compile(r"__newer_than__\([^()]*, '")
-
-
-def load_sql_model(text: str, path: str, surroundings: Surroundings) -> Asset:
-    """Load a SQL model from its text; the steps are apart for who loads many (`project`)."""
-    return sql_asset(understand(draft_sql_model(text, path, surroundings)))
 
 
 class Understood(NamedTuple):
@@ -79,7 +71,8 @@ def sql_asset(understood: Understood) -> Asset:
     problems: list[MainstemError] = []
     settled = settle(draft.merged, volatile, problems)
     problems.extend(_contradictions(draft, queries, settled))
-    raise_together(problems)
+    if problems:
+        raise united(problems)
     asset = _asset(draft, queries, settled)
     for query in queries:
         release(query)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from mainstem.errors import AssetNotFound, ErrorGroup, MainstemError, SqlInvalid, Where
+from mainstem.errors import AssetNotFound, MainstemError, SqlInvalid, Where, united
 from mainstem.graph import Asset
 from mainstem.models.compiled import CompiledSql, unknown_names
 from mainstem.models.contract import require_contract
@@ -165,7 +165,7 @@ class SqlStep:
             inputs = {key.folded: context.relation(key).schema for key in self.compiled.reads}
             problems = unknown_names(self.asset, inputs)
             if problems:
-                raise problems[0] if len(problems) == 1 else ErrorGroup(problems) from None
+                raise united(problems) from None
             raise
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from mainstem.config import COMMAND_OPTIONS
-from mainstem.errors import ErrorGroup, MainstemError, ModelInvalid, Where
+from mainstem.errors import MainstemError, ModelInvalid, Where, united
 from mainstem.graph import Asset, Names
 from mainstem.models.command.definition import Command, variable_of
 from mainstem.models.command.scripts import Scripts, find_scripts, words_in
@@ -80,7 +80,7 @@ def command_asset(
     problems += _contradictions(key, merged)
     scripts = _scripts(merged, folder, problems)
     if problems:
-        raise problems[0] if len(problems) == 1 else ErrorGroup(problems)
+        raise united(problems)
     command = _command(merged, settled, scripts, key, names)
     inputs = tuple(dict.fromkeys(command.inputs.values()))
     where = replace(properties.where, asset=str(key))
