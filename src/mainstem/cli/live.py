@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Self, TextIO
 
 from mainstem.cli.render.look import Look
-from mainstem.cli.render.words import plural, seconds, shorten
-from mainstem.types import Clock
+from mainstem.cli.render.words import seconds, shorten
+from mainstem.types import Clock, plural
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _CLEAR_TO_END = "\x1b[J"

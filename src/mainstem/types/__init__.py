@@ -17,6 +17,7 @@ from mainstem.types.layout import (
 )
 from mainstem.types.lazily import lazily
 from mainstem.types.nearest import did_you_mean, nearest
+from mainstem.types.plural import plural
 from mainstem.types.schema import (
     Field,
     List,
@@ -115,6 +116,7 @@ __all__ = [
     "machine_memory",
     "nearest",
     "peak_memory",
+    "plural",
     "reset_peak",
     "schema_from_json",
     "schema_to_json",

@@ -17,8 +17,8 @@ from mainstem.cli.options import (
 from mainstem.cli.output import Output
 from mainstem.cli.render.checks import check_lines
 from mainstem.cli.render.grid import grid
-from mainstem.cli.render.words import plural
 from mainstem.errors import UserError
+from mainstem.types import plural
 
 
 @click.command(name="check")

@@ -7,8 +7,8 @@ import click
 
 from mainstem.cli.options import json_option
 from mainstem.cli.output import Output
-from mainstem.cli.render.words import plural
 from mainstem.project import examine
+from mainstem.types import plural
 
 
 @click.command(name="doctor")

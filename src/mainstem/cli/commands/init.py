@@ -10,7 +10,7 @@ import click
 from mainstem.cli.options import json_option
 from mainstem.cli.output import Output
 from mainstem.cli.render.grid import grid
-from mainstem.cli.render.words import plural, size
+from mainstem.cli.render.words import size
 from mainstem.errors import ConfigInvalid, UserError
 from mainstem.project import (
     TEMPLATES,
@@ -20,6 +20,7 @@ from mainstem.project import (
     find_project,
     open_project,
 )
+from mainstem.types import plural
 
 
 @click.command(name="init")

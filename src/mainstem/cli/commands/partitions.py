@@ -11,7 +11,6 @@ from mainstem.cli.opening import project_of
 from mainstem.cli.options import json_option, where_options
 from mainstem.cli.output import Output
 from mainstem.cli.render.partitions import partitions_document, partitions_lines
-from mainstem.cli.render.words import plural
 from mainstem.project import (
     Project,
     add_partitions,
@@ -19,6 +18,7 @@ from mainstem.project import (
     permit,
     remove_partitions,
 )
+from mainstem.types import plural
 
 
 @click.command(name="partitions")

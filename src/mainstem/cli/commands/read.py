@@ -16,8 +16,8 @@ from mainstem.cli.options import json_option, vars_option, where_options
 from mainstem.cli.output import Output
 from mainstem.cli.render.asset import asset_lines
 from mainstem.cli.render.grid import grid
-from mainstem.cli.render.words import plural
 from mainstem.errors import UserError
+from mainstem.types import plural
 
 if TYPE_CHECKING:
     import pyarrow as pa

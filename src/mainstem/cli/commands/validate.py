@@ -8,8 +8,8 @@ import click
 from mainstem.cli.opening import project_of
 from mainstem.cli.options import json_option, stack, vars_option, where_options
 from mainstem.cli.output import Output
-from mainstem.cli.render.words import plural
 from mainstem.project import validate
+from mainstem.types import plural
 
 
 @click.command(name="validate")

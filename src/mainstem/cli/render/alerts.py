@@ -8,8 +8,9 @@ from datetime import datetime
 
 from mainstem.cli.render.grid import grid
 from mainstem.cli.render.look import Look
-from mainstem.cli.render.words import moment, plural
+from mainstem.cli.render.words import moment
 from mainstem.project import Alert, AlertRule, Failure
+from mainstem.types import plural
 
 
 def rule_lines(rules: Sequence[AlertRule]) -> list[str]:

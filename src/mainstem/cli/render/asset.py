@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from mainstem.cli.render.grid import grid
 from mainstem.cli.render.look import Look
-from mainstem.cli.render.words import plural, size
+from mainstem.cli.render.words import size
 from mainstem.project import DescribedAsset
+from mainstem.types import plural
 
 
 def asset_lines(asset: DescribedAsset, look: Look) -> list[str]:

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from mainstem.cli.render.grid import grid
 from mainstem.cli.render.look import Look, Mark
-from mainstem.cli.render.words import moment, plural, seconds, shorten
+from mainstem.cli.render.words import moment, seconds, shorten
 from mainstem.service import BackfilledAsset, BackfillReport
+from mainstem.types import plural
 
 
 def backfill_list_lines(

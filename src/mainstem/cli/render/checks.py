@@ -8,8 +8,8 @@ from typing import Any
 
 from mainstem.cli.render.grid import grid, groups
 from mainstem.cli.render.look import Look, Mark, Paint
-from mainstem.cli.render.words import plural, seconds
-from mainstem.types import CheckResult
+from mainstem.cli.render.words import seconds
+from mainstem.types import CheckResult, plural
 
 _MARK: dict[str, Mark] = {
     "passed": "ok",

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from mainstem.cli.render.words import listing, plural, size
+from mainstem.cli.render.words import listing, size
 from mainstem.project import Collected
+from mainstem.types import plural
 
 
 def collected_lines(collected: Collected) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from mainstem.cli.render.grid import grid
 from mainstem.cli.render.look import Look
-from mainstem.cli.render.words import count, listing, plural
+from mainstem.cli.render.words import count, listing
 from mainstem.lake import Conflict, MergeResult, SchemaChange, TableDiff
 from mainstem.project import Comparison, RowDiff
+from mainstem.types import plural
 
 _INDENT = 6
 

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from mainstem.cli.render.harmless import harmless
 from mainstem.cli.render.look import Look
-from mainstem.cli.render.words import plural
 from mainstem.errors import ErrorGroup, InternalError, MainstemError, Where
-from mainstem.types import nearest
+from mainstem.types import nearest, plural
 
 _NAME = re.compile(r"[\w.-]+")
 _SUGGESTION = "Did you mean"

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from mainstem.cli.render.look import Look, Paint
-from mainstem.cli.render.words import count, plural
+from mainstem.cli.render.words import count
 from mainstem.project import PartitionsStatus
+from mainstem.types import plural
 
 _RANGES = 8
 _FAILURES = 5

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mainstem.cli.render.look import Look, Paint
-from mainstem.cli.render.words import about_seconds, count, plural
+from mainstem.cli.render.words import about_seconds, count
 from mainstem.graph import ColumnChange, Plan, PlannedAsset
+from mainstem.types import plural
 
 _PAINT: dict[str, Paint] = {
     "read": "blue",

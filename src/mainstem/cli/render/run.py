@@ -7,9 +7,9 @@ from collections import Counter
 
 from mainstem.cli.render.checks import finding_lines, finding_width
 from mainstem.cli.render.look import Look, Mark
-from mainstem.cli.render.words import count, listing, plural, seconds
+from mainstem.cli.render.words import count, listing, seconds
 from mainstem.runs import RunFinished, RunStarted, StepFinished, StepRetried
-from mainstem.types import AssetKey
+from mainstem.types import AssetKey, plural
 
 _MARK: dict[str, Mark] = {
     "built": "ok",

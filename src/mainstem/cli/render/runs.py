@@ -10,8 +10,9 @@ from mainstem.cli.render.checks import title_of
 from mainstem.cli.render.grid import grid
 from mainstem.cli.render.harmless import harmless
 from mainstem.cli.render.look import Look, Mark
-from mainstem.cli.render.words import moment, plural, seconds, size
+from mainstem.cli.render.words import moment, seconds, size
 from mainstem.project import LogEntry, RunDetail, RunRecord, StepRecord
+from mainstem.types import plural
 
 _MARK: dict[str, Mark] = {
     "succeeded": "ok",

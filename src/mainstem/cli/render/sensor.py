@@ -9,8 +9,8 @@ from datetime import datetime
 from mainstem.automation import Delivery, Hook, SensorStatus
 from mainstem.cli.render.grid import grid
 from mainstem.cli.render.look import Look
-from mainstem.cli.render.words import moment, plural, shorten, size
-from mainstem.types import SensorAnswer, duration_text
+from mainstem.cli.render.words import moment, shorten, size
+from mainstem.types import SensorAnswer, duration_text, plural
 
 
 def sensor_lines(statuses: Sequence[SensorStatus], look: Look, *, now: datetime) -> list[str]:

@@ -9,10 +9,11 @@ from typing import Any
 
 from mainstem.cli.render.grid import grid
 from mainstem.cli.render.look import Look, Mark
-from mainstem.cli.render.words import moment, plural, seconds
+from mainstem.cli.render.words import moment, seconds
 from mainstem.runs import RunFinished, RunStarted, StepFinished
 from mainstem.service import ServerEvent
 from mainstem.state import Launch
+from mainstem.types import plural
 
 _MARK: dict[str, Mark] = {"succeeded": "ok", "cancelled": "skip", "requeued": "skip"}
 _SERVER = {

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from mainstem.cli.render.grid import grid
 from mainstem.cli.render.look import Look
-from mainstem.cli.render.words import moment, plural, size
+from mainstem.cli.render.words import moment, size
 from mainstem.lake import Commit, Entry, Ref
-from mainstem.types import Relation, TableRef
+from mainstem.types import Relation, TableRef, plural
 
 
 def ref_lines(

@@ -6,18 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from mainstem.types import plural
+
 _UNITS = ("kB", "MB", "GB", "TB")
-_PLURALS = {"branch": "branches", "is": "are"}
 
 
 def count(number: int) -> str:
     """Write `336,776`."""
     return f"{number:,}"
-
-
-def plural(number: int, noun: str) -> str:
-    """Write `1 row`, `336,776 rows`."""
-    return f"{number:,} {noun if number == 1 else _PLURALS.get(noun, noun + 's')}"
 
 
 def size(size_bytes: int) -> str:

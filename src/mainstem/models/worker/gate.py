@@ -12,7 +12,7 @@ from mainstem.models.worker.message import Facts, Failed, Given, Judge, Judged
 from mainstem.models.worker.pool import WorkerPool
 from mainstem.models.worker.step import closure_of
 from mainstem.runs import CancelToken
-from mainstem.types import AssetKey, CheckResult, CheckSpec, Relation, Verdict, seconds_in
+from mainstem.types import AssetKey, CheckResult, CheckSpec, Relation, Verdict, plural, seconds_in
 
 
 class PythonGate:
@@ -64,7 +64,7 @@ class PythonGate:
         assert isinstance(answer, Judged), "a Judge is answered by Judged or Failed"
         verdict: Verdict = "failed" if self.spec.severity == "error" else "warned"
         count = answer.failed_count
-        found = f"{count:,} failing row{'' if count == 1 else 's'}" if count else "no failing rows"
+        found = plural(count, "failing row") if count else "no failing rows"
         return self._result(
             "passed" if answer.passed else verdict,
             message=f"{self.spec.title}: {answer.passed if count is None else found}",

@@ -52,6 +52,7 @@ from mainstem.types import (
     TableWrite,
     ViewRef,
     WriteTarget,
+    plural,
 )
 
 RulesOf = Callable[[Schema], Sequence[Rule]]
@@ -291,7 +292,7 @@ class _Attempt:
             rows={each.key: each.rows for each in built.written if each.key in self._assets},
             unchanged=unchanged,
             notes=tuple(
-                f"{each.rows:,} row{'' if each.rows == 1 else 's'} quarantined in {each.key}"
+                f"{plural(each.rows, 'row')} quarantined in {each.key}"
                 for each in built.written
                 if each.key in self._rejects and each.rows
             ),
